@@ -1,0 +1,64 @@
+"""Runs migrations on `DATABASE_URL`: one at a time, waiting for no lock longer than seconds."""
+
+import asyncio
+import sys
+
+import asyncpg
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from alembic import context
+from app.config import ConfigError, load_database_url
+from app.models import Base
+
+# Any constant will do, as long as every migrating process uses the same one.
+MIGRATION_LOCK = 7_310_265_417
+QUEUE_SECONDS = 60  # for another migration to end
+LOCK_SECONDS = 5  # for a table that the running service uses
+
+
+def include_object(thing: object, name: str | None, kind: str, *_: object) -> bool:
+    """Views are written by hand in migrations; only tables are compared."""
+    return not (kind == "table" and name is not None and name.startswith("v_"))
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_object=include_object,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{QUEUE_SECONDS}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        context.run_migrations()
+
+
+async def connect() -> None:
+    url = context.config.attributes.get("database_url") or load_database_url()
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(url, timeout=10),
+        poolclass=NullPool,
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
+def run() -> None:
+    if context.is_offline_mode():
+        context.configure(url="postgresql://", target_metadata=Base.metadata, literal_binds=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    try:
+        asyncio.run(connect())
+    except ConfigError as error:
+        sys.exit(f"The settings do not allow a migration:\n{error}")
+
+
+run()

@@ -1,0 +1,112 @@
+"""Who is it? What routes take to know, and the order in which a request is refused.
+
+The contract's order is: too large (413), not signed in (401), malformed (400, 415, 422), and
+only then 404 and 403. FastAPI alone would parse the body before it looks at the token.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic_core import from_json
+
+from app.config import Settings
+from app.db import Database
+from app.errors import Malformed, NotSignedIn, UnsupportedMedia
+from app.services.access import Actor, require_signed_in
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class _StrictRequest(Request):
+    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, no endless nesting."""
+
+    _value: Any = None
+
+    async def json(self) -> Any:
+        return self._value
+
+    async def parse(self) -> None:
+        """Read the body, which `json` then gives; refuse what is not JSON."""
+        body = await self.body()
+        if body and not _says_json(self.headers.get("content-type", "")):
+            raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
+        try:
+            self._value = from_json(body, allow_inf_nan=False) if body else None
+        except ValueError:
+            raise Malformed("The body is not valid JSON in UTF-8.", code="malformed_json") from None
+
+
+def _says_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if it takes one, is strict JSON."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def handle_in_order(request: Request) -> Response:
+            strict = _StrictRequest(request.scope, request.receive)
+            await strict.body()  # bounded: refuses what is too large before anything else
+            await self.identify(strict)
+            if takes_body:
+                await strict.parse()
+            return await self.answer(handle, strict)
+
+        return handle_in_order
+
+    async def identify(self, request: Request) -> None:
+        """Anybody may call this route."""
+
+    async def answer(self, handle: Handler, request: Request) -> Response:
+        return await handle(request)
+
+
+class SignedInRoute(JsonRoute):
+    """A route for those with a valid token. Who they are now, its SQL decides."""
+
+    async def identify(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NotSignedIn("Sign in first: send Authorization: Bearer and your token.")
+        user_id = request.app.state.tokens.read(token.strip())
+        request.state.actor = Actor(user_id, request.state.request_id)
+
+    async def answer(self, handle: Handler, request: Request) -> Response:
+        try:
+            return await handle(request)
+        except RequestValidationError:
+            # Someone removed meanwhile learns that first, not what is wrong with their request.
+            await require_signed_in(request.app.state.database, request.state.actor)
+            raise
+
+
+class _Bearer(HTTPBearer):
+    """Tells OpenAPI that the route wants a bearer token; `SignedInRoute` has read it."""
+
+    async def __call__(self, request: Request) -> Any:
+        return request.state.actor
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+CurrentActor = Annotated[Actor, Security(_Bearer(description="The token of POST /auth/google"))]
+Db = Annotated[Database, Depends(_database)]
+AppSettings = Annotated[Settings, Depends(_settings)]

@@ -1,0 +1,201 @@
+"""Settings, read once from the environment, `NAME_FILE` files and `.env`, in that order.
+
+A setting that is missing or unsafe stops the start with a sentence that names it and
+never shows its value.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PostgresDsn,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
+MINIMUM_SECRET_BYTES = 32
+
+EXAMPLE_VALUES = frozenset(
+    {
+        "your-super-secret-key-min-32-chars",
+        "<strong-secret-minimum-32-characters>",
+        "your-google-client-id.apps.googleusercontent.com",
+        "<production-google-client-id>",
+    }
+)
+
+
+class ConfigError(Exception):
+    """The settings do not allow a start; the message says which and why."""
+
+
+def _split_commas(value: Any) -> Any:
+    return (
+        [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _known_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not the name of a time zone, like Asia/Kolkata")
+    return name
+
+
+def _postgres_url(value: str) -> str:
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be a URL like postgresql://user:password@host:5432/database")
+    try:
+        TypeAdapter(PostgresDsn).validate_python(value)
+    except ValidationError:
+        # A host may be a socket directory (`?host=/run/...`), which a URL type refuses.
+        if "host=" not in value:
+            raise ValueError(
+                "must be a URL like postgresql://user:password@host:5432/database"
+            ) from None
+    return value
+
+
+def _whole_origins(value: list[str]) -> list[str]:
+    for origin in value:
+        if origin != "*" and (origin.count("/") != 2 or "://" not in origin):
+            raise ValueError(
+                'must be a JSON list of origins like ["https://app.example.org"], no path'
+            )
+    return value
+
+
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), Field(min_length=1)]
+
+
+class DatabaseSettings(BaseSettings):
+    """What a migration needs to know."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    database_url: Annotated[str, AfterValidator(_postgres_url)]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _NamedFiles(settings_cls), dotenv_settings
+
+
+class Settings(DatabaseSettings):
+    """What the server needs to know. Names in capitals are the variables' names."""
+
+    jwt_secret: CommaList
+    google_client_id: CommaList
+    jwt_expiration_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 1
+    debug: bool = False
+    cors_origins: Annotated[list[str], AfterValidator(_whole_origins)] = []
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "Asia/Kolkata"
+    docs: bool = True
+    google_jwks_url: str = GOOGLE_JWKS_URL
+    google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
+    failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The institution's time zone: it decides what "today" is."""
+        return ZoneInfo(self.timezone)
+
+
+class _NamedFiles(EnvSettingsSource):
+    """`JWT_SECRET_FILE=/run/secrets/jwt` is read as `JWT_SECRET` (Docker's convention)."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        key = f"{field_name.upper()}_FILE"
+        path = os.environ.get(key)
+        if not path:
+            return None, field_name, False
+        try:
+            text = Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"{key} names a file that cannot be read.") from None
+        return text, field_name, self.field_is_complex(field)
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings fit to start with; raises `ConfigError` naming every setting that is not."""
+    settings = _read(Settings, given)
+    refused = [f"{name} {why}" for name, why in _unsafe(settings)]
+    if refused and not settings.debug:
+        raise ConfigError("\n".join(refused))
+    short = [
+        secret for secret in settings.jwt_secret if len(secret.encode()) < MINIMUM_SECRET_BYTES
+    ]
+    if short:
+        raise ConfigError(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
+    return settings
+
+
+def load_database_url() -> str:
+    """`DATABASE_URL` alone, for commands that need nothing else."""
+    return _read(DatabaseSettings, {}).database_url
+
+
+def warnings_for(settings: Settings) -> list[str]:
+    """What `DEBUG=true` let pass and production would refuse."""
+    return [f"{name} {why} Only DEBUG=true lets this pass." for name, why in _unsafe(settings)]
+
+
+S = TypeVar("S", bound=DatabaseSettings)
+
+
+def _read(kind: type[S], given: dict[str, Any]) -> S:
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentences(error))) from None
+
+
+def _unsafe(settings: Settings) -> list[tuple[str, str]]:
+    found = []
+    if EXAMPLE_VALUES.intersection(settings.jwt_secret):
+        found.append(("JWT_SECRET", "is the example from the documentation: make one of your own."))
+    if EXAMPLE_VALUES.intersection(settings.google_client_id):
+        found.append(("GOOGLE_CLIENT_ID", "is the example from the documentation."))
+    if "*" in settings.cors_origins:
+        found.append(("CORS_ORIGINS", "allows every website: list the origins of your own apps."))
+    if settings.google_jwks_url != GOOGLE_JWKS_URL:
+        found.append(
+            ("GOOGLE_JWKS_URL", "is not Google's: whoever serves it can sign in as anybody.")
+        )
+    return found
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for item in error.errors(include_input=False, include_url=False):
+        name = str(item["loc"][0]).upper()
+        if item["type"] == "missing":
+            sentences.append(f"{name} is missing: set it in the environment or in .env.")
+        else:
+            reason = item["msg"].removeprefix("Value error, ")
+            sentences.append(f"{name} {reason[0].lower()}{reason[1:]}.")
+    return sentences

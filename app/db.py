@@ -1,0 +1,140 @@
+"""The way to PostgreSQL: a small pool, bounded waits, and faults named for the caller."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import asyncpg
+
+from app.errors import Unavailable
+
+POOL_SIZE = 4  # per process; larger was measured slower (docs/decisions/0001-sql-first.md)
+ACQUIRE_SECONDS = 2
+CONNECT_SECONDS = 3
+COMMAND_SECONDS = 6  # a little over the server's own limit, which gives the better error
+
+SERVER_SETTINGS = {
+    "application_name": "aims",
+    "timezone": "UTC",
+    "statement_timeout": "5000",
+    "lock_timeout": "2000",
+    "idle_in_transaction_session_timeout": "15000",
+    "jit": "off",
+}
+
+# Faults that say nothing about the request: the same one may succeed a moment later.
+_PASSING_FAULTS = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.UndefinedTableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[type-arg]
+    def get_reset_query(self) -> str:
+        """Nothing: statements stand alone or in explicit transactions, so nothing is left
+        behind, and asyncpg's reset would cost a round trip per request."""
+        return ""
+
+
+class Database:
+    """Runs SQL. Each `row` is a transaction of its own; `transaction()` groups several."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:  # type: ignore[type-arg]
+        self._pool = pool
+
+    async def row(self, sql: str, *arguments: Any) -> asyncpg.Record:
+        """The one row of a statement that always has one."""
+        with _faults_named():
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            try:
+                row = await connection.fetchrow(sql, *arguments)
+            finally:
+                await self._pool.release(connection)
+        assert row is not None, "the statement must answer with a row"
+        return row
+
+    @asynccontextmanager
+    async def transaction(self, *, keep: bool = True) -> AsyncIterator["Transaction"]:
+        """One transaction, committed when the block ends and undone when it raises.
+
+        With `keep=False` it is undone in any case: a rehearsal.
+        """
+        with _faults_named():
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            try:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    yield Transaction(connection)
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                await (transaction.commit() if keep else transaction.rollback())
+            finally:
+                await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Close the pool, giving running statements a moment to end."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+class Transaction:
+    """Runs SQL inside a transaction that `Database.transaction` holds open."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def row(self, sql: str, *arguments: Any) -> asyncpg.Record:
+        """The one row of a statement that always has one."""
+        row = await self.find_row(sql, *arguments)
+        assert row is not None, "the statement must answer with a row"
+        return row
+
+    async def find_row(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
+        """The first row, if the statement has any."""
+        row: asyncpg.Record | None = await self._connection.fetchrow(sql, *arguments)
+        return row
+
+
+async def open_database(url: str) -> Database:
+    """A pool on `url`. It connects when first used, so a database that is away delays no start."""
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=POOL_SIZE,
+        timeout=CONNECT_SECONDS,
+        command_timeout=COMMAND_SECONDS,
+        max_cached_statement_lifetime=0,
+        connection_class=_Connection,
+        server_settings=SERVER_SETTINGS,
+    )
+    return Database(pool)
+
+
+@contextmanager
+def _faults_named() -> Iterator[None]:
+    try:
+        yield
+    except _PASSING_FAULTS as fault:
+        raise Unavailable(
+            "The database cannot answer just now. Please try again in a moment.",
+            code="database_unavailable",
+            retry_after=1,
+        ) from fault

@@ -1,0 +1,185 @@
+"""The application: routers, middleware and the error handler put together."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+
+from app import problems
+from app.auth.google_verify import GoogleVerifier
+from app.auth.jwt import Tokens
+from app.auth.sign_in_limit import SignInLimit
+from app.config import ConfigError, Settings, load_settings, warnings_for
+from app.db import Database, open_database
+from app.errors import Unavailable
+from app.middleware import EveryRequest
+from app.problems import Problem
+from app.routes import (
+    attendance_routes,
+    auth_routes,
+    class_routes,
+    health_routes,
+    stats_routes,
+    timetable_routes,
+    user_routes,
+)
+from app.services import health_service
+
+VERSION = "0.1.0"
+
+logger = logging.getLogger("aims")
+
+_STATIC = "/docs/static"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API, ready to serve once its lifespan has begun."""
+    app = FastAPI(
+        title="AIMS Attendance API",
+        version=VERSION,
+        summary="Attendance for universities: classes, rosters, sessions, marks, statistics.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.tokens = Tokens(settings)
+    app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
+    app.state.draining = False
+    problems.install(app)
+    _add_middleware(app, settings)
+    _add_routes(app)
+    if settings.docs:
+        _add_docs(app)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "X-Request-ID"],
+            expose_headers=["ETag", "Link", "Retry-After", "X-Request-ID"],
+            max_age=3600,
+        )
+    app.add_middleware(EveryRequest)
+
+
+def _add_routes(app: FastAPI) -> None:
+    for routes in (
+        auth_routes,
+        user_routes,
+        class_routes,
+        timetable_routes,
+        attendance_routes,
+        stats_routes,
+        health_routes,
+    ):
+        app.include_router(routes.router)
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Swagger and ReDoc from files on this machine: they work without the internet."""
+    assets = Path(fastapi_offline.__file__).parent / "static"
+    app.mount(_STATIC, StaticFiles(directory=assets))
+
+    @app.get("/docs", include_in_schema=False)
+    async def swagger() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url=f"{_STATIC}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_STATIC}/swagger-ui.css",
+            swagger_favicon_url=f"{_STATIC}/favicon.png",
+        )
+
+    @app.get("/redoc", include_in_schema=False)
+    async def redoc() -> HTMLResponse:
+        return get_redoc_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            redoc_js_url=f"{_STATIC}/redoc.standalone.js",
+            redoc_favicon_url=f"{_STATIC}/favicon.png",
+            with_google_fonts=False,
+        )
+
+    describe = app.openapi
+
+    def with_problem() -> dict[str, Any]:
+        document = describe()
+        schemas = document["components"]["schemas"]
+        if Problem.__name__ not in schemas:
+            own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(own.pop("$defs"))
+            schemas[Problem.__name__] = own
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+        return document
+
+    app.openapi = with_problem  # type: ignore[method-assign]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    app.state.database = await open_database(settings.database_url)
+    app.state.google = GoogleVerifier(settings)
+    _announce_draining(app)
+    for warning in warnings_for(settings):
+        logger.warning("%s", warning)
+    await _say_what_is_missing(app.state.database)
+    yield
+    app.state.draining = True
+    await app.state.google.close()
+    await app.state.database.close()
+
+
+def _announce_draining(app: FastAPI) -> None:
+    """Let readiness say no from the moment the process is told to stop."""
+    former = signal.getsignal(signal.SIGTERM)
+
+    def drain(number: int, frame: Any) -> None:
+        app.state.draining = True
+        if callable(former):
+            former(number, frame)
+
+    if callable(former):
+        try:
+            signal.signal(signal.SIGTERM, drain)
+        except ValueError:
+            # Signals belong to the main thread; an app run in another has none to hear.
+            pass
+
+
+async def _say_what_is_missing(database: Database) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await health_service.require_current_schema(database)
+    except (Unavailable, TimeoutError) as missing:
+        detail = missing.detail if isinstance(missing, Unavailable) else "The database is slow."
+        logger.warning("%s Requests are answered with 503 until it does.", detail)
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app.main:app`, made when a server asks for it, so that importing the module is free."""
+    if name != "app":
+        raise AttributeError(name)
+    try:
+        return create_app(load_settings())
+    except ConfigError as error:
+        sys.exit(f"AIMS cannot start with these settings:\n{error}")

@@ -1,0 +1,28 @@
+"""The tables, as Alembic compares them. No queries live here."""
+
+from app.models.attendance import (
+    AttendanceBatch,
+    AttendanceSession,
+    AttendanceStatus,
+    SupersededStatus,
+)
+from app.models.base import Base
+from app.models.class_model import Class, ClassReschedule, ClassSchedule, ClassStudent
+from app.models.student import Student
+from app.models.user import AllowedEmail, Role, User
+
+__all__ = [
+    "AllowedEmail",
+    "AttendanceBatch",
+    "AttendanceSession",
+    "AttendanceStatus",
+    "Base",
+    "Class",
+    "ClassReschedule",
+    "ClassSchedule",
+    "ClassStudent",
+    "Role",
+    "Student",
+    "SupersededStatus",
+    "User",
+]

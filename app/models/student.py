@@ -1,0 +1,28 @@
+"""Students, one record a roll number, shared by every class they attend."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Now, OwnId
+
+
+class Student(Base):
+    """`roll_key` is what roll numbers compare by; `app.schemas.words.roll_key` computes it."""
+
+    __tablename__ = "students"
+
+    id: Mapped[OwnId]
+    roll_no: Mapped[str]
+    # Collation C makes "by roll number" the same order on every server.
+    roll_key: Mapped[str] = mapped_column(String(collation="C"), unique=True)
+    name: Mapped[str] = mapped_column(server_default="")
+    photo_url: Mapped[str | None]
+    program: Mapped[str | None]
+    sp_code: Mapped[str | None]
+    semester: Mapped[str | None]
+    status: Mapped[str | None]
+    duration: Mapped[str | None]
+    email: Mapped[str | None]
+    dtu_email: Mapped[str | None]
+    phone: Mapped[str | None]
+    created_at: Mapped[Now]

@@ -1,0 +1,98 @@
+"""How documents become answers, and what several routes read from a request."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import Header, Query, Request, Response
+
+from app.config import Settings
+from app.documents import Document
+from app.errors import Flaw, Invalid, Malformed
+from app.problems import Problem
+from app.schemas.words import Date
+
+MAX_PAGE = 200
+
+_ETAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+def answer(document: Document[Any], *, status: int = 200, request: Request | None = None) -> Response:
+    """The document as it is, with its version as `ETag` and its next page as `Link`."""
+    response = Response(document.json, status, media_type="application/json")
+    if document.version is not None:
+        response.headers["ETag"] = f'"{document.version}"'
+    if document.next_cursor is not None and request is not None:
+        following = request.url.include_query_params(cursor=document.next_cursor)
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
+
+
+def institution_now(settings: Settings) -> datetime:
+    """The date and time where the institution is: its "today" is never the server's."""
+    return datetime.now(settings.zone)
+
+
+def check_range(first: date | None, last: date | None) -> None:
+    """Refuse a range that ends before it begins."""
+    if first is not None and last is not None and first > last:
+        raise refused_query("from", "range_reversed", "The range ends before it begins.")
+
+
+def refused_query(name: str, code: str, sentence: str) -> Invalid:
+    return Invalid(sentence, code=code, flaws=(Flaw(f"/query/{name}", code, sentence),))
+
+
+def seen_versions(if_match: str | None) -> list[int] | None:
+    """The versions named by `If-Match`; None where any will do (no header, or `*`).
+
+    Weak tags never match (RFC 9110, section 13.1.1).
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = [_ETAG.fullmatch(part.strip()) for part in if_match.split(",")]
+    if not all(tags):
+        raise Malformed('If-Match must be the ETag of the session, like "3" with its quotes.')
+    return [
+        int(tag[2])
+        for tag in tags
+        if tag and not tag[1] and re.fullmatch("[0-9]{1,9}", tag[2])
+    ]
+
+
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the refusals of a route."""
+    return {
+        status: {"description": _MEANINGS[status], "content": _PROBLEM_CONTENT}
+        for status in sorted({*statuses, 500, 503})
+    }
+
+
+_PROBLEM_CONTENT = {
+    "application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+}
+_MEANINGS = {
+    400: "Not JSON, or a header that cannot be read",
+    401: "Not signed in, or no longer allowed: sign in again",
+    403: "Not the actor's to see or change",
+    404: "There is no such thing",
+    409: "It conflicts with what is stored",
+    412: "The session has changed since the version in If-Match",
+    413: "Larger than 2 MiB",
+    415: "Not application/json",
+    422: "A mistake in the request; `errors` says where",
+    429: "Too many failed sign-ins from this address",
+    500: "The server failed",
+    503: "The database cannot answer just now; Retry-After says when to try again",
+}
+
+READS = problems_of(401, 403, 404, 422)
+WRITES = problems_of(400, 401, 403, 404, 409, 413, 415, 422)
+
+From = Annotated[Date | None, Query(alias="from", description="First date, inclusive")]
+To = Annotated[Date | None, Query(alias="to", description="Last date, inclusive")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most")]
+Cursor = Annotated[
+    str | None, Query(max_length=512, description="Where to go on: from the Link header")
+]
+IfMatch = Annotated[str | None, Header(description="The ETag of the session as last seen")]

@@ -1,0 +1,156 @@
+"""`/attendance/sessions`: opening sessions, marking students, reading it all back."""
+
+import re
+from datetime import date, time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.auth.dependencies import AppSettings, CurrentActor, Db, SignedInRoute
+from app.routes.answers import (
+    MAX_PAGE,
+    READS,
+    WRITES,
+    Cursor,
+    From,
+    IfMatch,
+    Limit,
+    To,
+    answer,
+    check_range,
+    institution_now,
+    problems_of,
+    refused_query,
+    seen_versions,
+)
+from app.schemas.attendance import MarkBatch, MarkChange, Marks, OpenedSession, Session, SessionDraft
+from app.services import attendance_service, marking_service
+
+router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
+
+_SESSION_CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?")
+_CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~(.+)", re.DOTALL)
+
+
+@router.post(
+    "",
+    operation_id="openSession",
+    summary="Open a session",
+    response_model=OpenedSession,
+    responses=WRITES,
+)
+async def open_session(
+    body: SessionDraft, db: Db, actor: CurrentActor, settings: AppSettings
+) -> Response:
+    """The session of that class, date and slot: the one there is, else a new one.
+
+    Without `startTime` the timetable decides: for today the slot in progress, else the one
+    begun last, else the first; for another date its only session, else its first slot.
+    """
+    now = institution_now(settings)
+    return answer(await attendance_service.open_session(db, actor, body, now))
+
+
+@router.get(
+    "",
+    operation_id="listSessions",
+    summary="List sessions with their marks",
+    response_model=list[Session],
+    responses=READS,
+)
+async def list_sessions(
+    request: Request,
+    db: Db,
+    actor: CurrentActor,
+    class_id: Annotated[UUID, Query(alias="classId")],
+    first: From = None,
+    last: To = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first. Where there are more, the `Link` header names the next page."""
+    check_range(first, last)
+    after = _session_cursor(cursor) if cursor is not None else None
+    page = await attendance_service.list_sessions(db, actor, class_id, first, last, limit, after)
+    return answer(page, request=request)
+
+
+@router.get(
+    "/{id}",
+    operation_id="getSession",
+    summary="Get a session with its marks",
+    response_model=Session,
+    responses=READS,
+)
+async def get_session(id: UUID, db: Db, actor: CurrentActor) -> Response:
+    """Its version is the `ETag`."""
+    return answer(await attendance_service.get_session(db, actor, id))
+
+
+@router.put(
+    "/{id}/statuses",
+    operation_id="markStudents",
+    summary="Mark students",
+    response_model=Marks,
+    responses=WRITES | problems_of(412),
+)
+async def mark_students(
+    id: UUID,
+    body: MarkBatch,
+    db: Db,
+    actor: CurrentActor,
+    strict: Annotated[bool, Query(description="Refuse the batch if any roll is rejected")] = False,
+    if_match: IfMatch = None,
+) -> Response:
+    """Merges the marks into the session, all of them or none; others stay.
+
+    With `If-Match` a batch made from an older version is a 412, unless it changes nothing.
+    """
+    return answer(
+        await marking_service.mark(
+            db, actor, id, body, strict=strict, if_match=seen_versions(if_match)
+        )
+    )
+
+
+@router.get(
+    "/{id}/history",
+    operation_id="getHistory",
+    summary="Who changed which mark",
+    response_model=list[MarkChange],
+    responses=READS,
+)
+async def get_history(
+    id: UUID,
+    request: Request,
+    db: Db,
+    actor: CurrentActor,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first: from what, to what, by whom, when, in which request."""
+    after = _change_cursor(cursor) if cursor is not None else None
+    return answer(await marking_service.history(db, actor, id, limit, after), request=request)
+
+
+def _session_cursor(cursor: str) -> tuple[date, time | None]:
+    found = _SESSION_CURSOR.fullmatch(cursor)
+    try:
+        if found:
+            start = time.fromisoformat(found[2]) if found[2] else None
+            return date.fromisoformat(found[1]), start
+    except ValueError:
+        pass
+    raise _bad_cursor()
+
+
+def _change_cursor(cursor: str) -> tuple[int, str]:
+    found = _CHANGE_CURSOR.fullmatch(cursor)
+    if not found or "\0" in cursor:
+        raise _bad_cursor()
+    return int(found[1]), found[2]
+
+
+def _bad_cursor() -> Exception:
+    return refused_query("cursor", "invalid_cursor", "Take the cursor from the Link header as it is.")

@@ -1,0 +1,39 @@
+"""`/auth`: Google's ID token for one of ours."""
+
+from fastapi import APIRouter, Request
+
+from app.auth.dependencies import Db, JsonRoute
+from app.errors import NotSignedIn
+from app.routes.answers import problems_of
+from app.schemas.auth import GoogleSignIn, SignedInUser, SignIn
+from app.services import auth_service
+
+router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=JsonRoute)
+
+
+@router.post(
+    "/google",
+    operation_id="signIn",
+    summary="Sign in with Google",
+    responses=problems_of(400, 401, 403, 413, 415, 422, 429),
+)
+async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
+    """Exchange the ID token that Google gave the app for a token of this API.
+
+    401: the ID token is bad or expired, sign in with Google again. 403: the account is not
+    allowed here.
+    """
+    state = request.app.state
+    client = request.client.host if request.client else ""
+    try:
+        identity = await state.google.verify(body.id_token)
+    except NotSignedIn:
+        state.sign_in_limit.record_failure(client)
+        raise
+    user = await auth_service.sign_in(db, identity.email, identity.sub, identity.name)
+    token, expires_at = state.tokens.issue(user.id)
+    return SignIn(
+        token=token,
+        expires_at=expires_at,
+        user=SignedInUser(id=user.id, email=user.email, name=user.name, role=user.role),
+    )

@@ -1,0 +1,139 @@
+"""`/classes`: classes and their rosters."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from app.auth.dependencies import AppSettings, CurrentActor, Db, SignedInRoute
+from app.routes.answers import READS, WRITES, answer, institution_now, problems_of
+from app.schemas.classes import Class, ClassChange, ClassDraft
+from app.schemas.roster import Roster, RosterOutcome
+from app.services import class_service, roster_service
+
+router = APIRouter(prefix="/classes", tags=["Classes"], route_class=SignedInRoute)
+
+WithRoster = Annotated[bool, Query(description="false: no students, but how many there are")]
+
+
+class RosterMode(StrEnum):
+    REPLACE = "replace"
+    MERGE = "merge"
+
+
+@router.get(
+    "",
+    operation_id="listClasses",
+    summary="List classes",
+    response_model=list[Class],
+    response_model_exclude_unset=True,
+    responses=problems_of(401, 422),
+)
+async def list_classes(
+    db: Db,
+    actor: CurrentActor,
+    roster: WithRoster = True,
+    archived: Annotated[bool, Query(description="true: the archived ones instead")] = False,
+) -> Response:
+    """The classes of a teacher, or for an admin all, by code and section."""
+    return answer(await class_service.list_classes(db, actor, roster=roster, archived=archived))
+
+
+@router.post(
+    "",
+    operation_id="createClass",
+    summary="Create a class",
+    status_code=201,
+    response_model=Class,
+    responses=problems_of(400, 401, 403, 409, 413, 415, 422),
+)
+async def create_class(body: ClassDraft, db: Db, actor: CurrentActor) -> Response:
+    """A class of one's own; an admin may name another `teacherId`."""
+    return answer(await class_service.create_class(db, actor, body), status=201)
+
+
+@router.get(
+    "/{id}",
+    operation_id="getClass",
+    summary="Get a class",
+    response_model=Class,
+    responses=READS,
+)
+async def get_class(
+    id: UUID, db: Db, actor: CurrentActor, roster: WithRoster = True
+) -> Response:
+    """One class, archived or not."""
+    return answer(await class_service.get_class(db, actor, id, roster=roster))
+
+
+@router.patch(
+    "/{id}",
+    operation_id="updateClass",
+    summary="Change a class",
+    response_model=Class,
+    responses=WRITES,
+)
+async def update_class(id: UUID, body: ClassChange, db: Db, actor: CurrentActor) -> Response:
+    """What is left out stays. Giving the class to another teacher is the admins'."""
+    return answer(await class_service.update_class(db, actor, id, body))
+
+
+@router.delete(
+    "/{id}",
+    operation_id="deleteClass",
+    summary="Delete or archive a class",
+    status_code=204,
+    responses=problems_of(401, 403, 404, 422),
+)
+async def delete_class(id: UUID, db: Db, actor: CurrentActor) -> Response:
+    """A class with any session is archived, so that no mark is ever lost."""
+    await class_service.delete_class(db, actor, id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/{id}/restore",
+    operation_id="restoreClass",
+    summary="Restore an archived class",
+    response_model=Class,
+    responses=problems_of(401, 403, 404, 409, 422),
+)
+async def restore_class(id: UUID, db: Db, actor: CurrentActor) -> Response:
+    """Brings it back into the lists, with all its history."""
+    return answer(await class_service.restore_class(db, actor, id))
+
+
+@router.put(
+    "/{id}/students",
+    operation_id="putRoster",
+    summary="Replace or extend the roster",
+    response_model=RosterOutcome,
+    responses=WRITES,
+)
+async def put_roster(
+    id: UUID,
+    body: Roster,
+    db: Db,
+    actor: CurrentActor,
+    settings: AppSettings,
+    mode: Annotated[RosterMode, Query(description="merge: only add")] = RosterMode.REPLACE,
+    dry_run: Annotated[bool, Query(alias="dryRun", description="Answer, but change nothing")] = False,
+    confirm: Annotated[bool, Query(description="Needed to empty a roster")] = False,
+) -> Response:
+    """Students not in the list leave the roster and keep their history.
+
+    A stored value that the actor may not change stays, and is named in `conflicts`.
+    """
+    return answer(
+        await roster_service.put_roster(
+            db,
+            actor,
+            id,
+            body,
+            institution_now(settings).date(),
+            merge=mode is RosterMode.MERGE,
+            dry_run=dry_run,
+            confirm=confirm,
+        )
+    )

@@ -1,0 +1,39 @@
+"""`/health`: for load balancers and people who wonder."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from app.auth.dependencies import Db
+from app.errors import Unavailable
+from app.routes.answers import problems_of
+from app.services import health_service
+
+router = APIRouter(prefix="/health", tags=["Health"])
+
+
+class Health(BaseModel):
+    status: Literal["healthy"] = "healthy"
+
+
+@router.get("", operation_id="getHealth", summary="Is it well?", responses=problems_of())
+async def get_health(db: Db) -> Health:
+    """Healthy means that the database answers."""
+    await health_service.ping(db)
+    return Health()
+
+
+@router.get("/live", operation_id="getLiveness", summary="Is the process alive?")
+async def get_liveness() -> Health:
+    """Touches nothing but the process itself."""
+    return Health()
+
+
+@router.get("/ready", operation_id="getReadiness", summary="Send it traffic?", responses=problems_of())
+async def get_readiness(request: Request, db: Db) -> Health:
+    """The database answers, its schema is this version's, and the server is not stopping."""
+    if request.app.state.draining:
+        raise Unavailable("The server is stopping.", code="draining", retry_after=1)
+    await health_service.require_current_schema(db)
+    return Health()

@@ -1,0 +1,147 @@
+"""`/classes/{id}/schedules` and `/classes/{id}/reschedules`: when a class meets."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from app.auth.dependencies import CurrentActor, Db, SignedInRoute
+from app.routes.answers import READS, WRITES, From, To, answer, check_range, problems_of
+from app.schemas.classes import Reschedule, RescheduleDraft, Slot, SlotChange, SlotDraft
+from app.services import timetable_service
+
+router = APIRouter(prefix="/classes/{id}", tags=["Timetable"], route_class=SignedInRoute)
+
+_REMOVES = problems_of(401, 403, 404, 409, 422)
+
+
+@router.get(
+    "/schedules",
+    operation_id="listSlots",
+    summary="List the weekly slots",
+    response_model=list[Slot],
+    responses=READS,
+)
+async def list_slots(id: UUID, db: Db, actor: CurrentActor) -> Response:
+    """By day and time."""
+    return answer(await timetable_service.list_slots(db, actor, id))
+
+
+@router.post(
+    "/schedules",
+    operation_id="addSlot",
+    summary="Add a weekly slot",
+    status_code=201,
+    response_model=Slot,
+    responses=WRITES,
+)
+async def add_slot(id: UUID, body: SlotDraft, db: Db, actor: CurrentActor) -> Response:
+    """Several a day are fine; two that overlap are a 409."""
+    return answer(await timetable_service.add_slot(db, actor, id, body), status=201)
+
+
+@router.get(
+    "/schedules/{scheduleId}",
+    operation_id="getSlot",
+    summary="Get a weekly slot",
+    response_model=Slot,
+    responses=READS,
+)
+async def get_slot(id: UUID, scheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+    """One weekly slot."""
+    return answer(await timetable_service.get_slot(db, actor, id, scheduleId))
+
+
+@router.patch(
+    "/schedules/{scheduleId}",
+    operation_id="changeSlot",
+    summary="Change a weekly slot",
+    response_model=Slot,
+    responses=WRITES,
+)
+async def change_slot(
+    id: UUID, scheduleId: UUID, body: SlotChange, db: Db, actor: CurrentActor
+) -> Response:
+    """What is left out stays. Sessions already opened are not moved."""
+    return answer(await timetable_service.change_slot(db, actor, id, scheduleId, body))
+
+
+@router.delete(
+    "/schedules/{scheduleId}",
+    operation_id="removeSlot",
+    summary="Remove a weekly slot",
+    status_code=204,
+    responses=_REMOVES,
+)
+async def remove_slot(id: UUID, scheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+    """Sessions already opened stay."""
+    await timetable_service.remove_slot(db, actor, id, scheduleId)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/reschedules",
+    operation_id="listReschedules",
+    summary="List moved occurrences",
+    response_model=list[Reschedule],
+    responses=READS,
+)
+async def list_reschedules(
+    id: UUID, db: Db, actor: CurrentActor, first: From = None, last: To = None
+) -> Response:
+    """Those of which the old or the new date lies in the range."""
+    check_range(first, last)
+    return answer(await timetable_service.list_reschedules(db, actor, id, first, last))
+
+
+@router.post(
+    "/reschedules",
+    operation_id="addReschedule",
+    summary="Move one occurrence",
+    status_code=201,
+    response_model=Reschedule,
+    responses=WRITES,
+)
+async def add_reschedule(id: UUID, body: RescheduleDraft, db: Db, actor: CurrentActor) -> Response:
+    """A second move of the same occurrence replaces the first."""
+    return answer(await timetable_service.add_reschedule(db, actor, id, body), status=201)
+
+
+@router.get(
+    "/reschedules/{rescheduleId}",
+    operation_id="getReschedule",
+    summary="Get a moved occurrence",
+    response_model=Reschedule,
+    responses=READS,
+)
+async def get_reschedule(id: UUID, rescheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+    """One moved occurrence."""
+    return answer(await timetable_service.get_reschedule(db, actor, id, rescheduleId))
+
+
+@router.put(
+    "/reschedules/{rescheduleId}",
+    operation_id="replaceReschedule",
+    summary="Change a moved occurrence",
+    response_model=Reschedule,
+    responses=WRITES,
+)
+async def replace_reschedule(
+    id: UUID, rescheduleId: UUID, body: RescheduleDraft, db: Db, actor: CurrentActor
+) -> Response:
+    """The whole move, its occurrence included."""
+    return answer(
+        await timetable_service.replace_reschedule(db, actor, id, rescheduleId, body)
+    )
+
+
+@router.delete(
+    "/reschedules/{rescheduleId}",
+    operation_id="removeReschedule",
+    summary="Undo a move",
+    status_code=204,
+    responses=_REMOVES,
+)
+async def remove_reschedule(id: UUID, rescheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+    """The occurrence is again where the weekly timetable has it."""
+    await timetable_service.remove_reschedule(db, actor, id, rescheduleId)
+    return Response(status_code=204)

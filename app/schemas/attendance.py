@@ -1,0 +1,204 @@
+"""Attendance sessions and the marks in them."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.schemas.words import MAX_ENTRIES, Answer, Clock, Date, Id, Instant, Prose, RollNo, Words
+from app.schemas.words import ends_after_start, repeated_rolls
+
+
+class Status(StrEnum):
+    PRESENT = "present"
+    ABSENT = "absent"
+    LATE = "late"
+    EXCUSED = "excused"
+
+
+_STATUS_NAMES = {status.value: status for status in Status}
+_ANY_CASE_PATTERN = "^({})$".format(
+    "|".join("".join(f"[{c.upper()}{c}]" for c in name) for name in _STATUS_NAMES)
+)
+_HUNDREDTH = Decimal("0.01")
+
+
+def _any_case(value: Any) -> Status:
+    status = _STATUS_NAMES.get(value.lower()) if isinstance(value, str) else None
+    if status is None:
+        raise PydanticCustomError(
+            "invalid_status", "This must be present, absent, late or excused."
+        )
+    return status
+
+
+def _score(value: Any) -> Decimal:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 100:
+        raise PydanticCustomError("invalid_score", "This must be a number from 0 to 100.")
+    # Recognisers report long fractions; two decimals are kept (contract, section 5).
+    return Decimal(str(abs(value))).quantize(_HUNDREDTH, ROUND_HALF_UP)
+
+
+def _image_place(value: str) -> str:
+    if any(ord(c) < 32 or ord(c) == 127 for c in value) or not _is_image_place(value):
+        raise PydanticCustomError(
+            "invalid_image_url",
+            "This must be an https address, an absolute path or a file: address.",
+        )
+    return value
+
+
+def _is_image_place(value: str) -> bool:
+    if value.startswith("/"):
+        return not value.startswith("//")
+    try:
+        parts = urlsplit(value)
+        return parts.scheme == "file" or (parts.scheme == "https" and bool(parts.hostname))
+    except ValueError:
+        return False
+
+
+Score = Annotated[
+    Decimal,
+    BeforeValidator(_score),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100, "examples": [92.5]}),
+]
+AnyCaseStatus = Annotated[
+    Status,
+    BeforeValidator(_any_case),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": _ANY_CASE_PATTERN,
+            "examples": ["present"],
+            "description": "present, absent, late or excused, in any letter case",
+        }
+    ),
+]
+ImagePlace = Annotated[str, Strict(), Field(max_length=2048), AfterValidator(_image_place)]
+
+
+class SessionDraft(Words):
+    """Which session to open. Without `startTime` the timetable decides which slot is meant."""
+
+    class_id: Id
+    session_date: Date
+    start_time: Clock | None = None
+    end_time: Clock | None = None
+    processed_image_url: ImagePlace | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end_time is not None and self.start_time is None:
+            raise PydanticCustomError(
+                "start_time_missing", "An end needs a start.", {"pointer": "/startTime"}
+            )
+        ends_after_start(self.start_time, self.end_time, "/endTime")
+        return self
+
+
+class MarkUpdate(Words):
+    """A whole mark: what is left out is false or null."""
+
+    roll_no: RollNo
+    status: AnyCaseStatus
+    recognized_by_ai: Annotated[bool, Strict()] = False
+    similarity_score: Score | None = None
+    remark: Prose | None = None
+
+
+class MarkBatch(Words):
+    updates: Annotated[list[MarkUpdate], Field(max_length=MAX_ENTRIES)]
+
+    @model_validator(mode="after")
+    def _each_roll_once(self) -> Self:
+        places = repeated_rolls(update.roll_no for update in self.updates)
+        if places:
+            raise PydanticCustomError(
+                "repeated_roll_number",
+                "This roll number stands in the list twice.",
+                {"pointers": [f"/updates/{place}/rollNo" for place in places]},
+            )
+        return self
+
+
+class Mark(Answer):
+    roll_no: str
+    name: str
+    status: Status
+    recognized_by_ai: bool
+    similarity_score: Score | None
+    remark: str | None
+    marked_at: Instant
+
+
+class Rejected(Answer):
+    """A roll number that was not marked. `not_enrolled`: not in this class."""
+
+    roll_no: str
+    code: str
+
+
+class Marks(Answer):
+    """All marks of the session after the request, and the roll numbers it left out."""
+
+    session_id: UUID
+    version: int
+    statuses: list[Mark]
+    rejected: list[Rejected]
+
+
+class OpenedSession(Answer):
+    """`created` tells whether this request made the session."""
+
+    session_id: UUID
+    class_id: UUID
+    session_date: Date
+    start_time: Clock | None
+    end_time: Clock | None
+    teacher_id: UUID
+    processed_image_url: str | None
+    status: str
+    version: int
+    created_at: Instant
+    created: bool
+
+
+class Session(Answer):
+    session_id: UUID
+    class_id: UUID
+    session_date: Date
+    start_time: Clock | None
+    end_time: Clock | None
+    teacher_id: UUID
+    processed_image_url: str | None
+    status: str
+    version: int
+    created_at: Instant
+    statuses: list[Mark]
+
+
+class MarkState(Answer):
+    status: Status
+    recognized_by_ai: bool
+    similarity_score: Score | None
+    remark: str | None
+
+
+class MarkChange(Answer):
+    """One mark, changed `from` what it was (null: not marked before) `to` what it became."""
+
+    version: int
+    roll_no: str
+    name: str
+    from_: Annotated[MarkState | None, Field(alias="from")]
+    to: MarkState
+    changed_by: UUID
+    changed_by_name: str | None
+    changed_at: Instant
+    request_id: str | None

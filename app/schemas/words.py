@@ -1,0 +1,165 @@
+"""The vocabulary of the API: how JSON spells names, dates, times, text and roll numbers.
+
+Every refusal here is a `PydanticCustomError` whose type is the stable `code` of the answer
+and whose text never repeats the input.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+MAX_NAME = 200
+MAX_TEXT = 255
+MAX_REMARK = 1000
+MAX_ENTRIES = 2000
+# A key has to fit into a B-tree entry of PostgreSQL (2,704 bytes) with room for company.
+MAX_ROLL_KEY_BYTES = 1020
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?")
+
+
+class Words(BaseModel):
+    """What the API reads: camelCase or snake_case, and nothing it does not know."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid"
+    )
+
+
+class Answer(BaseModel):
+    """What the API says: camelCase, every field always there."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_alias=True, extra="forbid")
+
+
+def roll_key(roll_no: str) -> str:
+    """What roll numbers compare by: stripped, NFC, case-folded (contract, section 1)."""
+    folded = unicodedata.normalize("NFC", roll_no.strip()).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def is_blank(text: str | None) -> bool:
+    return text is None or not text.strip()
+
+
+def repeated_rolls(roll_numbers: Iterable[str]) -> list[int]:
+    """The places at which a roll number stands that stood before."""
+    seen: set[str] = set()
+    places = []
+    for place, key in enumerate(map(roll_key, roll_numbers)):
+        if key in seen:
+            places.append(place)
+        seen.add(key)
+    return places
+
+
+def _refuse_control(*, but: str = "") -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if any(unicodedata.category(c) == "Cc" and c not in but for c in text):
+            raise PydanticCustomError("control_character", "Control characters are not allowed.")
+        return text
+
+    return check
+
+
+def _exact_date(value: Any) -> date:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("invalid_date", "This must be a date that exists, as YYYY-MM-DD.")
+
+
+def _exact_time(value: Any) -> time:
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return time.fromisoformat(value)
+    raise PydanticCustomError(
+        "invalid_time", "This must be a time of day in whole minutes, as HH:MM."
+    )
+
+
+def _exact_uuid(value: Any) -> UUID:
+    if isinstance(value, str) and len(value) == 36:
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("invalid_id", "This must be an id: a UUID with its hyphens.")
+
+
+def _short_key(roll_no: str) -> str:
+    if len(roll_key(roll_no).encode()) > MAX_ROLL_KEY_BYTES:
+        raise PydanticCustomError("too_long", "This is too long.")
+    return roll_no
+
+
+_VISIBLE = AfterValidator(_refuse_control())
+_PROSE = AfterValidator(_refuse_control(but="\n\r\t"))
+
+Name = Annotated[str, Strict(), Field(max_length=MAX_NAME), _VISIBLE]
+Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT), _VISIBLE]
+Prose = Annotated[str, Strict(), Field(max_length=MAX_REMARK), _PROSE]
+# Identifiers lose surrounding white space, which phone keyboards like to add.
+Label = Annotated[
+    str,
+    Strict(),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT),
+    _VISIBLE,
+]
+RollNo = Annotated[Label, AfterValidator(_short_key)]
+
+
+def _not_blank(text: str) -> str:
+    if is_blank(text):
+        raise PydanticCustomError("blank", "This must not be blank.")
+    return text
+
+
+FilledName = Annotated[Name, AfterValidator(_not_blank)]
+
+Date = Annotated[
+    date, BeforeValidator(_exact_date), WithJsonSchema({"type": "string", "format": "date"})
+]
+Clock = Annotated[
+    time,
+    BeforeValidator(_exact_time),
+    PlainSerializer(lambda moment: moment.strftime("%H:%M"), return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:00)?$",
+            "examples": ["09:00"],
+        }
+    ),
+]
+Id = Annotated[
+    UUID, BeforeValidator(_exact_uuid), WithJsonSchema({"type": "string", "format": "uuid"})
+]
+Instant = Annotated[datetime, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+def ends_after_start(start: time | None, end: time | None, pointer: str) -> None:
+    """A slot ends after it starts, on the same date; else a refusal at `pointer`."""
+    if start is not None and end is not None and end <= start:
+        raise PydanticCustomError(
+            "ends_before_start", "The end must be after the start.", {"pointer": pointer}
+        )

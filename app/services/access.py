@@ -1,0 +1,102 @@
+"""May they? The SQL every statement begins with, and the one reading of its verdict.
+
+A class, a session or a roster is reached only through a statement that carries the actor:
+`$1` is always the user id from the token, `$2` the id the path names. The statement reads
+who that user is now, finds the class, and works on `granted` alone, which is empty unless
+they may. Its `verdict` column says why; `check` turns it into the refusal.
+
+This is the one place that says who may do what with a class.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from app.db import Database
+from app.errors import AccessDenied, Conflict, NotFound, NotSignedIn
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks, as the token says, and in which request. Their role is read by each statement."""
+
+    user_id: UUID
+    request_id: str
+
+
+ACTOR = """
+actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u
+    JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+)"""
+
+MAY = "(actor.role = 'admin' OR c.teacher_id = actor.id)"
+
+_CLASS_OF_SESSION = "(SELECT class_id FROM attendance_sessions WHERE id = $2)"
+
+
+def _prelude(class_id: str, condition: str, lock: str) -> str:
+    return f"""
+    WITH {ACTOR},
+    class AS MATERIALIZED (
+        SELECT c.*, {MAY} AS may, actor.id AS actor_id, actor.role AS actor_role
+        FROM classes c CROSS JOIN actor
+        WHERE c.id = {class_id}
+        {f"FOR {lock} OF c" if lock else ""}
+    ),
+    granted AS MATERIALIZED (SELECT * FROM class WHERE {condition})"""
+
+
+_LIVE = "may AND archived_at IS NULL"
+
+READ_CLASS = _prelude("$2", "may", "")
+READ_SESSION = _prelude(_CLASS_OF_SESSION, "may", "")
+WRITE_CLASS = _prelude("$2", _LIVE, "SHARE")
+CHANGE_CLASS = _prelude("$2", _LIVE, "NO KEY UPDATE")
+CLOSE_CLASS = _prelude("$2", "may", "UPDATE")
+MARK_SESSION = _prelude(_CLASS_OF_SESSION, _LIVE, "SHARE")
+
+# Who asks is decided before what they ask for, and whether it exists before whether they may.
+# `granted` is empty after all that only for a write to an archived class.
+_VERDICT = """
+CASE
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+    WHEN NOT (SELECT may FROM class) THEN 'denied'
+    WHEN {archived} THEN 'archived'
+    ELSE 'granted'
+END AS verdict"""
+VERDICT = _VERDICT.format(archived="NOT EXISTS (SELECT FROM granted)")
+# For a read that decides whether a write follows.
+WRITE_VERDICT = _VERDICT.format(archived="(SELECT archived_at IS NOT NULL FROM class)")
+
+SIGNED_OUT = "CASE WHEN EXISTS (SELECT FROM actor) THEN 'granted' ELSE 'signed_out' END AS verdict"
+
+_STILL_SIGNED_IN = f"WITH {ACTOR} SELECT {SIGNED_OUT}"
+
+
+def check(row: asyncpg.Record, what: str = "class") -> None:
+    """Raise the refusal that the row's `verdict` stands for; `what` is named if it is missing."""
+    match row["verdict"]:
+        case "granted":
+            return
+        case "signed_out":
+            raise NotSignedIn("You are no longer signed in. Please sign in again.")
+        case "not_found":
+            raise NotFound(f"There is no such {what}.")
+        case "denied":
+            raise AccessDenied("Access denied")
+        case "archived":
+            raise Conflict(
+                "This class is archived. Restore it to change it.", code="class_archived"
+            )
+        case other:
+            raise AssertionError(f"unknown verdict {other}")
+
+
+async def require_signed_in(db: Database, actor: Actor) -> None:
+    """Raise `NotSignedIn` unless the actor is still on the allow-list and not disabled."""
+    check(await db.row(_STILL_SIGNED_IN, actor.user_id))

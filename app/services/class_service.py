@@ -1,0 +1,263 @@
+"""Classes: list, read, make, change, archive and restore."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from app.db import Database, Transaction
+from app.documents import Document, instant
+from app.errors import AccessDenied, Conflict, Flaw, Invalid
+from app.schemas.classes import Class, ClassChange, ClassDraft
+from app.services import access
+from app.services.access import Actor, check
+from app.services.roster_service import ROSTERS
+from app.services.timetable_service import MOVE, SLOT
+
+# From `listed`, the classes to show, to `documents`, one JSON object each.
+_PARTS = f"""
+slots AS MATERIALIZED (
+    SELECT s.class_id, json_agg({SLOT} ORDER BY s.day_of_week, s.start_time) AS schedule
+    FROM class_schedules s
+    WHERE s.class_id IN (SELECT id FROM listed)
+    GROUP BY s.class_id
+),
+moves AS MATERIALIZED (
+    SELECT r.class_id,
+           json_agg({MOVE} ORDER BY r.original_date, r.original_start_time) AS reschedules
+    FROM class_reschedules r
+    WHERE r.class_id IN (SELECT id FROM listed)
+    GROUP BY r.class_id
+)"""
+
+_COUNTS = """
+rosters AS MATERIALIZED (
+    SELECT class_id, count(*) AS student_count
+    FROM class_students
+    WHERE class_id IN (SELECT id FROM listed) AND upper_inf(periods)
+    GROUP BY class_id
+)"""
+
+
+def _documents(rosters: str, students: str) -> str:
+    return f"""
+{_PARTS},
+{rosters},
+documents AS (
+    SELECT l.code, l.section, l.id, row_to_json(shown) AS document
+    FROM listed l
+    LEFT JOIN slots ON slots.class_id = l.id
+    LEFT JOIN moves ON moves.class_id = l.id
+    LEFT JOIN rosters ON rosters.class_id = l.id
+    CROSS JOIN LATERAL (
+        SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
+               l.teacher_type AS "teacherType", l.practical_group AS "practicalGroup",
+               l.teacher_id AS "teacherId",
+               {instant("l.created_at")} AS "createdAt",
+               {instant("l.updated_at")} AS "updatedAt",
+               {instant("l.archived_at")} AS "archivedAt",
+               coalesce(slots.schedule, '[]') AS schedule,
+               coalesce(moves.reschedules, '[]') AS reschedules,
+               {students}
+    ) shown
+)"""
+
+
+_WITH_STUDENTS = _documents(ROSTERS, "coalesce(rosters.students, '[]') AS students")
+_WITH_COUNT = _documents(_COUNTS, 'coalesce(rosters.student_count, 0) AS "studentCount"')
+
+
+def _list_sql(documents: str) -> str:
+    return f"""
+WITH {access.ACTOR},
+listed AS MATERIALIZED (
+    SELECT c.* FROM classes c CROSS JOIN actor
+    WHERE {access.MAY} AND (c.archived_at IS NOT NULL) = $2
+),
+{documents}
+SELECT {access.SIGNED_OUT}, (
+    SELECT coalesce(json_agg(document ORDER BY code COLLATE "C", section COLLATE "C", id), '[]')
+    FROM documents
+)::text AS document
+"""
+
+
+def _get_sql(documents: str) -> str:
+    return f"""
+{access.READ_CLASS},
+listed AS (SELECT * FROM granted),
+{documents}
+SELECT {access.VERDICT}, (SELECT document FROM documents)::text AS document
+"""
+
+
+_LIST = {True: _list_sql(_WITH_STUDENTS), False: _list_sql(_WITH_COUNT)}
+_GET = {True: _get_sql(_WITH_STUDENTS), False: _get_sql(_WITH_COUNT)}
+
+
+async def list_classes(
+    db: Database, actor: Actor, *, roster: bool, archived: bool
+) -> Document[list[Class]]:
+    """The actor's classes (an admin's are all), by code and section."""
+    row = await db.row(_LIST[roster], actor.user_id, archived)
+    check(row)
+    return Document(row["document"])
+
+
+async def get_class(
+    db: Database | Transaction, actor: Actor, class_id: UUID, *, roster: bool = True
+) -> Document[Class]:
+    """One class, archived or not."""
+    row = await db.row(_GET[roster], actor.user_id, class_id)
+    check(row)
+    return Document(row["document"])
+
+
+_CREATE = f"""
+WITH {access.ACTOR},
+owner AS MATERIALIZED (
+    SELECT u.id FROM users u JOIN actor ON u.id = coalesce($2, actor.id)
+),
+made AS (
+    INSERT INTO classes (teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group)
+    SELECT owner.id, $3, $4, $5, $6, $7, $8
+    FROM owner JOIN actor ON actor.role = 'admin' OR owner.id = actor.id
+    RETURNING id
+)
+SELECT CASE
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN EXISTS (SELECT FROM actor WHERE role <> 'admin' AND id <> coalesce($2, id)) THEN 'denied'
+    ELSE 'granted'
+END AS verdict, (SELECT id FROM made) AS id
+"""
+
+
+async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Document[Class]:
+    """A new class of the actor's own, or of `teacher_id` when an admin says so."""
+    async with db.transaction() as tx:
+        with _duplicates_named():
+            row = await tx.row(
+                _CREATE,
+                actor.user_id,
+                draft.teacher_id,
+                draft.code,
+                draft.name,
+                draft.section,
+                draft.ltp_pattern,
+                draft.teacher_type,
+                draft.practical_group,
+            )
+        check(row)
+        if row["id"] is None:
+            raise _no_such_teacher()
+        return await get_class(tx, actor, row["id"])
+
+
+_COLUMNS = (
+    "code",
+    "name",
+    "section",
+    "ltp_pattern",
+    "teacher_type",
+    "practical_group",
+    "teacher_id",
+)
+
+# `$3` names the columns to change; the values follow in the order of `_COLUMNS`.
+_CHANGES = ", ".join(
+    f"{column} = CASE WHEN '{column}' = ANY($3::text[]) THEN ${place} ELSE c.{column} END"
+    for place, column in enumerate(_COLUMNS, start=4)
+)
+
+_UPDATE = f"""
+{access.CHANGE_CLASS},
+changed AS (
+    UPDATE classes c SET {_CHANGES}, updated_at = now()
+    FROM granted
+    WHERE c.id = granted.id
+      AND (granted.actor_role = 'admin' OR NOT 'teacher_id' = ANY($3::text[])
+           OR $10 = granted.teacher_id)
+      AND ($10 IS NULL OR EXISTS (SELECT FROM users WHERE id = $10))
+    RETURNING c.id
+)
+SELECT {access.VERDICT}, EXISTS (SELECT FROM changed) AS changed,
+       (SELECT actor_role FROM granted) AS actor_role
+"""
+
+
+async def update_class(
+    db: Database, actor: Actor, class_id: UUID, change: ClassChange
+) -> Document[Class]:
+    """Change what was given; giving the class to another teacher is the admins'."""
+    given = [column for column in _COLUMNS if column in change.model_fields_set]
+    if "teacher_id" in given and change.teacher_id is None:
+        raise _no_such_teacher()
+    values: list[Any] = [getattr(change, column) for column in _COLUMNS]
+    async with db.transaction() as tx:
+        with _duplicates_named():
+            row = await tx.row(_UPDATE, actor.user_id, class_id, given, *values)
+        check(row)
+        if not row["changed"]:
+            if row["actor_role"] != "admin":
+                raise AccessDenied("Only an administrator may give a class to another teacher.")
+            raise _no_such_teacher()
+        return await get_class(tx, actor, class_id)
+
+
+_LOCK_TO_CLOSE = f"""
+{access.CLOSE_CLASS}
+SELECT {access.VERDICT}, EXISTS (
+    SELECT FROM attendance_sessions WHERE class_id = (SELECT id FROM granted)
+) AS has_sessions
+"""
+
+_ARCHIVE = """
+UPDATE classes SET archived_at = coalesce(archived_at, now()), updated_at = now()
+WHERE id = $1
+RETURNING id
+"""
+
+_REMOVE = "DELETE FROM classes WHERE id = $1 RETURNING id"
+
+_RESTORE = """
+UPDATE classes SET archived_at = NULL, updated_at = now()
+WHERE id = $1 AND archived_at IS NOT NULL
+RETURNING id
+"""
+
+
+async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
+    """Remove a class without sessions; archive one that has any, so no mark is ever lost."""
+    async with db.transaction() as tx:
+        row = await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id)
+        check(row)
+        await tx.row(_ARCHIVE if row["has_sessions"] else _REMOVE, class_id)
+
+
+async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[Class]:
+    """Bring an archived class back; for one that is not archived nothing changes."""
+    async with db.transaction() as tx:
+        check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))
+        with _duplicates_named():
+            await tx.find_row(_RESTORE, class_id)
+        return await get_class(tx, actor, class_id)
+
+
+@contextmanager
+def _duplicates_named() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError:
+        raise Conflict(
+            "This teacher already has a class with this code and section.", code="class_exists"
+        ) from None
+
+
+def _no_such_teacher() -> Invalid:
+    return Invalid(
+        "There is no such teacher.",
+        code="unknown_teacher",
+        flaws=(Flaw("/teacherId", "unknown_teacher", "There is no such teacher."),),
+    )
