@@ -4,11 +4,11 @@ import asyncio
 import sys
 
 import asyncpg
+from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from alembic import context
 from app.config import ConfigError, load_database_url
 from app.models import Base
 

@@ -24,8 +24,11 @@ class Document(Generic[T]):
 
 
 def instant(column: str) -> str:
-    """SQL for a `timestamptz` as RFC 3339 in UTC: `2025-10-26T04:31:00.123456Z`."""
-    return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+    """SQL for a `timestamptz` as RFC 3339 in UTC: `2025-10-26T04:31:00.123456Z`.
+
+    Text and `replace` because `to_char` takes longer than the rest of a mark together.
+    """
+    return f"replace(({column} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'"
 
 
 def clock(column: str) -> str:

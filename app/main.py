@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,19 @@ from app.services import health_service
 VERSION = "0.1.0"
 
 logger = logging.getLogger("aims")
+
+ROUTERS = tuple(
+    routes.router
+    for routes in (
+        auth_routes,
+        user_routes,
+        class_routes,
+        timetable_routes,
+        attendance_routes,
+        stats_routes,
+        health_routes,
+    )
+)
 
 _STATIC = "/docs/static"
 
@@ -81,16 +94,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
-    for routes in (
-        auth_routes,
-        user_routes,
-        class_routes,
-        timetable_routes,
-        attendance_routes,
-        stats_routes,
-        health_routes,
-    ):
-        app.include_router(routes.router)
+    for router in ROUTERS:
+        app.include_router(router)
 
 
 def _add_docs(app: FastAPI) -> None:
@@ -137,16 +142,16 @@ def _add_docs(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    app.state.database = await open_database(settings.database_url)
-    app.state.google = GoogleVerifier(settings)
     _announce_draining(app)
     for warning in warnings_for(settings):
         logger.warning("%s", warning)
-    await _say_what_is_missing(app.state.database)
-    yield
-    app.state.draining = True
-    await app.state.google.close()
-    await app.state.database.close()
+    async with open_database(settings.database_url) as database:
+        app.state.database = database
+        app.state.google = GoogleVerifier(settings)
+        await _say_what_is_missing(database)
+        yield
+        app.state.draining = True
+        await app.state.google.close()
 
 
 def _announce_draining(app: FastAPI) -> None:
@@ -159,11 +164,9 @@ def _announce_draining(app: FastAPI) -> None:
             former(number, frame)
 
     if callable(former):
-        try:
+        # Signals belong to the main thread; an app run in another has none to hear.
+        with suppress(ValueError):
             signal.signal(signal.SIGTERM, drain)
-        except ValueError:
-            # Signals belong to the main thread; an app run in another has none to hear.
-            pass
 
 
 async def _say_what_is_missing(database: Database) -> None:

@@ -24,7 +24,7 @@ logger = logging.getLogger("aims")
 
 
 class ProblemFlaw(BaseModel):
-    """`pointer` is an RFC 6901 pointer into the body, or `/query/...`, `/path/...`, `/header/...`."""
+    """`pointer` is an RFC 6901 pointer into the body, or one of `/query/...` and the like."""
 
     pointer: str
     code: str

@@ -3,8 +3,8 @@
 Revision: 0001, the first
 """
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0001"
@@ -336,11 +336,6 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("marked_by", sa.Uuid(), nullable=False),
         sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["class_id", "session_id"],
-            ["attendance_sessions.class_id", "attendance_sessions.id"],
-            name="fk_superseded_statuses_class_id_session_id",
-        ),
         sa.PrimaryKeyConstraint(
             "class_id", "session_id", "student_id", "version", name="pk_superseded_statuses"
         ),

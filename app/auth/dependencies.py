@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic_core import from_json
+from starlette.requests import HTTPConnection
 
 from app.config import Settings
 from app.db import Database
@@ -93,7 +94,7 @@ class SignedInRoute(JsonRoute):
 class _Bearer(HTTPBearer):
     """Tells OpenAPI that the route wants a bearer token; `SignedInRoute` has read it."""
 
-    async def __call__(self, request: Request) -> Any:
+    async def __call__(self, request: HTTPConnection) -> Any:
         return request.state.actor
 
 

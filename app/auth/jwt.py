@@ -35,16 +35,17 @@ class Tokens:
     def issue(self, user_id: UUID) -> tuple[str, datetime]:
         """A token for the user, and the instant it ends."""
         issued = int(time.time())
+        ends = issued + self._seconds
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": str(user_id),
             "iat": issued,
-            "exp": issued + self._seconds,
+            "exp": ends,
             "jti": str(uuid4()),
         }
         token = jwt.encode(claims, self._secrets[0], ALGORITHM, headers={"typ": TYPE})
-        return token, datetime.fromtimestamp(claims["exp"], UTC)
+        return token, datetime.fromtimestamp(ends, UTC)
 
     def read(self, token: str) -> UUID:
         """The user the token was issued to; `NotSignedIn` if it is not ours or has ended."""

@@ -1,0 +1,39 @@
+"""The command face: `aims up`, `aims test`, `aims serve` and the small ones."""
+
+import sys
+
+import typer
+
+from app.cli import database, people, serve, suite, up
+from app.config import ConfigError
+from app.errors import AppError
+from app.localpg import LocalPostgresError
+
+commands = typer.Typer(
+    name="aims",
+    help="Attendance for universities.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+commands.command()(up.up)
+commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    suite.test
+)
+commands.command()(serve.serve)
+commands.command()(people.allow)
+commands.command()(people.disallow)
+commands.command()(people.token)
+commands.add_typer(database.commands, name="db")
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one sentence on standard error."""
+    try:
+        commands()
+    except (ConfigError, LocalPostgresError) as error:
+        sys.exit(f"aims: {error}")
+    except AppError as error:
+        cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
+        sys.exit(f"aims: {error.detail}{cause}")

@@ -93,14 +93,13 @@ class AttendanceStatus(Base):
 
 
 class SupersededStatus(Base):
-    """A mark that no longer counts, whole, as it was. `version` is the one that made it."""
+    """A mark that no longer counts, whole, as it was. `version` is the one that made it.
+
+    No foreign keys: rows come from `attendance_statuses` alone, whose keys are checked, and
+    checking them again took as long as writing them.
+    """
 
     __tablename__ = "superseded_statuses"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["class_id", "session_id"], ["attendance_sessions.class_id", "attendance_sessions.id"]
-        ),
-    )
 
     class_id: Mapped[UUID] = mapped_column(primary_key=True)
     session_id: Mapped[UUID] = mapped_column(primary_key=True)

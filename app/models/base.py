@@ -1,7 +1,7 @@
 """What all tables share: names for constraints, ids and timestamps that fill themselves."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, MetaData, Text, func
@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Text, datetime: DateTime(timezone=True)}
+    type_annotation_map: ClassVar = {str: Text, datetime: DateTime(timezone=True)}
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",

@@ -17,7 +17,9 @@ MAX_PAGE = 200
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 
 
-def answer(document: Document[Any], *, status: int = 200, request: Request | None = None) -> Response:
+def answer(
+    document: Document[Any], *, status: int = 200, request: Request | None = None
+) -> Response:
     """The document as it is, with its version as `ETag` and its next page as `Link`."""
     response = Response(document.json, status, media_type="application/json")
     if document.version is not None:
@@ -54,9 +56,7 @@ def seen_versions(if_match: str | None) -> list[int] | None:
     if not all(tags):
         raise Malformed('If-Match must be the ETag of the session, like "3" with its quotes.')
     return [
-        int(tag[2])
-        for tag in tags
-        if tag and not tag[1] and re.fullmatch("[0-9]{1,9}", tag[2])
+        int(tag[2]) for tag in tags if tag and not tag[1] and re.fullmatch("[0-9]{1,9}", tag[2])
     ]
 
 

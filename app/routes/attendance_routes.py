@@ -24,7 +24,14 @@ from app.routes.answers import (
     refused_query,
     seen_versions,
 )
-from app.schemas.attendance import MarkBatch, MarkChange, Marks, OpenedSession, Session, SessionDraft
+from app.schemas.attendance import (
+    MarkBatch,
+    MarkChange,
+    Marks,
+    OpenedSession,
+    Session,
+    SessionDraft,
+)
 from app.services import attendance_service, marking_service
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
@@ -153,4 +160,6 @@ def _change_cursor(cursor: str) -> tuple[int, str]:
 
 
 def _bad_cursor() -> Exception:
-    return refused_query("cursor", "invalid_cursor", "Take the cursor from the Link header as it is.")
+    return refused_query(
+        "cursor", "invalid_cursor", "Take the cursor from the Link header as it is."
+    )

@@ -60,9 +60,7 @@ async def create_class(body: ClassDraft, db: Db, actor: CurrentActor) -> Respons
     response_model=Class,
     responses=READS,
 )
-async def get_class(
-    id: UUID, db: Db, actor: CurrentActor, roster: WithRoster = True
-) -> Response:
+async def get_class(id: UUID, db: Db, actor: CurrentActor, roster: WithRoster = True) -> Response:
     """One class, archived or not."""
     return answer(await class_service.get_class(db, actor, id, roster=roster))
 
@@ -118,7 +116,9 @@ async def put_roster(
     actor: CurrentActor,
     settings: AppSettings,
     mode: Annotated[RosterMode, Query(description="merge: only add")] = RosterMode.REPLACE,
-    dry_run: Annotated[bool, Query(alias="dryRun", description="Answer, but change nothing")] = False,
+    dry_run: Annotated[
+        bool, Query(alias="dryRun", description="Answer, but change nothing")
+    ] = False,
     confirm: Annotated[bool, Query(description="Needed to empty a roster")] = False,
 ) -> Response:
     """Students not in the list leave the roster and keep their history.

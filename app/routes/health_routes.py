@@ -30,7 +30,9 @@ async def get_liveness() -> Health:
     return Health()
 
 
-@router.get("/ready", operation_id="getReadiness", summary="Send it traffic?", responses=problems_of())
+@router.get(
+    "/ready", operation_id="getReadiness", summary="Send it traffic?", responses=problems_of()
+)
 async def get_readiness(request: Request, db: Db) -> Health:
     """The database answers, its schema is this version's, and the server is not stopping."""
     if request.app.state.draining:

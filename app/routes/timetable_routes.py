@@ -129,9 +129,7 @@ async def replace_reschedule(
     id: UUID, rescheduleId: UUID, body: RescheduleDraft, db: Db, actor: CurrentActor
 ) -> Response:
     """The whole move, its occurrence included."""
-    return answer(
-        await timetable_service.replace_reschedule(db, actor, id, rescheduleId, body)
-    )
+    return answer(await timetable_service.replace_reschedule(db, actor, id, rescheduleId, body))
 
 
 @router.delete(

@@ -9,8 +9,19 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.schemas.words import MAX_ENTRIES, Answer, Clock, Date, Id, Instant, Prose, RollNo, Words
-from app.schemas.words import ends_after_start, repeated_rolls
+from app.schemas.words import (
+    MAX_ENTRIES,
+    Answer,
+    Clock,
+    Date,
+    Id,
+    Instant,
+    Prose,
+    RollNo,
+    Words,
+    ends_after_start,
+    repeated_rolls,
+)
 
 
 class Status(StrEnum):

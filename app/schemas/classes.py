@@ -17,8 +17,8 @@ from app.schemas.words import (
     Prose,
     Text,
     Words,
+    ends_after_start,
 )
-from app.schemas.words import ends_after_start
 
 DayOfWeek = Annotated[int, Strict(), Field(ge=1, le=7, description="ISO: 1 = Monday")]
 

@@ -3,7 +3,6 @@
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-
 from app.db import Database
 from app.documents import Document, clock, instant
 from app.errors import Flaw, Invalid
@@ -146,7 +145,8 @@ page AS MATERIALIZED (
     WHERE s.session_date >= coalesce($3, '-infinity'::date)
       AND s.session_date <= coalesce($4, 'infinity'::date)
       AND ($5::date IS NULL OR s.session_date < $5
-           OR (s.session_date = $5 AND (s.start_time < $6 OR (s.start_time IS NULL AND $6 IS NOT NULL))))
+           OR (s.session_date = $5
+               AND (s.start_time < $6 OR (s.start_time IS NULL AND $6 IS NOT NULL))))
     ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST
     LIMIT $7 + 1
 ),

@@ -121,7 +121,8 @@ owner AS MATERIALIZED (
     SELECT u.id FROM users u JOIN actor ON u.id = coalesce($2, actor.id)
 ),
 made AS (
-    INSERT INTO classes (teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group)
+    INSERT INTO classes (
+        teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group)
     SELECT owner.id, $3, $4, $5, $6, $7, $8
     FROM owner JOIN actor ON actor.role = 'admin' OR owner.id = actor.id
     RETURNING id

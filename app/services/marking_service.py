@@ -21,7 +21,8 @@ session AS MATERIALIZED (
     WHERE s.id = $2
     FOR NO KEY UPDATE OF s
 )
-SELECT {access.VERDICT}, (SELECT id FROM granted) AS class_id, (SELECT version FROM session) AS version
+SELECT {access.VERDICT}, (SELECT id FROM granted) AS class_id,
+       (SELECT version FROM session) AS version
 """
 
 # $1 class, $2 session, $3 its version, $4 actor, $5 request id, $6 strict, $7 the versions the

@@ -116,8 +116,8 @@ SELECT
      FROM s JOIN added ON added.student_id = s.id)::text AS added,
     (SELECT coalesce(json_agg(t.roll_no ORDER BY t.roll_key), '[]')
      FROM students t JOIN removed ON removed.student_id = t.id)::text AS removed,
-    (SELECT coalesce(
-        json_agg(json_build_object('rollNo', "rollNo", 'field', field) ORDER BY roll_key, field), '[]')
+    (SELECT coalesce(json_agg(
+        json_build_object('rollNo', "rollNo", 'field', field) ORDER BY roll_key, field), '[]')
      FROM conflicts)::text AS conflicts
 """
 

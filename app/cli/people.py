@@ -1,0 +1,86 @@
+"""`aims allow`, `aims disallow`, `aims token`: who may sign in."""
+
+import asyncio
+import csv
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from app.auth.jwt import Tokens
+from app.config import load_database_url, load_settings
+from app.db import Database, open_database
+from app.errors import AppError
+from app.models.user import Role
+from app.services import allow_list_service
+from app.services.allow_list_service import Entry
+
+T = TypeVar("T")
+
+
+def allow(
+    email: Annotated[str | None, typer.Argument(help="The address of a Google account")] = None,
+    role: Annotated[Role, typer.Option(help="What they may do")] = Role.TEACHER,
+    name: Annotated[str | None, typer.Option(help="Shown instead of Google's name")] = None,
+    file: Annotated[Path | None, typer.Option(help="A CSV with email,name,role instead")] = None,
+) -> None:
+    """Put an address on the allow-list, or every address of a CSV."""
+    if (email is None) == (file is None):
+        sys.exit("aims: give either an address or --file, for example: aims allow asha@x.edu")
+    entries = read_entries(file) if file else [Entry(email or "", role, name)]
+    on_database(lambda db: allow_list_service.allow(db, entries))
+    for entry in entries if len(entries) == 1 else []:
+        print(f"{entry.email} may sign in as {entry.role}.")
+    if len(entries) != 1:
+        print(f"{len(entries)} addresses may sign in.")
+
+
+def disallow(email: Annotated[str, typer.Argument(help="The address to take off")]) -> None:
+    """Take an address off the allow-list; it is refused from its next request on."""
+    if on_database(lambda db: allow_list_service.disallow(db, email)):
+        print(f"{email} may no longer sign in.")
+    else:
+        print(f"{email} was not on the allow-list.")
+
+
+def token(email: Annotated[str, typer.Argument(help="An address on the allow-list")]) -> None:
+    """Print a token to try the API with. Only with DEBUG=true."""
+    settings = load_settings()
+    if not settings.debug:
+        sys.exit("aims: tokens are made on the command line only with DEBUG=true.")
+    user_id = on_database(lambda db: allow_list_service.user_of(db, email))
+    print(Tokens(settings).issue(user_id)[0])
+
+
+def on_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Do the work on the database of `DATABASE_URL`."""
+
+    async def run() -> T:
+        async with open_database(load_database_url()) as db:
+            return await work(db)
+
+    return asyncio.run(run())
+
+
+def read_entries(file: Path) -> list[Entry]:
+    """The rows of a CSV with the columns email, name and role (left out: teacher)."""
+    try:
+        rows = list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        sys.exit(f"aims: {file} cannot be read as CSV in UTF-8 ({type(error).__name__}).")
+    if rows and "email" not in rows[0]:
+        sys.exit(f"aims: {file} needs a first line with the columns email,name,role.")
+    return [_entry(file, number, row) for number, row in enumerate(rows, start=2)]
+
+
+def _entry(file: Path, number: int, row: dict[str, str | None]) -> Entry:
+    role = (row.get("role") or Role.TEACHER).strip().lower()
+    if role not in set(Role):
+        sys.exit(f"aims: {file}, line {number}: the role has to be teacher or admin.")
+    try:
+        email = allow_list_service.check_address(row["email"] or "")
+    except AppError as error:
+        sys.exit(f"aims: {file}, line {number}: {error.detail}")
+    return Entry(email, Role(role), (row.get("name") or "").strip() or None)

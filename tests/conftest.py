@@ -1,0 +1,235 @@
+"""One named cast, one database a worker, one transaction a test.
+
+Asha teaches and owns the class most tests are about; Bilal teaches another; Meera is the
+admin; Ravi was taken off the allow-list, Divya was an admin and is now a teacher, Omar's
+account is disabled. All of them hold a token from before.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import asyncpg
+import httpx2
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+
+from app.auth.google_verify import GoogleVerifier
+from app.config import Settings, load_settings
+from app.db import SERVER_SETTINGS, Database, open_database
+from app.demo.google import DemoGoogle
+from app.localpg import LocalPostgres
+from app.main import create_app
+from tests.classroom import Classroom, classroom_of
+from tests.support import OneConnection, Person, client_of, one_connection_database
+
+SECRET = "a secret of the test suite, long enough"
+DOMAIN = "demo.university.example"
+TEMPLATE_LOCK = 41_075
+CAST = {
+    "asha": "teacher",
+    "bilal": "teacher",
+    "meera": "admin",
+    "ravi": "teacher",
+    "divya": "admin",
+    "omar": "admin",
+}
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The database `postgres` of a throw-away PostgreSQL server."""
+    given = os.environ.get("AIMS_TEST_SERVER_URL")
+    if given:
+        yield given
+        return
+    with LocalPostgres.throwaway() as server:
+        yield server.url("postgres")
+
+
+def on_server(server_url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    head, _, query = server_url.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    config = Config("alembic.ini")
+    config.attributes["database_url"] = url
+    command.upgrade(config, revision)
+
+
+def template_name() -> str:
+    """Names the template after what made it, so that an old one is never taken."""
+    digest = sha256()
+    for migration in sorted(Path("alembic/versions").glob("*.py")):
+        digest.update(migration.read_bytes())
+    return f"aims_template_{digest.hexdigest()[:12]}"
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """The name of a database that Alembic made, once for all workers."""
+    name = template_name()
+
+    async def make() -> None:
+        server = await asyncpg.connect(server_url)
+        await server.execute("SELECT pg_advisory_lock($1)", TEMPLATE_LOCK)
+        if not await server.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            await server.execute(f"CREATE DATABASE {name}")
+            await asyncio.to_thread(migrate, on_server(server_url, name))
+        await server.close()
+
+    asyncio.run(make())
+    return name
+
+
+async def copy_of(server_url: str, template: str, name: str) -> str:
+    """The URL of a new database made from the template."""
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await server.close()
+    return on_server(server_url, name)
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, template: str, worker_id: str) -> str:
+    """This worker's database. Tests leave it empty."""
+    return asyncio.run(copy_of(server_url, template, f"aims_test_{worker_id}"))
+
+
+@pytest.fixture(scope="session")
+def google() -> Iterator[DemoGoogle]:
+    """The stand-in for Google, with a key of its own."""
+    stand_in = DemoGoogle([])
+    stand_in.start()
+    yield stand_in
+    stand_in.stop()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, google: DemoGoogle) -> Settings:
+    return load_settings(
+        _env_file=None,
+        database_url=database_url,
+        jwt_secret=SECRET,
+        google_client_id=google.client_id,
+        google_jwks_url=google.jwks_url,
+        debug=True,
+    )
+
+
+@dataclass
+class Stage:
+    """An app on a database, and the cast as its clients."""
+
+    app: FastAPI
+    connection: asyncpg.Connection
+    pool: OneConnection | None
+    asha: Person
+    bilal: Person
+    meera: Person
+    ravi: Person
+    divya: Person
+    omar: Person
+    nobody: Person
+
+    async def count(self, table: str) -> int:
+        return int(await self.connection.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection inside a transaction that is undone when the test ends."""
+    connection = await asyncpg.connect(database_url, server_settings=SERVER_SETTINGS)
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+    await connection.close()
+
+
+@pytest.fixture
+async def stage(connection: asyncpg.Connection, settings: Settings) -> AsyncIterator[Stage]:
+    """The app with the whole cast, on one connection."""
+    database, pool = one_connection_database(connection)
+    async with _open_stage(connection, settings, database, pool) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def crowd(database_url: str, settings: Settings) -> AsyncIterator[Stage]:
+    """The app with a real pool, for what needs several connections. Emptied afterwards."""
+    connection = await asyncpg.connect(database_url)
+    async with (
+        open_database(database_url) as database,
+        _open_stage(connection, settings, database, None) as stage,
+    ):
+        yield stage
+    await connection.execute("TRUNCATE allowed_emails, users, students, classes CASCADE")
+    await connection.close()
+
+
+@asynccontextmanager
+async def _open_stage(
+    connection: asyncpg.Connection,
+    settings: Settings,
+    database: Database,
+    pool: OneConnection | None,
+) -> AsyncIterator[Stage]:
+    app = create_app(settings)
+    app.state.database = database
+    app.state.google = GoogleVerifier(settings)
+    async with client_of(app) as client:
+        cast = {name: await _enter(connection, app, client, name) for name in CAST}
+        await _happen(connection)
+        yield Stage(app, connection, pool, nobody=Person(client), **cast)
+    await app.state.google.close()
+
+
+async def _enter(
+    connection: asyncpg.Connection, app: FastAPI, client: httpx2.AsyncClient, name: str
+) -> Person:
+    email = f"{name}@{DOMAIN}"
+    await connection.execute(
+        "INSERT INTO allowed_emails (email, name, role) VALUES ($1, $2, $3)",
+        email,
+        f"{name.title()} Demo",
+        CAST[name],
+    )
+    user_id = await connection.fetchval(
+        "INSERT INTO users (email, name) VALUES ($1, $2) RETURNING id",
+        email,
+        f"{name.title()} Demo",
+    )
+    token, _ = app.state.tokens.issue(user_id)
+    return Person(client, token, user_id, email)
+
+
+async def _happen(connection: asyncpg.Connection) -> None:
+    """What an admin did after everybody had signed in."""
+    await connection.execute("DELETE FROM allowed_emails WHERE email = $1", f"ravi@{DOMAIN}")
+    await connection.execute(
+        "UPDATE allowed_emails SET role = 'teacher' WHERE email = $1", f"divya@{DOMAIN}"
+    )
+    await connection.execute(
+        "UPDATE users SET disabled_at = now() WHERE email = $1", f"omar@{DOMAIN}"
+    )
+
+
+@pytest.fixture
+async def room(stage: Stage) -> Classroom:
+    """Asha's class with three students."""
+    return await classroom_of(stage.asha)
