@@ -21,6 +21,7 @@ from alembic.config import Config
 from fastapi import FastAPI
 
 from app.auth.google_verify import GoogleVerifier
+from app.auth.sign_in_limit import SignInLimit
 from app.config import Settings, load_settings
 from app.db import SERVER_SETTINGS, Database, open_database
 from app.demo.google import DemoGoogle
@@ -29,7 +30,7 @@ from app.main import create_app
 from tests.classroom import Classroom, classroom_of
 from tests.support import OneConnection, Person, client_of, one_connection_database
 
-SECRET = "a secret of the test suite, long enough"
+SECRET = "a secret of the test suite that is long enough"
 DOMAIN = "demo.university.example"
 TEMPLATE_LOCK = 41_075
 CAST = {
@@ -131,6 +132,12 @@ def settings(database_url: str, google: DemoGoogle) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> FastAPI:
+    """The application. Each test gives it a database."""
+    return create_app(settings)
+
+
 @dataclass
 class Stage:
     """An app on a database, and the cast as its clients."""
@@ -162,20 +169,20 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def stage(connection: asyncpg.Connection, settings: Settings) -> AsyncIterator[Stage]:
+async def stage(connection: asyncpg.Connection, app: FastAPI) -> AsyncIterator[Stage]:
     """The app with the whole cast, on one connection."""
     database, pool = one_connection_database(connection)
-    async with _open_stage(connection, settings, database, pool) as stage:
+    async with _open_stage(connection, app, database, pool) as stage:
         yield stage
 
 
 @pytest.fixture
-async def crowd(database_url: str, settings: Settings) -> AsyncIterator[Stage]:
+async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
     """The app with a real pool, for what needs several connections. Emptied afterwards."""
     connection = await asyncpg.connect(database_url)
     async with (
         open_database(database_url) as database,
-        _open_stage(connection, settings, database, None) as stage,
+        _open_stage(connection, app, database, None) as stage,
     ):
         yield stage
     await connection.execute("TRUNCATE allowed_emails, users, students, classes CASCADE")
@@ -185,13 +192,13 @@ async def crowd(database_url: str, settings: Settings) -> AsyncIterator[Stage]:
 @asynccontextmanager
 async def _open_stage(
     connection: asyncpg.Connection,
-    settings: Settings,
+    app: FastAPI,
     database: Database,
     pool: OneConnection | None,
 ) -> AsyncIterator[Stage]:
-    app = create_app(settings)
     app.state.database = database
-    app.state.google = GoogleVerifier(settings)
+    app.state.google = GoogleVerifier(app.state.settings)
+    app.state.sign_in_limit = SignInLimit(app.state.settings.failed_sign_ins_per_minute)
     async with client_of(app) as client:
         cast = {name: await _enter(connection, app, client, name) for name in CAST}
         await _happen(connection)

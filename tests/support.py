@@ -42,7 +42,7 @@ class OneConnection:
         self._connection = connection
         self.statements: list[str] = []
 
-    async def acquire(self, *, timeout: float) -> "OneConnection":
+    async def acquire(self, **_: float) -> "OneConnection":
         return self
 
     async def release(self, connection: object) -> None:

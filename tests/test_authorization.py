@@ -1,0 +1,219 @@
+"""Who may do what: one table, route x person, from which the tests are made.
+
+A route that is missing here fails the suite.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.classroom import ROLLS, Classroom, classroom_of, today
+from tests.conftest import Stage
+from tests.support import ROUTES, Person, checksum
+
+pytestmark = pytest.mark.anyio
+
+PEOPLE = ("nobody", "asha", "bilal", "ravi", "divya", "omar", "meera")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A valid request, and what it answers Asha (the owner), Bilal and Divya, and Meera.
+
+    Everybody else is signed out: anonymous, taken off the list, disabled.
+    """
+
+    method: str
+    path: str
+    owner: int
+    stranger: int
+    admin: int
+    body: Any = None
+
+    def expected(self, person: str) -> int:
+        if person in ("nobody", "ravi", "omar"):
+            return 401
+        return {"asha": self.owner, "meera": self.admin}.get(person, self.stranger)
+
+
+def _of_class(method: str, rest: str, status: int, body: Any = None) -> Case:
+    return Case(method, "/classes/{class}" + rest, status, 403, status, body)
+
+
+SLOT = {"dayOfWeek": 6, "startTime": "09:00", "endTime": "10:00"}
+MOVE = {
+    "originalDate": "2025-10-27",
+    "rescheduledDate": "2025-10-29",
+    "rescheduledStartTime": "15:00",
+    "rescheduledEndTime": "16:00",
+}
+MARKS = {"updates": [{"rollNo": ROLLS[0], "status": "absent"}]}
+
+TABLE = {
+    "getMe": Case("GET", "/users/me", 200, 200, 200),
+    "listClasses": Case("GET", "/classes", 200, 200, 200),
+    "createClass": Case(
+        "POST", "/classes", 201, 201, 201, {"code": "N1", "name": "New", "section": "A"}
+    ),
+    "getClass": _of_class("GET", "", 200),
+    "updateClass": _of_class("PATCH", "", 200, {"name": "Renamed"}),
+    "deleteClass": _of_class("DELETE", "", 204),
+    "restoreClass": _of_class("POST", "/restore", 200),
+    "putRoster": _of_class("PUT", "/students?confirm=true", 200, {"students": []}),
+    "listSlots": _of_class("GET", "/schedules", 200),
+    "addSlot": _of_class("POST", "/schedules", 201, SLOT),
+    "getSlot": _of_class("GET", "/schedules/{slot}", 200),
+    "changeSlot": _of_class("PATCH", "/schedules/{slot}", 200, {"endTime": "10:30"}),
+    "removeSlot": _of_class("DELETE", "/schedules/{slot}", 204),
+    "listReschedules": _of_class("GET", "/reschedules", 200),
+    "addReschedule": _of_class("POST", "/reschedules", 201, MOVE),
+    "getReschedule": _of_class("GET", "/reschedules/{move}", 200),
+    "replaceReschedule": _of_class("PUT", "/reschedules/{move}", 200, MOVE),
+    "removeReschedule": _of_class("DELETE", "/reschedules/{move}", 204),
+    "openSession": Case(
+        "POST",
+        "/attendance/sessions",
+        200,
+        403,
+        200,
+        {"classId": "{class}", "sessionDate": "2025-10-30"},
+    ),
+    "listSessions": Case("GET", "/attendance/sessions?classId={class}", 200, 403, 200),
+    "getSession": Case("GET", "/attendance/sessions/{session}", 200, 403, 200),
+    "markStudents": Case(
+        "PUT", "/attendance/sessions/{session}/statuses", 200, 403, 200, MARKS
+    ),
+    "getHistory": Case("GET", "/attendance/sessions/{session}/history", 200, 403, 200),
+    "getClassStats": Case("GET", "/stats/classes/{class}/students", 200, 403, 200),
+}
+PUBLIC = {"signIn", "getHealth", "getLiveness", "getReadiness"}
+
+
+@dataclass
+class Scene:
+    """Asha's class with a slot, a move, a session and a mark; Bilal has a class of his own."""
+
+    stage: Stage
+    ids: dict[str, str]
+
+    def fill(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self.fill(item) for key, item in value.items()}
+        if isinstance(value, str):
+            for name, id_ in self.ids.items():
+                value = value.replace("{" + name + "}", id_)
+        return value
+
+    async def ask(self, person: Person, case: Case, **more: Any) -> int:
+        body = {"json": self.fill(case.body)} if case.body is not None else {}
+        response = await person.request(case.method, self.fill(case.path), **body, **more)
+        return response.status_code
+
+
+@pytest.fixture
+async def scene(stage: Stage, room: Classroom) -> Scene:
+    slot = await stage.asha.post(
+        f"{room.path}/schedules", {"dayOfWeek": 1, "startTime": "09:00", "endTime": "10:00"}
+    )
+    move = await stage.asha.post(f"{room.path}/reschedules", MOVE)
+    session = await room.open("2025-10-20")
+    await room.mark(session, {ROLLS[0]: "present"})
+    await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
+    ids = {"class": room.id, "slot": slot.json()["id"], "move": move.json()["id"]}
+    return Scene(stage, {**ids, "session": session})
+
+
+def test_every_route_is_in_the_table() -> None:
+    assert {route.operation_id for route in ROUTES} == TABLE.keys() | PUBLIC
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("operation", TABLE)
+async def test_the_table_holds(scene: Scene, operation: str, person: str) -> None:
+    case = TABLE[operation]
+    before = await checksum(scene.stage.connection)
+    status = await scene.ask(getattr(scene.stage, person), case)
+    assert status == case.expected(person)
+    if status >= 400:
+        assert await checksum(scene.stage.connection) == before
+
+
+@pytest.mark.parametrize("operation", [name for name in TABLE if "{" in TABLE[name].path])
+async def test_what_does_not_exist_is_a_404_for_everybody(scene: Scene, operation: str) -> None:
+    scene.ids = dict.fromkeys(scene.ids, "00000000-0000-4000-8000-000000000000")
+    assert await scene.ask(scene.stage.bilal, TABLE[operation]) == 404
+    assert await scene.ask(scene.stage.meera, TABLE[operation]) == 404
+
+
+WRITES = [name for name, case in TABLE.items() if case.body is not None]
+
+
+@pytest.mark.parametrize("operation", WRITES)
+async def test_a_malformed_body_does_not_hide_who_asks(scene: Scene, operation: str) -> None:
+    case = TABLE[operation]
+    path = scene.fill(case.path)
+    json = {"content": b"{nonsense", "headers": {"Content-Type": "application/json"}}
+    invalid = {"json": {"unknown": 1}}
+    assert (await scene.stage.nobody.request(case.method, path, **json)).status_code == 401
+    assert (await scene.stage.nobody.request(case.method, path, **invalid)).status_code == 401
+    assert (await scene.stage.ravi.request(case.method, path, **invalid)).status_code == 401
+    assert (await scene.stage.bilal.request(case.method, path, **json)).status_code == 400
+    assert (await scene.stage.bilal.request(case.method, path, **invalid)).status_code == 422
+
+
+async def test_too_large_comes_before_not_signed_in(scene: Scene) -> None:
+    huge = b"x" * (2 * 1024 * 1024 + 1)
+    response = await scene.stage.nobody.request("POST", "/classes", content=huge)
+    assert response.status_code == 413
+
+
+async def test_a_demotion_counts_from_the_next_request_on(scene: Scene) -> None:
+    assert await scene.ask(scene.stage.meera, TABLE["getClass"]) == 200
+    await scene.stage.connection.execute(
+        "UPDATE allowed_emails SET role = 'teacher' WHERE email = $1", scene.stage.meera.email
+    )
+    assert await scene.ask(scene.stage.meera, TABLE["getClass"]) == 403
+
+
+async def test_a_removal_counts_from_the_next_request_on(scene: Scene) -> None:
+    await scene.stage.connection.execute(
+        "DELETE FROM allowed_emails WHERE email = $1", scene.stage.asha.email
+    )
+    assert await scene.ask(scene.stage.asha, TABLE["getClass"]) == 401
+
+
+async def test_a_class_given_away_is_the_new_teachers_from_the_next_request_on(
+    scene: Scene,
+) -> None:
+    path = f"/classes/{scene.ids['class']}"
+    given = await scene.stage.meera.patch(path, {"teacherId": str(scene.stage.bilal.user_id)})
+    assert given.status_code == 200
+    assert await scene.ask(scene.stage.asha, TABLE["markStudents"]) == 403
+    assert await scene.ask(scene.stage.bilal, TABLE["markStudents"]) == 200
+
+
+async def test_a_teacher_gives_no_class_away_and_makes_none_for_others(scene: Scene) -> None:
+    bilal = str(scene.stage.bilal.user_id)
+    before = await checksum(scene.stage.connection)
+    asha = scene.stage.asha
+    patched = await asha.patch(f"/classes/{scene.ids['class']}", {"teacherId": bilal})
+    made = await asha.post(
+        "/classes", {"code": "N2", "name": "New", "section": "A", "teacherId": bilal}
+    )
+    assert (patched.status_code, made.status_code) == (403, 403)
+    assert await checksum(scene.stage.connection) == before
+
+
+async def test_lists_show_nothing_of_another_teachers_class(scene: Scene) -> None:
+    answer = await scene.stage.bilal.get("/classes")
+    assert [class_["code"] for class_ in answer.json()] == ["CS999"]
+    assert ROLLS[1] not in answer.text
+
+
+async def test_rights_follow_the_class_and_not_who_opened_the_session(scene: Scene) -> None:
+    body = {"classId": scene.ids["class"], "sessionDate": str(today())}
+    opened = (await scene.stage.meera.post("/attendance/sessions", body)).json()
+    assert opened["teacherId"] == str(scene.stage.meera.user_id)
+    scene.ids["session"] = opened["sessionId"]
+    assert await scene.ask(scene.stage.asha, TABLE["markStudents"]) == 200
