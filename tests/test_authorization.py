@@ -81,9 +81,7 @@ TABLE = {
     ),
     "listSessions": Case("GET", "/attendance/sessions?classId={class}", 200, 403, 200),
     "getSession": Case("GET", "/attendance/sessions/{session}", 200, 403, 200),
-    "markStudents": Case(
-        "PUT", "/attendance/sessions/{session}/statuses", 200, 403, 200, MARKS
-    ),
+    "markStudents": Case("PUT", "/attendance/sessions/{session}/statuses", 200, 403, 200, MARKS),
     "getHistory": Case("GET", "/attendance/sessions/{session}/history", 200, 403, 200),
     "getClassStats": Case("GET", "/stats/classes/{class}/students", 200, 403, 200),
 }

@@ -39,18 +39,18 @@ class DemoSigner:
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
-    def sign(self, email: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
+    def sign(self, address: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """An ID token for the address; `claims` replace Google's, None leaves one out."""
         now = int(time.time())
         all_claims = {
             "iss": "https://accounts.google.com",
             "aud": CLIENT_ID,
-            "sub": sub_of(email),
+            "sub": sub_of(address),
             "iat": now,
             "exp": now + TOKEN_SECONDS,
-            "email": email,
+            "email": address,
             "email_verified": True,
-            "name": email.partition("@")[0].title() + " Demo",
+            "name": address.partition("@")[0].title() + " Demo",
             **claims,
         }
         given = {name: value for name, value in all_claims.items() if value is not None}

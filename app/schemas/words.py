@@ -47,7 +47,9 @@ class Words(BaseModel):
 class Answer(BaseModel):
     """What the API says: camelCase, every field always there."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_alias=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid"
+    )
 
 
 def roll_key(roll_no: str) -> str:

@@ -1,0 +1,110 @@
+"""The rooms of the house and the doors between them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+APP = Path("app")
+FILES = sorted(APP.rglob("*.py"))
+
+# What a room may import of `app`. A file of its own is a room; a folder is one.
+MAY_IMPORT = {
+    "config": set(),
+    "errors": set(),
+    "documents": set(),
+    "db": {"errors"},
+    "models": set(),
+    "schemas": {"models"},
+    "services": {"schemas", "models", "errors", "db", "documents", "config"},
+    "auth": {"services", "schemas", "errors", "config", "db"},
+    "problems": {"errors"},
+    "middleware": {"problems", "errors"},
+    "routes": {"auth", "services", "schemas", "documents", "problems", "errors", "config"},
+    "localpg": {"config"},
+    "demo": {"services", "schemas", "models", "db", "localpg", "config"},
+    "cli": {"services", "models", "auth", "demo", "localpg", "errors", "config", "db", "schemas"},
+}
+PURE = ("models", "schemas", "services", "documents", "errors", "db")
+SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(APP).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Full names of all modules the file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_room_imports_only_what_it_may(path: Path) -> None:
+    room = room_of(path)
+    if room in ("main", "__init__"):
+        return
+    targets = {
+        name.split(".")[1] for name in imports_of(path) if name.startswith("app.") and "." in name
+    }
+    assert targets - {room} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_rules_and_data_know_no_web_framework(path: Path) -> None:
+    if room_of(path) in PURE:
+        roots = {name.partition(".")[0] for name in imports_of(path)}
+        assert not roots & {"fastapi", "starlette", "uvicorn", "httpx2", "typer"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_statements_live_in_services(path: Path) -> None:
+    if room_of(path) in ("services", "models", "db"):
+        return
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert not [text for text in texts if SQL.match(text)]
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph = {module_of(path): internal_imports(path) for path in FILES}
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail, module))
+        for target in graph.get(module, set()):
+            visit(target, (*trail, module))
+
+    for module in graph:
+        visit(module, ())
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def internal_imports(path: Path) -> set[str]:
+    packages = {module_of(file) for file in FILES if file.name == "__init__.py"}
+    modules = {module_of(file) for file in FILES} - packages - {module_of(path)}
+    return imports_of(path) & modules
+
+
+@pytest.mark.parametrize("path", [*FILES, *Path("tests").glob("*.py")], ids=str)
+def test_files_and_functions_can_be_read_in_one_sitting(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name

@@ -1,0 +1,181 @@
+"""Google's ID token for one of ours, through the code that verifies Google's."""
+
+import asyncio
+import base64
+import json
+import time
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner
+from tests.conftest import DOMAIN, Stage
+
+pytestmark = pytest.mark.anyio
+
+ASHA = f"asha@{DOMAIN}"
+
+
+async def sign_in(stage: Stage, token: Any) -> httpx2.Response:
+    return await stage.nobody.post("/auth/google", {"idToken": token})
+
+
+async def allow(stage: Stage, email: str, role: str = "teacher") -> None:
+    await stage.connection.execute(
+        "INSERT INTO allowed_emails (email, name, role) VALUES ($1, 'New Demo', $2)", email, role
+    )
+
+
+async def test_an_allowed_person_gets_a_token_that_works(stage: Stage, google: DemoGoogle) -> None:
+    await allow(stage, f"new@{DOMAIN}", "admin")
+    answer = await sign_in(stage, google.signer.sign(f"NEW@{DOMAIN}"))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["user"] == {
+        "id": body["user"]["id"],
+        "email": f"new@{DOMAIN}",
+        "name": "New Demo",
+        "role": "admin",
+    }
+    me = await stage.nobody.get("/users/me", headers={"Authorization": f"Bearer {body['token']}"})
+    assert me.json()["id"] == body["user"]["id"]
+    assert me.json()["lastLoginAt"].endswith("Z")
+
+
+async def test_a_row_made_before_the_first_sign_in_is_bound_to_it(
+    stage: Stage, google: DemoGoogle
+) -> None:
+    answer = await sign_in(stage, google.signer.sign(ASHA))
+    assert answer.json()["user"]["id"] == str(stage.asha.user_id)
+    again = await sign_in(stage, google.signer.sign(ASHA))
+    assert again.json()["user"]["id"] == str(stage.asha.user_id)
+
+
+async def test_another_google_account_on_the_same_address_is_refused(
+    stage: Stage, google: DemoGoogle
+) -> None:
+    await sign_in(stage, google.signer.sign(ASHA))
+    other = await sign_in(stage, google.signer.sign(ASHA, sub="somebody-else"))
+    assert (other.status_code, other.json()["code"]) == (403, "account_mismatch")
+
+
+async def test_a_changed_address_leaves_the_user_the_same(stage: Stage, google: DemoGoogle) -> None:
+    await sign_in(stage, google.signer.sign(ASHA, sub="s1"))
+    await stage.connection.execute(
+        "UPDATE allowed_emails SET email = $1 WHERE email = $2", f"asha.k@{DOMAIN}", ASHA
+    )
+    answer = await sign_in(stage, google.signer.sign(f"asha.k@{DOMAIN}", sub="s1"))
+    assert answer.json()["user"]["id"] == str(stage.asha.user_id)
+    assert answer.json()["user"]["email"] == f"asha.k@{DOMAIN}"
+    assert (await sign_in(stage, google.signer.sign(ASHA, sub="s1"))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"email": f"stranger@{DOMAIN}"}, "account_not_allowed"),
+        ({"email": f"ravi@{DOMAIN}"}, "account_not_allowed"),
+        ({"email": f"omar@{DOMAIN}"}, "account_disabled"),
+        ({"email_verified": False}, "email_not_verified"),
+        ({"email_verified": "true"}, "email_not_verified"),
+        ({"email_verified": None}, "email_not_verified"),
+    ],
+)
+async def test_a_good_token_of_an_account_that_is_not_allowed_is_a_403(
+    stage: Stage, google: DemoGoogle, claims: dict[str, Any], code: str
+) -> None:
+    answer = await sign_in(stage, google.signer.sign(ASHA, **{"sub": "s1", **claims}))
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
+
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://accounts.google.com.evil.example"},
+        {"iss": None},
+        {"aud": "another-client"},
+        {"aud": [CLIENT_ID, "another-client"]},
+        {"aud": None},
+        {"exp": NOW - 60},
+        {"exp": None},
+        {"exp": "soon"},
+        {"iat": NOW + 600},
+        {"iat": None},
+        {"nbf": NOW + 600},
+        {"sub": ""},
+        {"sub": None},
+        {"sub": 17},
+        {"email": None},
+        {"email": "asha@é.example"},
+        {"email": ["asha"]},
+        {"header": {"kid": "unknown"}},
+    ],
+)
+async def test_a_token_that_is_not_googles_word_for_us_is_a_401(
+    stage: Stage, google: DemoGoogle, claims: dict[str, Any]
+) -> None:
+    answer = await sign_in(stage, google.signer.sign(ASHA, **claims))
+    assert answer.status_code == 401
+    assert await stage.count("users") == 6
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none", "kid": KEY_ID},
+        {"alg": "HS256", "kid": KEY_ID},
+        {"alg": "RS256", "kid": 3},
+        {"alg": "RS256"},
+        {"alg": ["RS256"], "kid": KEY_ID},
+        {"alg": "RS256", "kid": KEY_ID, "crit": ["x"]},
+        [],
+        "text",
+        None,
+    ],
+)
+async def test_a_token_with_a_strange_header_is_a_401(
+    stage: Stage, google: DemoGoogle, header: Any
+) -> None:
+    _, payload, signature = google.signer.sign(ASHA).split(".")
+    head = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+    assert (await sign_in(stage, f"{head}.{payload}.{signature}")).status_code == 401
+
+
+async def test_a_token_signed_by_anybody_else_is_a_401(stage: Stage) -> None:
+    assert (await sign_in(stage, DemoSigner().sign(ASHA))).status_code == 401
+
+
+async def test_no_token_of_one_kind_is_taken_for_the_other(
+    stage: Stage, google: DemoGoogle
+) -> None:
+    assert (await sign_in(stage, stage.asha.token)).status_code == 401
+    id_token = google.signer.sign(ASHA)
+    answer = await stage.nobody.get("/users/me", headers={"Authorization": f"Bearer {id_token}"})
+    assert answer.status_code == 401
+
+
+async def test_failed_sign_ins_are_limited_and_good_ones_are_not(
+    stage: Stage, google: DemoGoogle
+) -> None:
+    statuses = [(await sign_in(stage, "nonsense")).status_code for _ in range(32)]
+    assert statuses == [401] * 30 + [429] * 2
+    assert (await sign_in(stage, google.signer.sign(ASHA))).status_code == 200
+
+
+async def test_first_sign_ins_at_the_same_moment_make_one_user(
+    crowd: Stage, google: DemoGoogle
+) -> None:
+    await allow(crowd, f"new@{DOMAIN}")
+    token = google.signer.sign(f"new@{DOMAIN}")
+    answers = await asyncio.gather(*(sign_in(crowd, token) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["user"]["id"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"idToken": 3}, {"idToken": ""}, {"idToken": "x", "y": 1}])
+async def test_a_malformed_sign_in_is_a_422(stage: Stage, body: dict[str, Any]) -> None:
+    assert (await stage.nobody.post("/auth/google", body)).status_code == 422
