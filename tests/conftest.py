@@ -27,6 +27,7 @@ from app.db import SERVER_SETTINGS, Database, open_database
 from app.demo.google import DemoGoogle
 from app.localpg import LocalPostgres
 from app.main import create_app
+from app.models import Base
 from tests.classroom import Classroom, classroom_of
 from tests.support import OneConnection, Person, client_of, one_connection_database
 
@@ -185,7 +186,7 @@ async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
         _open_stage(connection, app, database, None) as stage,
     ):
         yield stage
-    await connection.execute("TRUNCATE allowed_emails, users, students, classes CASCADE")
+    await connection.execute(f"TRUNCATE {', '.join(Base.metadata.tables)}")
     await connection.close()
 
 

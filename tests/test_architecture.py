@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "cli": {"services", "models", "auth", "demo", "localpg", "errors", "config", "db", "schemas"},
 }
 PURE = ("models", "schemas", "services", "documents", "errors", "db")
-SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)
+SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
