@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 USER = "aims"
+PORT = 5432  # names the socket; said everywhere, since PGPORT may say something else
 MINIMUM_MAJOR = 16
 START_SECONDS = 30
 STOP_SECONDS = 30
@@ -89,11 +90,12 @@ class LocalPostgres:
 
     def url(self, database: str) -> str:
         """A `postgresql://` URL of one of its databases."""
-        return f"postgresql://{USER}@/{database}?host={self._sockets}"
+        return f"postgresql://{USER}@/{database}?host={self._sockets}&port={PORT}"
 
     def psql(self, database: str) -> str:
         """A command that opens the database in a terminal."""
-        return f"{self._binaries.directory / 'psql'} -h {self._sockets} -U {USER} {database}"
+        psql = self._binaries.directory / "psql"
+        return f"{psql} -h {self._sockets} -p {PORT} -U {USER} {database}"
 
     def start(self) -> None:
         """Start the server, making its data directory first if there is none."""
@@ -118,7 +120,9 @@ class LocalPostgres:
 
     def create_database(self, name: str) -> None:
         """Create the database unless it is there."""
-        result = self._run("createdb", "-h", str(self._sockets), "-U", USER, name, check=False)
+        result = self._run(
+            *("createdb", "-h", str(self._sockets), "-p", str(PORT), "-U", USER, name), check=False
+        )
         if result.returncode and b"already exists" not in result.stderr:
             raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))
 
@@ -151,7 +155,12 @@ class LocalPostgres:
         unfinished.rename(self._data)
 
     def _launch(self) -> None:
-        settings = ("listen_addresses=", f"unix_socket_directories={self._sockets}", *self._options)
+        settings = (
+            f"port={PORT}",
+            "listen_addresses=",
+            f"unix_socket_directories={self._sockets}",
+            *self._options,
+        )
         command = [str(self._binaries.directory / "postgres"), "-D", str(self._data)]
         for setting in settings:
             command += ["-c", setting]

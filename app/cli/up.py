@@ -44,7 +44,8 @@ def up(
     With DATABASE_URL in the environment it uses that database instead, without demo data and
     without migrating a database that has tables, unless told to.
     """
-    _require_free(port)
+    if not _is_free(port):
+        sys.exit(f"aims: port {port} is in use; choose another with --port.")
     given = os.environ.get("DATABASE_URL")
     wants_demo = demo if demo is not None else given is None
     with stoppable() as stack:
@@ -53,7 +54,7 @@ def up(
         environment = {**os.environ, "DATABASE_URL": url}
         google = None
         if wants_demo:
-            google = _demo(stack, url, environment, (data or home() / "data").parent)
+            google = _demo(stack, url, environment, (data or home() / "data").parent, port + 1)
         else:
             load_settings(database_url=url)
         server = _serve(stack, environment, port)
@@ -61,13 +62,14 @@ def up(
         sys.exit(server.wait())
 
 
-def _require_free(port: int) -> None:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError:
-            sys.exit(f"aims: port {port} is in use; choose another with --port.")
+        except (OSError, OverflowError):
+            return False
+    return True
 
 
 def _embedded(stack: ExitStack, data: Path) -> tuple[str, str]:
@@ -98,9 +100,11 @@ async def _is_empty(url: str) -> bool:
         return await health_service.is_empty(db)
 
 
-def _demo(stack: ExitStack, url: str, environment: dict[str, str], keep: Path) -> DemoGoogle:
+def _demo(
+    stack: ExitStack, url: str, environment: dict[str, str], keep: Path, port: int
+) -> DemoGoogle:
     """Demo people and classes, and a stand-in for Google to sign in with."""
-    google = DemoGoogle(PEOPLE)
+    google = DemoGoogle(PEOPLE, port if _is_free(port) else 0)
     google.start()
     stack.callback(google.stop)
     environment |= {
