@@ -94,8 +94,9 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
+    """Put all routes into one list: an included router of its own is matched twice a request."""
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
 
 
 def _add_docs(app: FastAPI) -> None:

@@ -5,7 +5,10 @@ only then 404 and 403. FastAPI alone would parse the body before it looks at the
 """
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +17,6 @@ from fastapi.security import HTTPBearer
 from pydantic_core import from_json
 from starlette.requests import HTTPConnection
 
-from app.config import Settings
 from app.db import Database
 from app.errors import Malformed, NotSignedIn, UnsupportedMedia
 from app.services.access import Actor, require_signed_in
@@ -91,11 +93,25 @@ class SignedInRoute(JsonRoute):
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call by somebody signed in: the database to ask, who asks, and the clock on their wall."""
+
+    db: Database
+    actor: Actor
+    zone: ZoneInfo
+
+    def now(self) -> datetime:
+        """The date and time where the institution is: its "today" is never the server's."""
+        return datetime.now(self.zone)
+
+
 class _Bearer(HTTPBearer):
     """Tells OpenAPI that the route wants a bearer token; `SignedInRoute` has read it."""
 
     async def __call__(self, request: HTTPConnection) -> Any:
-        return request.state.actor
+        state = request.app.state
+        return _Call(state.database, request.state.actor, state.settings.zone)
 
 
 async def _database(request: Request) -> Database:
@@ -103,11 +119,6 @@ async def _database(request: Request) -> Database:
     return database
 
 
-async def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-CurrentActor = Annotated[Actor, Security(_Bearer(description="The token of POST /auth/google"))]
+# One dependency for all that a route needs: each costs as much as parsing a small body.
+Call = Annotated[_Call, Security(_Bearer(description="The token of POST /auth/google"))]
 Db = Annotated[Database, Depends(_database)]
-AppSettings = Annotated[Settings, Depends(_settings)]

@@ -1,12 +1,11 @@
 """How documents become answers, and what several routes read from a request."""
 
 import re
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
 
-from app.config import Settings
 from app.documents import Document
 from app.errors import Flaw, Invalid, Malformed
 from app.problems import Problem
@@ -28,11 +27,6 @@ def answer(
         following = request.url.include_query_params(cursor=document.next_cursor)
         response.headers["Link"] = f'<{following}>; rel="next"'
     return response
-
-
-def institution_now(settings: Settings) -> datetime:
-    """The date and time where the institution is: its "today" is never the server's."""
-    return datetime.now(settings.zone)
 
 
 def check_range(first: date | None, last: date | None) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.auth.dependencies import AppSettings, CurrentActor, Db, SignedInRoute
+from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import (
     MAX_PAGE,
     READS,
@@ -19,7 +19,6 @@ from app.routes.answers import (
     To,
     answer,
     check_range,
-    institution_now,
     problems_of,
     refused_query,
     seen_versions,
@@ -47,16 +46,14 @@ _CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~(.+)", re.DOTALL)
     response_model=OpenedSession,
     responses=WRITES,
 )
-async def open_session(
-    body: SessionDraft, db: Db, actor: CurrentActor, settings: AppSettings
-) -> Response:
+async def open_session(body: SessionDraft, call: Call) -> Response:
     """The session of that class, date and slot: the one there is, else a new one.
 
     Without `startTime` the timetable decides: for today the slot in progress, else the one
     begun last, else the first; for another date its only session, else its first slot.
     """
-    now = institution_now(settings)
-    return answer(await attendance_service.open_session(db, actor, body, now))
+    now = call.now()
+    return answer(await attendance_service.open_session(call.db, call.actor, body, now))
 
 
 @router.get(
@@ -68,8 +65,7 @@ async def open_session(
 )
 async def list_sessions(
     request: Request,
-    db: Db,
-    actor: CurrentActor,
+    call: Call,
     class_id: Annotated[UUID, Query(alias="classId")],
     first: From = None,
     last: To = None,
@@ -79,7 +75,9 @@ async def list_sessions(
     """Newest first. Where there are more, the `Link` header names the next page."""
     check_range(first, last)
     after = _session_cursor(cursor) if cursor is not None else None
-    page = await attendance_service.list_sessions(db, actor, class_id, first, last, limit, after)
+    page = await attendance_service.list_sessions(
+        call.db, call.actor, class_id, first, last, limit, after
+    )
     return answer(page, request=request)
 
 
@@ -90,9 +88,9 @@ async def list_sessions(
     response_model=Session,
     responses=READS,
 )
-async def get_session(id: UUID, db: Db, actor: CurrentActor) -> Response:
+async def get_session(id: UUID, call: Call) -> Response:
     """Its version is the `ETag`."""
-    return answer(await attendance_service.get_session(db, actor, id))
+    return answer(await attendance_service.get_session(call.db, call.actor, id))
 
 
 @router.put(
@@ -105,8 +103,7 @@ async def get_session(id: UUID, db: Db, actor: CurrentActor) -> Response:
 async def mark_students(
     id: UUID,
     body: MarkBatch,
-    db: Db,
-    actor: CurrentActor,
+    call: Call,
     strict: Annotated[bool, Query(description="Refuse the batch if any roll is rejected")] = False,
     if_match: IfMatch = None,
 ) -> Response:
@@ -116,7 +113,7 @@ async def mark_students(
     """
     return answer(
         await marking_service.mark(
-            db, actor, id, body, strict=strict, if_match=seen_versions(if_match)
+            call.db, call.actor, id, body, strict=strict, if_match=seen_versions(if_match)
         )
     )
 
@@ -131,14 +128,15 @@ async def mark_students(
 async def get_history(
     id: UUID,
     request: Request,
-    db: Db,
-    actor: CurrentActor,
+    call: Call,
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
     """Newest first: from what, to what, by whom, when, in which request."""
     after = _change_cursor(cursor) if cursor is not None else None
-    return answer(await marking_service.history(db, actor, id, limit, after), request=request)
+    return answer(
+        await marking_service.history(call.db, call.actor, id, limit, after), request=request
+    )
 
 
 def _session_cursor(cursor: str) -> tuple[date, time | None]:

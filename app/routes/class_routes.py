@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.dependencies import AppSettings, CurrentActor, Db, SignedInRoute
-from app.routes.answers import READS, WRITES, answer, institution_now, problems_of
+from app.auth.dependencies import Call, SignedInRoute
+from app.routes.answers import READS, WRITES, answer, problems_of
 from app.schemas.classes import Class, ClassChange, ClassDraft
 from app.schemas.roster import Roster, RosterOutcome
 from app.services import class_service, roster_service
@@ -31,13 +31,14 @@ class RosterMode(StrEnum):
     responses=problems_of(401, 422),
 )
 async def list_classes(
-    db: Db,
-    actor: CurrentActor,
+    call: Call,
     roster: WithRoster = True,
     archived: Annotated[bool, Query(description="true: the archived ones instead")] = False,
 ) -> Response:
     """The classes of a teacher, or for an admin all, by code and section."""
-    return answer(await class_service.list_classes(db, actor, roster=roster, archived=archived))
+    return answer(
+        await class_service.list_classes(call.db, call.actor, roster=roster, archived=archived)
+    )
 
 
 @router.post(
@@ -48,9 +49,9 @@ async def list_classes(
     response_model=Class,
     responses=problems_of(400, 401, 403, 409, 413, 415, 422),
 )
-async def create_class(body: ClassDraft, db: Db, actor: CurrentActor) -> Response:
+async def create_class(body: ClassDraft, call: Call) -> Response:
     """A class of one's own; an admin may name another `teacherId`."""
-    return answer(await class_service.create_class(db, actor, body), status=201)
+    return answer(await class_service.create_class(call.db, call.actor, body), status=201)
 
 
 @router.get(
@@ -60,9 +61,9 @@ async def create_class(body: ClassDraft, db: Db, actor: CurrentActor) -> Respons
     response_model=Class,
     responses=READS,
 )
-async def get_class(id: UUID, db: Db, actor: CurrentActor, roster: WithRoster = True) -> Response:
+async def get_class(id: UUID, call: Call, roster: WithRoster = True) -> Response:
     """One class, archived or not."""
-    return answer(await class_service.get_class(db, actor, id, roster=roster))
+    return answer(await class_service.get_class(call.db, call.actor, id, roster=roster))
 
 
 @router.patch(
@@ -72,9 +73,9 @@ async def get_class(id: UUID, db: Db, actor: CurrentActor, roster: WithRoster = 
     response_model=Class,
     responses=WRITES,
 )
-async def update_class(id: UUID, body: ClassChange, db: Db, actor: CurrentActor) -> Response:
+async def update_class(id: UUID, body: ClassChange, call: Call) -> Response:
     """What is left out stays. Giving the class to another teacher is the admins'."""
-    return answer(await class_service.update_class(db, actor, id, body))
+    return answer(await class_service.update_class(call.db, call.actor, id, body))
 
 
 @router.delete(
@@ -84,9 +85,9 @@ async def update_class(id: UUID, body: ClassChange, db: Db, actor: CurrentActor)
     status_code=204,
     responses=problems_of(401, 403, 404, 422),
 )
-async def delete_class(id: UUID, db: Db, actor: CurrentActor) -> Response:
+async def delete_class(id: UUID, call: Call) -> Response:
     """A class with any session is archived, so that no mark is ever lost."""
-    await class_service.delete_class(db, actor, id)
+    await class_service.delete_class(call.db, call.actor, id)
     return Response(status_code=204)
 
 
@@ -97,9 +98,9 @@ async def delete_class(id: UUID, db: Db, actor: CurrentActor) -> Response:
     response_model=Class,
     responses=problems_of(401, 403, 404, 409, 422),
 )
-async def restore_class(id: UUID, db: Db, actor: CurrentActor) -> Response:
+async def restore_class(id: UUID, call: Call) -> Response:
     """Brings it back into the lists, with all its history."""
-    return answer(await class_service.restore_class(db, actor, id))
+    return answer(await class_service.restore_class(call.db, call.actor, id))
 
 
 @router.put(
@@ -112,9 +113,7 @@ async def restore_class(id: UUID, db: Db, actor: CurrentActor) -> Response:
 async def put_roster(
     id: UUID,
     body: Roster,
-    db: Db,
-    actor: CurrentActor,
-    settings: AppSettings,
+    call: Call,
     mode: Annotated[RosterMode, Query(description="merge: only add")] = RosterMode.REPLACE,
     dry_run: Annotated[
         bool, Query(alias="dryRun", description="Answer, but change nothing")
@@ -127,11 +126,11 @@ async def put_roster(
     """
     return answer(
         await roster_service.put_roster(
-            db,
-            actor,
+            call.db,
+            call.actor,
             id,
             body,
-            institution_now(settings).date(),
+            call.now().date(),
             merge=mode is RosterMode.MERGE,
             dry_run=dry_run,
             confirm=confirm,

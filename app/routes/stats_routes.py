@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.auth.dependencies import CurrentActor, Db, SignedInRoute
+from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, answer
 from app.schemas.stats import StudentStats
 from app.services import stats_service
@@ -27,10 +27,9 @@ class Include(StrEnum):
 )
 async def get_class_stats(
     id: UUID,
-    db: Db,
-    actor: CurrentActor,
+    call: Call,
     include: Annotated[Include | None, Query(description="withdrawn: those who left, too")] = None,
 ) -> Response:
     """By roll number, counting the marks of this class only."""
     withdrawn = include is Include.WITHDRAWN
-    return answer(await stats_service.class_stats(db, actor, id, withdrawn=withdrawn))
+    return answer(await stats_service.class_stats(call.db, call.actor, id, withdrawn=withdrawn))

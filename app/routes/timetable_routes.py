@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from app.auth.dependencies import CurrentActor, Db, SignedInRoute
+from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, WRITES, From, To, answer, check_range, problems_of
 from app.schemas.classes import Reschedule, RescheduleDraft, Slot, SlotChange, SlotDraft
 from app.services import timetable_service
@@ -21,9 +21,9 @@ _REMOVES = problems_of(401, 403, 404, 409, 422)
     response_model=list[Slot],
     responses=READS,
 )
-async def list_slots(id: UUID, db: Db, actor: CurrentActor) -> Response:
+async def list_slots(id: UUID, call: Call) -> Response:
     """By day and time."""
-    return answer(await timetable_service.list_slots(db, actor, id))
+    return answer(await timetable_service.list_slots(call.db, call.actor, id))
 
 
 @router.post(
@@ -34,9 +34,9 @@ async def list_slots(id: UUID, db: Db, actor: CurrentActor) -> Response:
     response_model=Slot,
     responses=WRITES,
 )
-async def add_slot(id: UUID, body: SlotDraft, db: Db, actor: CurrentActor) -> Response:
+async def add_slot(id: UUID, body: SlotDraft, call: Call) -> Response:
     """Several a day are fine; two that overlap are a 409."""
-    return answer(await timetable_service.add_slot(db, actor, id, body), status=201)
+    return answer(await timetable_service.add_slot(call.db, call.actor, id, body), status=201)
 
 
 @router.get(
@@ -46,9 +46,9 @@ async def add_slot(id: UUID, body: SlotDraft, db: Db, actor: CurrentActor) -> Re
     response_model=Slot,
     responses=READS,
 )
-async def get_slot(id: UUID, scheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+async def get_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
     """One weekly slot."""
-    return answer(await timetable_service.get_slot(db, actor, id, scheduleId))
+    return answer(await timetable_service.get_slot(call.db, call.actor, id, scheduleId))
 
 
 @router.patch(
@@ -58,11 +58,9 @@ async def get_slot(id: UUID, scheduleId: UUID, db: Db, actor: CurrentActor) -> R
     response_model=Slot,
     responses=WRITES,
 )
-async def change_slot(
-    id: UUID, scheduleId: UUID, body: SlotChange, db: Db, actor: CurrentActor
-) -> Response:
+async def change_slot(id: UUID, scheduleId: UUID, body: SlotChange, call: Call) -> Response:
     """What is left out stays. Sessions already opened are not moved."""
-    return answer(await timetable_service.change_slot(db, actor, id, scheduleId, body))
+    return answer(await timetable_service.change_slot(call.db, call.actor, id, scheduleId, body))
 
 
 @router.delete(
@@ -72,9 +70,9 @@ async def change_slot(
     status_code=204,
     responses=_REMOVES,
 )
-async def remove_slot(id: UUID, scheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+async def remove_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
     """Sessions already opened stay."""
-    await timetable_service.remove_slot(db, actor, id, scheduleId)
+    await timetable_service.remove_slot(call.db, call.actor, id, scheduleId)
     return Response(status_code=204)
 
 
@@ -85,12 +83,10 @@ async def remove_slot(id: UUID, scheduleId: UUID, db: Db, actor: CurrentActor) -
     response_model=list[Reschedule],
     responses=READS,
 )
-async def list_reschedules(
-    id: UUID, db: Db, actor: CurrentActor, first: From = None, last: To = None
-) -> Response:
+async def list_reschedules(id: UUID, call: Call, first: From = None, last: To = None) -> Response:
     """Those of which the old or the new date lies in the range."""
     check_range(first, last)
-    return answer(await timetable_service.list_reschedules(db, actor, id, first, last))
+    return answer(await timetable_service.list_reschedules(call.db, call.actor, id, first, last))
 
 
 @router.post(
@@ -101,9 +97,9 @@ async def list_reschedules(
     response_model=Reschedule,
     responses=WRITES,
 )
-async def add_reschedule(id: UUID, body: RescheduleDraft, db: Db, actor: CurrentActor) -> Response:
+async def add_reschedule(id: UUID, body: RescheduleDraft, call: Call) -> Response:
     """A second move of the same occurrence replaces the first."""
-    return answer(await timetable_service.add_reschedule(db, actor, id, body), status=201)
+    return answer(await timetable_service.add_reschedule(call.db, call.actor, id, body), status=201)
 
 
 @router.get(
@@ -113,9 +109,9 @@ async def add_reschedule(id: UUID, body: RescheduleDraft, db: Db, actor: Current
     response_model=Reschedule,
     responses=READS,
 )
-async def get_reschedule(id: UUID, rescheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+async def get_reschedule(id: UUID, rescheduleId: UUID, call: Call) -> Response:
     """One moved occurrence."""
-    return answer(await timetable_service.get_reschedule(db, actor, id, rescheduleId))
+    return answer(await timetable_service.get_reschedule(call.db, call.actor, id, rescheduleId))
 
 
 @router.put(
@@ -126,10 +122,12 @@ async def get_reschedule(id: UUID, rescheduleId: UUID, db: Db, actor: CurrentAct
     responses=WRITES,
 )
 async def replace_reschedule(
-    id: UUID, rescheduleId: UUID, body: RescheduleDraft, db: Db, actor: CurrentActor
+    id: UUID, rescheduleId: UUID, body: RescheduleDraft, call: Call
 ) -> Response:
     """The whole move, its occurrence included."""
-    return answer(await timetable_service.replace_reschedule(db, actor, id, rescheduleId, body))
+    return answer(
+        await timetable_service.replace_reschedule(call.db, call.actor, id, rescheduleId, body)
+    )
 
 
 @router.delete(
@@ -139,7 +137,7 @@ async def replace_reschedule(
     status_code=204,
     responses=_REMOVES,
 )
-async def remove_reschedule(id: UUID, rescheduleId: UUID, db: Db, actor: CurrentActor) -> Response:
+async def remove_reschedule(id: UUID, rescheduleId: UUID, call: Call) -> Response:
     """The occurrence is again where the weekly timetable has it."""
-    await timetable_service.remove_reschedule(db, actor, id, rescheduleId)
+    await timetable_service.remove_reschedule(call.db, call.actor, id, rescheduleId)
     return Response(status_code=204)

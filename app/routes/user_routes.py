@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from app.auth.dependencies import CurrentActor, Db, SignedInRoute
+from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import answer, problems_of
 from app.schemas.users import Me
 from app.services import auth_service
@@ -13,6 +13,6 @@ router = APIRouter(prefix="/users", tags=["People"], route_class=SignedInRoute)
 @router.get(
     "/me", operation_id="getMe", summary="Who am I?", response_model=Me, responses=problems_of(401)
 )
-async def get_me(db: Db, actor: CurrentActor) -> Response:
+async def get_me(call: Call) -> Response:
     """The profile of the signed-in person, with the role they have now."""
-    return answer(await auth_service.me(db, actor))
+    return answer(await auth_service.me(call.db, call.actor))

@@ -166,7 +166,7 @@ def _columns(batch: MarkBatch) -> tuple[list[object], ...]:
     return (
         [roll_key(update.roll_no) for update in updates],
         [update.roll_no for update in updates],
-        [update.status.value for update in updates],
+        [update.status for update in updates],
         [update.recognized_by_ai for update in updates],
         [update.similarity_score for update in updates],
         [update.remark for update in updates],
