@@ -92,10 +92,19 @@ class LocalPostgres:
         """A `postgresql://` URL of one of its databases."""
         return f"postgresql://{USER}@/{database}?host={self._sockets}&port={PORT}"
 
+    def program(self, name: str) -> str:
+        """The path of one of PostgreSQL's programs."""
+        return str(self._binaries.directory / name)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
     def psql(self, database: str) -> str:
         """A command that opens the database in a terminal."""
-        psql = self._binaries.directory / "psql"
-        return f"{psql} -h {self._sockets} -p {PORT} -U {USER} {database}"
+        return f"{self.program('psql')} -h {self._sockets} -p {PORT} -U {USER} {database}"
 
     def start(self) -> None:
         """Start the server, making its data directory first if there is none."""
@@ -161,7 +170,7 @@ class LocalPostgres:
             f"unix_socket_directories={self._sockets}",
             *self._options,
         )
-        command = [str(self._binaries.directory / "postgres"), "-D", str(self._data)]
+        command = [self.program("postgres"), "-D", str(self._data)]
         for setting in settings:
             command += ["-c", setting]
         log = self._data.with_name(self._data.name + ".log")
@@ -199,7 +208,7 @@ class LocalPostgres:
         return len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> Any:
-        command = [str(self._binaries.directory / program), *arguments]
+        command = [self.program(program), *arguments]
         result = subprocess.run(command, capture_output=True, check=False, **_as_server_user())
         if check and result.returncode:
             raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))

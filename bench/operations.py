@@ -1,0 +1,199 @@
+"""The operations A to F: each as an HTTP request, and as the SQL the service runs for it."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import md5
+from random import Random
+from uuid import UUID
+
+from app.services import (
+    attendance_service,
+    auth_service,
+    class_service,
+    marking_service,
+    stats_service,
+)
+
+CLASSES, SESSIONS, STUDENTS = 200, 40, 60
+FIRST_DAY = date(2026, 6, 1)
+D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class
+
+
+def id_of(name: str) -> UUID:
+    """The id that `data.sql` gives to `class7`, `user2` and the like."""
+    return UUID(md5(name.encode()).hexdigest())
+
+
+def teacher_of(number: int) -> int:
+    return (number - 1) // 4 + 1
+
+
+def roll(number: int, place: int) -> str:
+    return f"23/CS/{(number - 1) * STUDENTS + place:05}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sends, as which teacher."""
+
+    teacher: int
+    method: str
+    path: str
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`once`: a request may not be sent again, since a second time it asks for less."""
+
+    name: str
+    title: str
+    request: Callable[[Random], Request]
+    scripts: Callable[[], list[str]]
+    once: bool = False
+
+
+def _plain(method: str, path: str) -> Callable[[Random], Request]:
+    """A request for a random class and session of it."""
+
+    def request(random: Random) -> Request:
+        number, session = random.randint(1, CLASSES), random.randint(1, 30)
+        first = FIRST_DAY + timedelta(days=session)
+        filled = path.format(
+            class_id=id_of(f"class{number}"), first=first, last=first + timedelta(days=9)
+        )
+        return Request(teacher_of(number), method, filled)
+
+    return request
+
+
+def _open_existing(random: Random) -> Request:
+    day = FIRST_DAY + timedelta(days=random.randint(1, SESSIONS))
+    return _opening(random, {"sessionDate": str(day)})
+
+
+def _open_new(random: Random) -> Request:
+    day = date(2010, 1, 1) + timedelta(days=random.randrange(3000))
+    start = f"{random.randrange(24):02}:{random.randrange(60):02}"
+    return _opening(random, {"sessionDate": str(day), "startTime": start})
+
+
+def _opening(random: Random, body: dict[str, str]) -> Request:
+    number = random.randint(1, CLASSES)
+    body["classId"] = str(id_of(f"class{number}"))
+    return Request(teacher_of(number), "POST", "/attendance/sessions", json.dumps(body))
+
+
+def _mark(random: Random) -> Request:
+    """Sixty updates over existing marks, of which every second one changes."""
+    number, session = random.choice(D_CLASSES), random.randint(1, SESSIONS)
+    score = random.randint(60, 99)
+    updates = [
+        {"rollNo": roll(number, place), "status": "present"}
+        if place % 2
+        else {
+            "rollNo": roll(number, place),
+            "status": "present",
+            "recognizedByAi": True,
+            "similarityScore": score,
+        }
+        for place in range(1, STUDENTS + 1)
+    ]
+    path = f"/attendance/sessions/{id_of(f'session{number}-{session}')}/statuses"
+    return Request(teacher_of(number), "PUT", path, json.dumps({"updates": updates}))
+
+
+USER = "md5('user' || ((:c - 1) / 4 + 1))::uuid"
+CLASS = "md5('class' || :c)::uuid"
+SESSION = "md5('session' || :c || '-' || :s)::uuid"
+DAY = "date '2026-06-01' + :s::int"
+_VARIABLES = """\\set c random(1, 200)
+\\set s random(1, 30)
+\\set r random(1, 1000000)
+"""
+
+
+def _script(sql: str, *arguments: str) -> Callable[[], list[str]]:
+    return lambda: [_VARIABLES + _filled(sql, arguments) + ";\n"]
+
+
+def _filled(sql: str, arguments: tuple[str, ...]) -> str:
+    """The statement with pgbench's expressions in place of its parameters."""
+    filled = re.sub(r"\$(\d+)", lambda found: f"({arguments[int(found[1]) - 1]})", sql).strip()
+    # pgbench would take the colon of a time format for one of its variables.
+    return filled.replace("'HH24:MI'", "'HH24' || chr(58) || 'MI'")
+
+
+def _marking_scripts() -> list[str]:
+    scripts = []
+    for number in D_CLASSES:
+        keys = [roll(number, place) for place in range(1, STUDENTS + 1)]
+        ai = [place % 2 == 0 for place in range(1, STUDENTS + 1)]
+        scores = ", ".join("60 + :r % 40" if by_ai else "NULL" for by_ai in ai)
+        mark = _filled(
+            marking_service._MARK,
+            (
+                *(CLASS, SESSION, ":version::int", USER, "'bench'", "false"),
+                "array[:version::int]",
+                f"'{{{','.join(keys)}}}'::text[]".lower(),
+                f"'{{{','.join(keys)}}}'::text[]",
+                "array_fill('present'::text, array[60])",
+                f"'{{{','.join(str(by_ai) for by_ai in ai)}}}'::boolean[]",
+                f"array[{scores}]::numeric[]",
+                "array_fill(NULL::text, array[60])",
+            ),
+        )
+        lock = _filled(marking_service._LOCK, (USER, SESSION))
+        scripts.append(
+            f"\\set c {number}\n\\set s random(1, {SESSIONS})\n\\set r random(1, 1000000)\n"
+            f"BEGIN;\n{lock}\n\\gset\n{mark};\nCOMMIT;\n"
+        )
+    return scripts
+
+
+OPERATIONS = (
+    Operation("A", "who am I", _plain("GET", "/users/me"), _script(auth_service._ME, USER)),
+    Operation(
+        "B",
+        "my four classes with rosters",
+        _plain("GET", "/classes"),
+        _script(class_service._LIST[True], USER, "false"),
+    ),
+    Operation(
+        "C1",
+        "open a session that is there",
+        _open_existing,
+        _script(
+            attendance_service._FIND,
+            *(USER, CLASS, DAY, "NULL", "date '2026-11-24'", "time '09:30'"),
+        ),
+    ),
+    Operation(
+        "C2",
+        "open a new session",
+        _open_new,
+        _script(
+            attendance_service._OPEN,
+            *(USER, CLASS, "date '1990-01-01' + (:r::int % 3000)::int"),
+            "time '00:00' + make_interval(mins => (:r::int / 3000) % 1440)",
+            *("NULL", "NULL"),
+        ),
+        once=True,
+    ),
+    Operation("D", "mark sixty, thirty change", _mark, _marking_scripts),
+    Operation(
+        "E",
+        "ten sessions with their marks",
+        _plain("GET", "/attendance/sessions?classId={class_id}&from={first}&to={last}"),
+        _script(attendance_service._LIST, *(USER, CLASS, DAY, f"{DAY} + 9", "NULL", "NULL", "200")),
+    ),
+    Operation(
+        "F",
+        "statistics over forty sessions",
+        _plain("GET", "/stats/classes/{class_id}/students"),
+        _script(stats_service._CLASS, USER, CLASS, "false"),
+    ),
+)
