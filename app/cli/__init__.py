@@ -2,6 +2,7 @@
 
 import sys
 
+import asyncpg
 import typer
 
 from app.cli import database, people, serve, suite, up
@@ -35,5 +36,7 @@ def main() -> None:
     except (ConfigError, LocalPostgresError) as error:
         sys.exit(f"aims: {error}")
     except AppError as error:
+        if isinstance(error.__cause__, asyncpg.DiskFullError):
+            sys.exit("aims: The disk is full: PostgreSQL cannot write its data.")
         cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
         sys.exit(f"aims: {error.detail}{cause}")
