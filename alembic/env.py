@@ -6,6 +6,7 @@ import sys
 import asyncpg
 from alembic import context
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -16,6 +17,7 @@ from app.models import Base
 MIGRATION_LOCK = 7_310_265_417
 QUEUE_SECONDS = 60  # for another migration to end
 LOCK_SECONDS = 5  # for a table that the running service uses
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 def include_object(thing: object, name: str | None, kind: str, *_: object) -> bool:
@@ -59,6 +61,12 @@ def run() -> None:
         asyncio.run(connect())
     except ConfigError as error:
         sys.exit(f"The settings do not allow a migration:\n{error}")
+    except (OSError, asyncpg.PostgresError) as error:
+        sys.exit(f"The database does not answer ({type(error).__name__}): nothing was changed.")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        sys.exit("Somebody holds a lock that the migration needs: nothing was changed. Try again.")
 
 
 run()

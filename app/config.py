@@ -4,6 +4,7 @@ A setting that is missing or unsafe stops the start with a sentence that names i
 never shows its value.
 """
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,6 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -36,6 +36,9 @@ EXAMPLE_VALUES = frozenset(
         "<strong-secret-minimum-32-characters>",
         "your-google-client-id.apps.googleusercontent.com",
         "<production-google-client-id>",
+        "postgresql://aims:aims_pass@localhost:5433/attendance",
+        "postgresql://user:pass@prod-host:5432/db",
+        "https://your-frontend-domain.com",
     }
 )
 
@@ -72,12 +75,22 @@ def _postgres_url(value: str) -> str:
     return value
 
 
+_ORIGINS = 'must be a JSON list of origins like ["https://app.example.org"], no path'
+
+
+def _json_list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError(_ORIGINS) from None
+
+
 def _whole_origins(value: list[str]) -> list[str]:
     for origin in value:
         if origin != "*" and (origin.count("/") != 2 or "://" not in origin):
-            raise ValueError(
-                'must be a JSON list of origins like ["https://app.example.org"], no path'
-            )
+            raise ValueError(_ORIGINS)
     return value
 
 
@@ -112,7 +125,9 @@ class Settings(DatabaseSettings):
     google_client_id: CommaList
     jwt_expiration_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 1
     debug: bool = False
-    cors_origins: Annotated[list[str], AfterValidator(_whole_origins)] = []
+    cors_origins: Annotated[
+        list[str], NoDecode, BeforeValidator(_json_list), AfterValidator(_whole_origins)
+    ] = []
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "Asia/Kolkata"
     docs: bool = True
     google_jwks_url: str = GOOGLE_JWKS_URL
@@ -125,8 +140,13 @@ class Settings(DatabaseSettings):
         return ZoneInfo(self.timezone)
 
 
-class _NamedFiles(EnvSettingsSource):
+class _NamedFiles(PydanticBaseSettingsSource):
     """`JWT_SECRET_FILE=/run/secrets/jwt` is read as `JWT_SECRET` (Docker's convention)."""
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        values = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: text for name, text in values.items() if text}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         key = f"{field_name.upper()}_FILE"
@@ -134,23 +154,19 @@ class _NamedFiles(EnvSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            text = Path(path).read_text("utf-8").strip()
+            return Path(path).read_text("utf-8").strip(), field_name, False
         except (OSError, UnicodeDecodeError):
             raise ConfigError(f"{key} names a file that cannot be read.") from None
-        return text, field_name, self.field_is_complex(field)
 
 
 def load_settings(**given: Any) -> Settings:
     """Settings fit to start with; raises `ConfigError` naming every setting that is not."""
     settings = _read(Settings, given)
-    refused = [f"{name} {why}" for name, why in _unsafe(settings)]
-    if refused and not settings.debug:
+    refused = [] if settings.debug else [f"{name} {why}" for name, why in _unsafe(settings)]
+    if min(len(secret.encode()) for secret in settings.jwt_secret) < MINIMUM_SECRET_BYTES:
+        refused.append(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
+    if refused:
         raise ConfigError("\n".join(refused))
-    short = [
-        secret for secret in settings.jwt_secret if len(secret.encode()) < MINIMUM_SECRET_BYTES
-    ]
-    if short:
-        raise ConfigError(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
     return settings
 
 
@@ -175,11 +191,17 @@ def _read(kind: type[S], given: dict[str, Any]) -> S:
 
 
 def _unsafe(settings: Settings) -> list[tuple[str, str]]:
-    found = []
-    if EXAMPLE_VALUES.intersection(settings.jwt_secret):
-        found.append(("JWT_SECRET", "is the example from the documentation: make one of your own."))
-    if EXAMPLE_VALUES.intersection(settings.google_client_id):
-        found.append(("GOOGLE_CLIENT_ID", "is the example from the documentation."))
+    given = {
+        "DATABASE_URL": [settings.database_url],
+        "JWT_SECRET": settings.jwt_secret,
+        "GOOGLE_CLIENT_ID": settings.google_client_id,
+        "CORS_ORIGINS": settings.cors_origins,
+    }
+    found = [
+        (name, "is the example from the documentation: give your own.")
+        for name, values in given.items()
+        if EXAMPLE_VALUES.intersection(values)
+    ]
     if "*" in settings.cors_origins:
         found.append(("CORS_ORIGINS", "allows every website: list the origins of your own apps."))
     if settings.google_jwks_url != GOOGLE_JWKS_URL:

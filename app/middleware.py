@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import problems
-from app.errors import TooLarge, Unavailable
+from app.errors import AppError, Malformed, TooLarge, Unavailable
 
 REQUEST_SECONDS = 15
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -45,7 +45,7 @@ class EveryRequest:
             _refuse_declared_size(scope)
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self._app(scope, _bounded(receive), send_with_id)
-        except TooLarge as error:
+        except AppError as error:
             await problems.problem(scope, error)(scope, receive, send_with_id)
         except TimeoutError:
             if not started:
@@ -67,8 +67,15 @@ def _request_id(scope: Scope) -> str:
 
 def _refuse_declared_size(scope: Scope) -> None:
     for name, value in scope["headers"]:
-        if name == b"content-length" and int(value) > MAX_BODY_BYTES:
+        if name == b"content-length" and _size(value) > MAX_BODY_BYTES:
             raise _too_large()
+
+
+def _size(content_length: bytes) -> int:
+    try:
+        return int(content_length)
+    except ValueError:
+        raise Malformed("Content-Length must be a number of bytes.") from None
 
 
 def _bounded(receive: Receive) -> Receive:

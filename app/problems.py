@@ -6,7 +6,7 @@ A problem never repeats what was sent and stays under 8 KiB.
 import json
 import logging
 import traceback
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from app.errors import AppError, Flaw, Invalid
@@ -92,6 +93,7 @@ OUR_CODES = frozenset(
         "control_character",
         "ends_before_start",
         "invalid_date",
+        "invalid_email",
         "invalid_id",
         "invalid_image_url",
         "invalid_score",
@@ -146,6 +148,9 @@ def install(app: FastAPI) -> None:
         response = problem(request.scope, _of_http(error))
         if error.headers:
             response.headers.update(error.headers)
+        methods = _methods_here(request)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and methods:
+            response.headers["Allow"] = ", ".join(methods)
         return response
 
     async def invalid(request: Request, error: Any) -> Response:
@@ -156,12 +161,25 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
 
 
+def _methods_here(request: Request) -> list[str]:
+    """All methods of this address: the framework names those of its first route alone."""
+    return [
+        method
+        for method in HTTPMethod
+        if any(
+            route.matches({**request.scope, "method": method.value})[0] is Match.FULL
+            for route in request.app.routes
+            if not isinstance(route, Mount)
+        )
+    ]
+
+
 def crashed(error: Exception, scope: Scope) -> Response:
     """The answer when the server itself failed.
 
     The log gets the places in the code and not the error's text, which may quote people's data.
     """
-    places = "".join(traceback.format_tb(error.__traceback__)[-8:])
+    places = "".join(traceback.format_tb(error.__traceback__)[-12:])
     logger.error("%s in request %s\n%s", type(error).__name__, _request_id(scope), places)
     return problem(
         scope,

@@ -29,6 +29,7 @@ from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
 from tests.classroom import Classroom, classroom_of
+from tests.processes import ROOT, Checkout
 from tests.support import OneConnection, Person, client_of, one_connection_database
 
 SECRET = "a secret of the test suite that is long enough"
@@ -110,6 +111,21 @@ async def copy_of(server_url: str, template: str, name: str) -> str:
 def database_url(server_url: str, template: str, worker_id: str) -> str:
     """This worker's database. Tests leave it empty."""
     return asyncio.run(copy_of(server_url, template, f"aims_test_{worker_id}"))
+
+
+@pytest.fixture
+def own_database_url(server_url: str, template: str, worker_id: str) -> str:
+    """A fresh migrated database, for what commits."""
+    return asyncio.run(copy_of(server_url, template, f"aims_own_{worker_id}"))
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of the checkout to run commands in. What they keep for themselves is kept apart."""
+    home = str(tmp_path_factory.mktemp("home"))
+    # Without bytecode each command would compile everything anew, for seconds.
+    own = {"HOME": home, "PYTHONPYCACHEPREFIX": home, "PYTHONDONTWRITEBYTECODE": ""}
+    return Checkout(ROOT, own).copy_to(tmp_path_factory.mktemp("copy") / "aims")
 
 
 @pytest.fixture(scope="session")

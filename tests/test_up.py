@@ -14,21 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
 from app.localpg import home
+from tests.processes import clean_environment, free_port
 
 READY_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def clean_environment() -> dict[str, str]:
-    ours = {name.upper() for name in Settings.model_fields}
-    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":

@@ -18,6 +18,7 @@ from app.schemas.words import (
     Instant,
     Prose,
     RollNo,
+    StoredDate,
     Words,
     ends_after_start,
     repeated_rolls,
@@ -98,7 +99,7 @@ class SessionDraft(Words):
     """Which session to open. Without `startTime` the timetable decides which slot is meant."""
 
     class_id: Id
-    session_date: Date
+    session_date: StoredDate
     start_time: Clock | None = None
     end_time: Clock | None = None
     processed_image_url: ImagePlace | None = None

@@ -15,6 +15,7 @@ from app.schemas.words import (
     Instant,
     Label,
     Prose,
+    StoredDate,
     Text,
     Words,
     ends_after_start,
@@ -69,9 +70,9 @@ class SlotChange(Words):
 class RescheduleDraft(Words):
     """One occurrence moved. `originalStartTime` is needed only when the day has several slots."""
 
-    original_date: Date
+    original_date: StoredDate
     original_start_time: Clock | None = None
-    rescheduled_date: Date
+    rescheduled_date: StoredDate
     rescheduled_start_time: Clock
     rescheduled_end_time: Clock
     reason: Prose | None = None

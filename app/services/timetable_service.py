@@ -1,5 +1,7 @@
 """When a class meets: weekly slots, and single occurrences moved elsewhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, time
 from typing import Any
 from uuid import UUID
@@ -118,9 +120,10 @@ async def change_slot(
             raise _missing("slot")
         slot = _merged(stored, change)
         await _refuse_overlap(tx, class_id, slot, slot_id)
-        row = await tx.row(
-            _CHANGE_SLOT, class_id, slot_id, slot.day_of_week, slot.start_time, slot.end_time
-        )
+        with _moved_twice_named():
+            row = await tx.row(
+                _CHANGE_SLOT, class_id, slot_id, slot.day_of_week, slot.start_time, slot.end_time
+            )
     return Document(row["document"])
 
 
@@ -260,12 +263,8 @@ async def replace_reschedule(
         if await tx.find_row(_FIND_MOVE, class_id, move_id) is None:
             raise _missing("reschedule")
         values = await _move(tx, class_id, draft, move_id)
-        try:
+        with _moved_twice_named():
             row = await tx.row(_REPLACE_MOVE, class_id, *values, move_id)
-        except asyncpg.UniqueViolationError:
-            raise Conflict(
-                "Another reschedule already moves that occurrence.", code="already_rescheduled"
-            ) from None
         await _refuse_clash(tx, class_id, draft)
     return Document(row["document"])
 
@@ -293,6 +292,16 @@ async def _move(
         draft.rescheduled_end_time,
         draft.reason,
     )
+
+
+@contextmanager
+def _moved_twice_named() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError:
+        raise Conflict(
+            "Another reschedule already moves that occurrence.", code="already_rescheduled"
+        ) from None
 
 
 async def _refuse_clash(tx: Transaction, class_id: UUID, draft: RescheduleDraft) -> None:

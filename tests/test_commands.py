@@ -1,0 +1,227 @@
+"""The commands, each as a process of its own: the `aims` ones and those of the seed's README."""
+
+import asyncio
+import stat
+from pathlib import Path
+
+import asyncpg
+import jwt
+import pytest
+from dotenv import dotenv_values
+
+from app.cli.people import read_file
+from app.config import ConfigError, load_settings
+from app.services.health_service import newest_revision
+from tests.processes import Checkout
+
+ASHA = "asha@demo.university.example"
+BILAL = "bilal@demo.university.example"
+MEERA = "meera@demo.university.example"
+NEEDED = {
+    "JWT_SECRET": "a secret of the command tests that is long enough",
+    "GOOGLE_CLIENT_ID": "app.demo.university.example",
+}
+
+
+@pytest.fixture
+def installed(checkout: Checkout, own_database_url: str) -> Checkout:
+    """The checkout on a migrated database of its own."""
+    return checkout.having(DATABASE_URL=own_database_url)
+
+
+def execute(checkout: Checkout, sql: str) -> list[tuple[str, ...]]:
+    async def run() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(checkout.variables["DATABASE_URL"])
+        try:
+            return await connection.fetch(sql)
+        finally:
+            await connection.close()
+
+    return [tuple(row) for row in asyncio.run(run())]
+
+
+def allowed(checkout: Checkout) -> list[tuple[str, ...]]:
+    """The allow-list: addresses with role and name."""
+    return execute(checkout, "SELECT email, role, name FROM allowed_emails ORDER BY email")
+
+
+def test_an_address_is_allowed_changed_and_taken_off(installed: Checkout) -> None:
+    said = installed.must(f"aims allow {ASHA} --role teacher --name 'Asha Demo'")
+    assert said == f"{ASHA} may sign in as teacher.\n"
+    assert allowed(installed) == [(ASHA, "teacher", "Asha Demo")]
+    installed.must(f"aims allow {ASHA.upper()} --role admin")
+    assert allowed(installed) == [(ASHA, "admin", "Asha Demo")]
+    installed.must(f"aims allow {MEERA} --role admin")
+    assert "may no longer sign in" in installed.must(f"aims disallow {ASHA.title()}")
+    assert allowed(installed) == [(MEERA, "admin", None)]
+    assert "was not on the allow-list" in installed.must(f"aims disallow {ASHA}")
+
+
+def test_the_last_admin_stays(installed: Checkout) -> None:
+    execute(installed, f"INSERT INTO allowed_emails (email, role) VALUES ('{MEERA}', 'admin')")
+    sentence = "aims: The last administrator has to stay.\n"
+    assert installed.refuse(f"aims disallow {MEERA}") == sentence
+    assert installed.refuse(f"aims allow {MEERA} --role teacher") == sentence
+    assert allowed(installed) == [(MEERA, "admin", None)]
+
+
+def test_a_file_puts_all_its_addresses_on_the_list(installed: Checkout, tmp_path: Path) -> None:
+    file = tmp_path / "faculty.csv"
+    file.write_text(f"email,name,role\r\n{ASHA},Äsha Demo, Admin \r\n{BILAL},,\r\n", "utf-8-sig")
+    assert installed.must(f"aims allow --file {file}") == "2 addresses may sign in.\n"
+    assert allowed(installed) == [(ASHA, "admin", "Äsha Demo"), (BILAL, "teacher", None)]
+
+
+def test_a_file_with_a_bad_row_changes_nothing(installed: Checkout, tmp_path: Path) -> None:
+    file = tmp_path / "faculty.csv"
+    file.write_text(f"email,name,role\n{ASHA},Asha Demo,teacher\nnobody,No Body,teacher\n")
+    said = installed.refuse(f"aims allow --file {file}")
+    assert said == f"aims: {file}: Line 3: This is not an e-mail address.\n"
+    assert allowed(installed) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (f"email,role\n{ASHA},dean\n".encode(), ": Line 2: The role has to be teacher or admin."),
+        (b"email,role\n,teacher\n", ": Line 2: This is not an e-mail address."),
+        (
+            b"address,name\nasha,Asha\n",
+            ": The first line has to name the columns: email,name,role.",
+        ),
+        (f"email,name\n{ASHA},Äsha\n".encode("latin-1"), ": This is not a CSV in UTF-8."),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_sentence(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    file = tmp_path / "faculty.csv"
+    file.write_bytes(content)
+    with pytest.raises(SystemExit) as refused:
+        read_file(file)
+    assert str(refused.value).startswith(f"aims: {file}{sentence}")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("aims allow", "aims: give either an address or --file"),
+        ("aims allow nobody", "aims: This is not an e-mail address."),
+    ],
+)
+def test_a_wrong_call_of_allow_is_one_sentence(
+    installed: Checkout, line: str, sentence: str
+) -> None:
+    assert installed.refuse(line).startswith(sentence)
+
+
+def test_a_token_is_made_with_debug_only(installed: Checkout) -> None:
+    execute(installed, f"INSERT INTO allowed_emails (email, role) VALUES ('{ASHA}', 'teacher')")
+    ours = installed.having(**NEEDED)
+    assert "only with DEBUG=true" in ours.refuse(f"aims token {ASHA}")
+    debugging = ours.having(DEBUG="true")
+    claims = jwt.decode(
+        debugging.must(f"aims token {ASHA}").strip(),
+        NEEDED["JWT_SECRET"],
+        ["HS256"],
+        options={"verify_aud": False},
+    )
+    ((user_id,),) = execute(installed, "SELECT id::text FROM users")
+    assert claims["sub"] == user_id
+    assert "not on the allow-list" in debugging.refuse(f"aims token {BILAL}")
+
+
+def test_a_database_that_is_away_is_one_sentence(checkout: Checkout) -> None:
+    away = checkout.having(DATABASE_URL="postgresql://aims:opensesame@127.0.0.1:1/attendance")
+    for line in (f"aims allow {ASHA}", "alembic upgrade head"):
+        said = away.refuse(line)
+        assert len(said.splitlines()) == 1
+        assert "opensesame" not in said
+
+
+def test_migrations_go_up_and_down_with_aims(installed: Checkout) -> None:
+    assert f"{newest_revision()} (head)" in installed.must("aims db current")
+    installed.must("aims db downgrade base")
+    assert execute(installed, "SELECT to_regclass('students')::text") == [(None,)]
+    installed.must("aims db upgrade")
+    assert execute(installed, "SELECT to_regclass('students')::text") == [("students",)]
+
+
+def test_migrations_go_up_and_down_as_the_seed_says(installed: Checkout) -> None:
+    installed.must("alembic downgrade -1")
+    assert newest_revision() not in installed.must("alembic current")
+    installed.must("alembic upgrade head")
+    assert f"{newest_revision()} (head)" in installed.must("alembic current")
+    assert "<base> -> 0001" in installed.must("alembic history")
+
+
+def test_a_new_migration_is_made_from_the_models(installed: Checkout, tmp_path: Path) -> None:
+    copy = installed.copy_to(tmp_path / "aims")
+    student = copy.path / "app" / "models" / "student.py"
+    line = "    phone: Mapped[str | None]\n"
+    student.write_text(student.read_text().replace(line, line + line.replace("phone", "hostel")))
+    copy.must("alembic revision --autogenerate -m 'Students live in hostels'")
+    (made,) = copy.path.glob("alembic/versions/*students_live_in_hostels.py")
+    text = made.read_text()
+    assert text.count("op.add_column(") == text.count("op.drop_column(") == 1
+    assert text.count("op.") == 2
+    assert text.startswith('"""Students live in hostels\n')
+    copy.must("alembic upgrade head")
+    assert execute(installed, "SELECT hostel FROM students") == []
+    copy.must("alembic downgrade -1")
+
+
+def test_the_seed_script_takes_its_list(installed: Checkout, tmp_path: Path) -> None:
+    copy = installed.copy_to(tmp_path / "aims")
+    script = copy.path / "scripts" / "seed_allowed_emails.py"
+    assert "Nothing to do: edit the list" in copy.refuse("python scripts/seed_allowed_emails.py")
+    hint = f'    # ("{ASHA}", Role.TEACHER, "Asha Demo"),\n'
+    assert hint in script.read_text()
+    script.write_text(script.read_text().replace(hint, hint.replace("# ", "")))
+    copy.must("python scripts/seed_allowed_emails.py")
+    assert allowed(installed) == [(ASHA, "teacher", "Asha Demo")]
+
+
+def test_the_seed_script_takes_addresses_and_files(installed: Checkout, tmp_path: Path) -> None:
+    file = tmp_path / "faculty.csv"
+    file.write_text(f"email,name,role\n{MEERA},Meera Demo,admin\n")
+    script = "python scripts/seed_allowed_emails.py"
+    assert "3 addresses" in installed.must(f"{script} {ASHA} {file} {BILAL}")
+    assert [row[:2] for row in allowed(installed)] == [
+        (ASHA, "teacher"),
+        (BILAL, "teacher"),
+        (MEERA, "admin"),
+    ]
+    assert "This is not an e-mail address." in installed.refuse(f"{script} asha@demo")
+    assert "has to stay" in installed.refuse(f"{script} {MEERA}")
+    assert len(allowed(installed)) == 3
+
+
+def test_setup_env_writes_fresh_secrets_once(checkout: Checkout, tmp_path: Path) -> None:
+    copies = [checkout.copy_to(tmp_path / name) for name in ("one", "two")]
+    written = []
+    for copy in copies:
+        copy.must("./setup_env.sh")
+        assert stat.S_IMODE((copy.path / ".env").stat().st_mode) == 0o600
+        written.append(dotenv_values(copy.path / ".env"))
+    one, two = written
+    assert {name for name in one if one[name] != two[name]} == {"JWT_SECRET", "DATABASE_URL"}
+    assert one.keys() == dotenv_values(checkout.path / ".env.example").keys()
+    assert "aims_pass" not in str(one)
+    before = (copies[0].path / ".env").read_text()
+    assert "remove it first" in copies[0].refuse("./setup_env.sh")
+    assert (copies[0].path / ".env").read_text() == before
+
+
+def test_only_the_client_id_is_left_to_set_after_setup_env(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = checkout.copy_to(tmp_path / "aims")
+    copy.must("./setup_env.sh")
+    for name in ("DATABASE_URL", "JWT_SECRET", "GOOGLE_CLIENT_ID", "DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError) as refused:
+        load_settings(_env_file=copy.path / ".env")
+    assert [line.split()[0] for line in str(refused.value).splitlines()] == ["GOOGLE_CLIENT_ID"]
+    monkeypatch.setenv("GOOGLE_CLIENT_ID", NEEDED["GOOGLE_CLIENT_ID"])
+    assert load_settings(_env_file=copy.path / ".env").debug is False

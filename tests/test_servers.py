@@ -1,0 +1,131 @@
+"""The servers people start: they answer, finish what they have begun, and say why they do not."""
+
+import asyncio
+import os
+import signal
+from types import FrameType
+from uuid import UUID
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+
+from app.auth.jwt import Tokens
+from app.config import Settings, load_settings
+from app.main import create_app
+from tests.conftest import DOMAIN, SECRET
+from tests.processes import Checkout, Server
+from tests.support import client_of
+
+SERVERS = {
+    "uvicorn": "uvicorn app.main:app --host 127.0.0.1 --port {port}",
+    "gunicorn": "gunicorn app.main:app -w 2 -k uvicorn.workers.UvicornWorker"
+    " --bind 127.0.0.1:{port}",
+    "aims serve": "aims serve --port {port} --workers 1",
+}
+NEEDED = {"JWT_SECRET": SECRET, "GOOGLE_CLIENT_ID": "app.demo.university.example"}
+
+
+@pytest.fixture
+def installed(checkout: Checkout, own_database_url: str) -> Checkout:
+    """The checkout with all that production needs."""
+    return checkout.having(DATABASE_URL=own_database_url, **NEEDED)
+
+
+async def enter(connection: asyncpg.Connection) -> UUID:
+    """Asha, on the allow-list."""
+    email = f"asha@{DOMAIN}"
+    await connection.execute(
+        "INSERT INTO allowed_emails (email, role) VALUES ($1, 'teacher')", email
+    )
+    insert = "INSERT INTO users (email, name) VALUES ($1, 'Asha Demo') RETURNING id"
+    return await connection.fetchval(insert, email)
+
+
+async def stop_while_answering(server: Server, url: str) -> tuple[tuple[int, str], tuple[int, str]]:
+    """Tell the server to stop while a request waits; its answer, and how the server ended."""
+    connection = await asyncpg.connect(url)
+    user_id = await enter(connection)
+    settings = load_settings(
+        _env_file=None,
+        database_url=url,
+        jwt_secret=SECRET,
+        google_client_id=NEEDED["GOOGLE_CLIENT_ID"],
+    )
+    token, _ = Tokens(settings).issue(user_id)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        answer = asyncio.create_task(asyncio.to_thread(server.get, "/users/me", token))
+        while not await connection.fetchval(waiting):
+            assert not answer.done()
+            await asyncio.sleep(0.02)
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        assert not answer.done()
+    await connection.close()
+    answered = await answer
+    return answered, await asyncio.to_thread(server.wait)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_answers_and_finishes_what_it_has_begun(installed: Checkout, name: str) -> None:
+    with installed.serving(SERVERS[name]) as server:
+        assert server.get("/health") == (200, '{"status":"healthy"}')
+        assert server.get("/health/ready")[0] == 200
+        url = installed.variables["DATABASE_URL"]
+        (status, body), (code, said) = asyncio.run(stop_while_answering(server, url))
+    assert (status, f"asha@{DOMAIN}" in body) == (200, True), body
+    # Uvicorn alone, all done, lets the signal end it after all.
+    assert code == (-signal.SIGTERM if name == "uvicorn" else 0), said
+    assert name != "uvicorn" or "Application shutdown complete" in said
+    assert "Traceback" not in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_start_with_missing_settings_names_them(checkout: Checkout, name: str) -> None:
+    # Two failing workers at the same moment make Gunicorn itself stumble, so only one here.
+    line = SERVERS[name].format(port=1).replace("-w 2", "-w 1")
+    said = checkout.having(GOOGLE_CLIENT_ID="app.demo.university.example").refuse(line)
+    assert "DATABASE_URL is missing" in said
+    assert "JWT_SECRET is missing" in said
+    assert "GOOGLE_CLIENT_ID" not in said
+
+
+def test_a_start_with_the_database_away_waits_and_says_so(installed: Checkout) -> None:
+    away = installed.having(DATABASE_URL="postgresql://aims:opensesame@127.0.0.1:1/attendance")
+    with away.serving(SERVERS["uvicorn"]) as server:
+        assert server.get("/health/live")[0] == 200
+        for path in ("/health", "/health/ready"):
+            status, body = server.get(path)
+            assert status == 503
+            assert "database_unavailable" in body
+        _, said = server.stop()
+    assert "The database cannot answer just now" in said
+    assert "opensesame" not in said
+
+
+@pytest.mark.anyio
+async def test_readiness_goes_down_with_the_signal_and_liveness_does_not(
+    settings: Settings,
+) -> None:
+    heard: list[int] = []
+
+    def hear(number: int, _: FrameType | None) -> None:
+        heard.append(number)
+
+    former = signal.signal(signal.SIGTERM, hear)
+    try:
+        app: FastAPI = create_app(settings)
+        async with app.router.lifespan_context(app), client_of(app) as client:
+            assert (await client.get("/health/ready")).status_code == 200
+            os.kill(os.getpid(), signal.SIGTERM)
+            ready = await client.get("/health/ready")
+            assert (ready.status_code, ready.json()["code"]) == (503, "draining")
+            assert int(ready.headers["retry-after"]) > 0
+            assert (await client.get("/health/live")).status_code == 200
+            assert (await client.get("/health")).status_code == 200
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert heard == [signal.SIGTERM]
