@@ -26,6 +26,7 @@ from app.errors import Unavailable
 from app.middleware import EveryRequest
 from app.problems import Problem
 from app.routes import (
+    admin_routes,
     attendance_routes,
     auth_routes,
     class_routes,
@@ -37,6 +38,8 @@ from app.routes import (
 from app.services import health_service
 
 VERSION = "0.1.0"
+# With this code Uvicorn says that a start has failed, and Gunicorn starts no worker again.
+CANNOT_START = 3
 
 logger = logging.getLogger("aims")
 
@@ -49,6 +52,7 @@ ROUTERS = tuple(
         timetable_routes,
         attendance_routes,
         stats_routes,
+        admin_routes,
         health_routes,
     )
 )
@@ -186,4 +190,5 @@ def __getattr__(name: str) -> FastAPI:
     try:
         return create_app(load_settings())
     except ConfigError as error:
-        sys.exit(f"AIMS cannot start with these settings:\n{error}")
+        print(f"AIMS cannot start with these settings:\n{error}", file=sys.stderr)
+        sys.exit(CANNOT_START)

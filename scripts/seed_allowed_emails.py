@@ -13,11 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.cli.people import on_database, read_entries
+from app.cli.people import on_database, read_file
 from app.config import ConfigError
 from app.errors import AppError
 from app.models.user import Role
-from app.services.allow_list_service import Entry, allow
+from app.services.admin.allow_list_service import Entry, allow
 
 # Edit this list: (address, role, name). The role is Role.TEACHER or Role.ADMIN.
 ALLOWED: list[tuple[str, Role, str]] = [
@@ -32,7 +32,7 @@ def entries(arguments: list[str]) -> list[Entry]:
     found: list[Entry] = []
     for argument in arguments:
         is_file = "@" not in argument
-        found += read_entries(Path(argument)) if is_file else [Entry(argument, Role.TEACHER)]
+        found += read_file(Path(argument)) if is_file else [Entry(argument, Role.TEACHER)]
     return found
 
 

@@ -4,6 +4,7 @@
 contract is proved wherever a test touches it.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,6 +130,12 @@ def route_of(method: str, path: str) -> APIRoute | None:
         if method in route.methods and route.path_regex.fullmatch(bare):
             return route
     return None
+
+
+def next_of(response: httpx2.Response) -> str | None:
+    """Where the next page is, from the `Link` header; None on the last page."""
+    found = re.fullmatch(r'<http://aims.example(.+)>; rel="next"', response.headers.get("link", ""))
+    return found[1] if found else None
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ A route that is missing here fails the suite.
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -39,6 +40,10 @@ class Case:
 
 def _of_class(method: str, rest: str, status: int, body: Any = None) -> Case:
     return Case(method, "/classes/{class}" + rest, status, 403, status, body)
+
+
+def _of_admins(method: str, path: str, status: int, body: Any = None) -> Case:
+    return Case(method, "/admin" + path, 403, 403, status, body)
 
 
 SLOT = {"dayOfWeek": 6, "startTime": "09:00", "endTime": "10:00"}
@@ -83,6 +88,17 @@ TABLE = {
     "getSession": Case("GET", "/attendance/sessions/{session}", 200, 403, 200),
     "markStudents": Case("PUT", "/attendance/sessions/{session}/statuses", 200, 403, 200, MARKS),
     "getHistory": Case("GET", "/attendance/sessions/{session}/history", 200, 403, 200),
+    "listAllowedEmails": _of_admins("GET", "/allowed-emails", 200),
+    "addAllowedEmail": _of_admins("POST", "/allowed-emails", 201, {"email": "new@x.example"}),
+    "uploadAllowedEmails": _of_admins("POST", "/uploads/allowed-emails", 200),
+    "changeAllowedEmail": _of_admins("PATCH", "/allowed-emails/{entry}", 200, {"name": "A"}),
+    "removeAllowedEmail": _of_admins("DELETE", "/allowed-emails/{entry}", 204),
+    "listUsers": _of_admins("GET", "/users", 200),
+    "changeUser": _of_admins("PATCH", "/users/{user}", 200, {"department": "CSE"}),
+    "findStudents": _of_admins("GET", "/students", 200),
+    "changeStudent": _of_admins("PATCH", "/students/{student}", 200, {"name": "Renamed"}),
+    "mergeStudents": _of_admins("POST", "/students/{student}/merge", 200, {"otherId": "{other}"}),
+    "listAudit": _of_admins("GET", "/audit", 200),
     "getClassStats": Case("GET", "/stats/classes/{class}/students", 200, 403, 200),
 }
 PUBLIC = {"signIn", "getHealth", "getLiveness", "getReadiness"}
@@ -105,6 +121,8 @@ class Scene:
 
     async def ask(self, person: Person, case: Case, **more: Any) -> int:
         body = {"json": self.fill(case.body)} if case.body is not None else {}
+        if case.path.startswith("/admin/uploads"):
+            body = {"content": "email\nnew@x.example", "headers": {"Content-Type": "text/csv"}}
         response = await person.request(case.method, self.fill(case.path), **body, **more)
         return response.status_code
 
@@ -119,6 +137,12 @@ async def scene(stage: Stage, room: Classroom) -> Scene:
     await room.mark(session, {ROLLS[0]: "present"})
     await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
     ids = {"class": room.id, "slot": slot.json()["id"], "move": move.json()["id"]}
+    students = (await room.document())["students"]
+    ids |= {"student": students[0]["studentId"], "other": students[1]["studentId"]}
+    entry = await stage.connection.fetchval(
+        "SELECT id FROM allowed_emails WHERE email = $1", stage.bilal.email
+    )
+    ids |= {"entry": str(entry), "user": str(stage.bilal.user_id)}
     return Scene(stage, {**ids, "session": session})
 
 
@@ -139,8 +163,9 @@ async def test_the_table_holds(scene: Scene, operation: str, person: str) -> Non
 
 @pytest.mark.parametrize("operation", [name for name in TABLE if "{" in TABLE[name].path])
 async def test_what_does_not_exist_is_a_404_for_everybody(scene: Scene, operation: str) -> None:
-    scene.ids = dict.fromkeys(scene.ids, "00000000-0000-4000-8000-000000000000")
-    assert await scene.ask(scene.stage.bilal, TABLE[operation]) == 404
+    scene.ids = {name: str(uuid4()) for name in scene.ids}
+    hidden = TABLE[operation].path.startswith("/admin")
+    assert await scene.ask(scene.stage.bilal, TABLE[operation]) == (403 if hidden else 404)
     assert await scene.ask(scene.stage.meera, TABLE[operation]) == 404
 
 

@@ -7,7 +7,7 @@ only then 404 and 403. FastAPI alone would parse the body before it looks at the
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response, Security
@@ -18,8 +18,8 @@ from pydantic_core import from_json
 from starlette.requests import HTTPConnection
 
 from app.db import Database
-from app.errors import Malformed, NotSignedIn, UnsupportedMedia
-from app.services.access import Actor, require_signed_in
+from app.errors import Invalid, Malformed, NotSignedIn, UnsupportedMedia
+from app.services.access import Actor, require_admin, require_signed_in
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -61,9 +61,12 @@ class JsonRoute(APIRoute):
             strict = _StrictRequest(request.scope, request.receive)
             await strict.body()  # bounded: refuses what is too large before anything else
             await self.identify(strict)
+            return await self.answer(read_and_handle, strict)
+
+        async def read_and_handle(strict: Request) -> Response:
             if takes_body:
-                await strict.parse()
-            return await self.answer(handle, strict)
+                await cast(_StrictRequest, strict).parse()
+            return await handle(strict)
 
         return handle_in_order
 
@@ -87,7 +90,7 @@ class SignedInRoute(JsonRoute):
     async def answer(self, handle: Handler, request: Request) -> Response:
         try:
             return await handle(request)
-        except RequestValidationError:
+        except (Malformed, UnsupportedMedia, Invalid, RequestValidationError):
             # Someone removed meanwhile learns that first, not what is wrong with their request.
             await require_signed_in(request.app.state.database, request.state.actor)
             raise
@@ -104,6 +107,11 @@ class _Call:
     def now(self) -> datetime:
         """The date and time where the institution is: its "today" is never the server's."""
         return datetime.now(self.zone)
+
+    async def require_admin(self) -> None:
+        """For what costs something before its own SQL asks: refuse anybody else at once."""
+        async with self.db.transaction() as tx:
+            await require_admin(tx, self.actor)
 
 
 class _Bearer(HTTPBearer):

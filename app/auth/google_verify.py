@@ -12,13 +12,12 @@ import jwt
 from app.auth.jwks import KeySet
 from app.config import Settings
 from app.errors import AccessDenied, NotSignedIn
-from app.schemas.words import MAX_NAME
+from app.schemas.words import MAX_NAME, is_address
 
 ISSUERS = ["https://accounts.google.com", "accounts.google.com"]
 LEEWAY_SECONDS = 10
 MAX_TOKEN_LENGTH = 8192
 MAX_SUB_LENGTH = 255  # what Google promises
-MAX_EMAIL_LENGTH = 254
 
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp"]
 
@@ -80,7 +79,7 @@ class GoogleVerifier:
         sub, email, name = claims["sub"], claims.get("email"), claims.get("name", "")
         if not isinstance(sub, str) or not sub.strip() or len(sub) > MAX_SUB_LENGTH:
             raise _invalid()
-        if not isinstance(email, str) or not _is_address(email):
+        if not isinstance(email, str) or not is_address(email.strip()):
             raise _invalid()
         if claims.get("email_verified") is not True:
             raise AccessDenied(
@@ -104,17 +103,6 @@ def _key_id(id_token: str) -> str:
     if header.get("alg") != "RS256" or not isinstance(key_id, str):
         raise _invalid()
     return key_id
-
-
-def _is_address(text: str) -> bool:
-    address = text.strip()
-    return (
-        address.isascii()
-        and address.isprintable()
-        and len(address) <= MAX_EMAIL_LENGTH
-        and address.count("@") == 1
-        and " " not in address
-    )
 
 
 def _clean(name: str) -> str:

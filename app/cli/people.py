@@ -1,7 +1,6 @@
 """`aims allow`, `aims disallow`, `aims token`: who may sign in."""
 
 import asyncio
-import csv
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,8 +13,9 @@ from app.config import load_database_url, load_settings
 from app.db import Database, open_database
 from app.errors import AppError
 from app.models.user import Role
-from app.services import allow_list_service
-from app.services.allow_list_service import Entry
+from app.services.admin import allow_list_service
+from app.services.admin.allow_list_service import Entry
+from app.services.admin.faculty_csv import read_entries
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def allow(
     """Put an address on the allow-list, or every address of a CSV."""
     if (email is None) == (file is None):
         sys.exit("aims: give either an address or --file, for example: aims allow asha@x.edu")
-    entries = read_entries(file) if file else [Entry(email or "", role, name)]
+    entries = read_file(file) if file else [Entry(email or "", role, name)]
     on_database(lambda db: allow_list_service.allow(db, entries))
     for entry in entries if len(entries) == 1 else []:
         print(f"{entry.email} may sign in as {entry.role}.")
@@ -64,23 +64,11 @@ def on_database(work: Callable[[Database], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def read_entries(file: Path) -> list[Entry]:
+def read_file(file: Path) -> list[Entry]:
     """The rows of a CSV with the columns email, name and role (left out: teacher)."""
     try:
-        rows = list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        sys.exit(f"aims: {file} cannot be read as CSV in UTF-8 ({type(error).__name__}).")
-    if rows and "email" not in rows[0]:
-        sys.exit(f"aims: {file} needs a first line with the columns email,name,role.")
-    return [_entry(file, number, row) for number, row in enumerate(rows, start=2)]
-
-
-def _entry(file: Path, number: int, row: dict[str, str | None]) -> Entry:
-    role = (row.get("role") or Role.TEACHER).strip().lower()
-    if role not in set(Role):
-        sys.exit(f"aims: {file}, line {number}: the role has to be teacher or admin.")
-    try:
-        email = allow_list_service.check_address(row["email"] or "")
+        return read_entries(file.read_bytes())
+    except OSError as error:
+        sys.exit(f"aims: {file} cannot be read: {error.strerror}.")
     except AppError as error:
-        sys.exit(f"aims: {file}, line {number}: {error.detail}")
-    return Entry(email, Role(role), (row.get("name") or "").strip() or None)
+        sys.exit(f"aims: {file}: {error.detail}")

@@ -19,7 +19,6 @@ from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
 from app.schemas.classes import Class, ClassDraft, SlotDraft
 from app.schemas.roster import Roster
 from app.services import (
-    allow_list_service,
     attendance_service,
     auth_service,
     class_service,
@@ -28,7 +27,8 @@ from app.services import (
     timetable_service,
 )
 from app.services.access import Actor
-from app.services.allow_list_service import Entry
+from app.services.admin import allow_list_service
+from app.services.admin.allow_list_service import Entry
 
 DOMAIN = "demo.university.example"
 ADMIN = (f"meera@{DOMAIN}", "Meera Demo")

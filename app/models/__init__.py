@@ -6,6 +6,7 @@ from app.models.attendance import (
     AttendanceStatus,
     SupersededStatus,
 )
+from app.models.audit import AuditEntry
 from app.models.base import Base
 from app.models.class_model import Class, ClassReschedule, ClassSchedule, ClassStudent
 from app.models.student import Student
@@ -16,6 +17,7 @@ __all__ = [
     "AttendanceBatch",
     "AttendanceSession",
     "AttendanceStatus",
+    "AuditEntry",
     "Base",
     "Class",
     "ClassReschedule",

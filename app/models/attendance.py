@@ -95,6 +95,9 @@ class AttendanceStatus(Base):
 class SupersededStatus(Base):
     """A mark that no longer counts, whole, as it was. `version` is the one that made it.
 
+    `recorded_for` is the student it was given to: another than `student_id` where two records
+    of one person were merged and both had a mark.
+
     No foreign keys: rows come from `attendance_statuses` alone, whose keys are checked, and
     checking them again took as long as writing them.
     """
@@ -105,6 +108,7 @@ class SupersededStatus(Base):
     session_id: Mapped[UUID] = mapped_column(primary_key=True)
     student_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
+    recorded_for: Mapped[UUID] = mapped_column(primary_key=True)
     status: Mapped[str]
     recognized_by_ai: Mapped[bool]
     similarity_score: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))

@@ -35,6 +35,20 @@ def check_range(first: date | None, last: date | None) -> None:
         raise refused_query("from", "range_reversed", "The range ends before it begins.")
 
 
+def check_text(query: str | None, cursor: str | None) -> None:
+    """Refuse what PostgreSQL cannot take as text."""
+    if "\0" in (query or ""):
+        raise refused_query("query", "control_character", "Control characters are not allowed.")
+    if "\0" in (cursor or ""):
+        raise bad_cursor()
+
+
+def bad_cursor() -> Invalid:
+    return refused_query(
+        "cursor", "invalid_cursor", "Take the cursor from the Link header as it is."
+    )
+
+
 def refused_query(name: str, code: str, sentence: str) -> Invalid:
     return Invalid(sentence, code=code, flaws=(Flaw(f"/query/{name}", code, sentence),))
 

@@ -18,9 +18,9 @@ from app.routes.answers import (
     Limit,
     To,
     answer,
+    bad_cursor,
     check_range,
     problems_of,
-    refused_query,
     seen_versions,
 )
 from app.schemas.attendance import (
@@ -36,7 +36,7 @@ from app.services import attendance_service, marking_service
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 
 _SESSION_CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?")
-_CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~(.+)", re.DOTALL)
+_CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~([0-9a-f-]{36})~(.+)", re.DOTALL)
 
 
 @router.post(
@@ -147,17 +147,14 @@ def _session_cursor(cursor: str) -> tuple[date, time | None]:
             return date.fromisoformat(found[1]), start
     except ValueError:
         pass
-    raise _bad_cursor()
+    raise bad_cursor()
 
 
-def _change_cursor(cursor: str) -> tuple[int, str]:
+def _change_cursor(cursor: str) -> tuple[int, str, UUID]:
     found = _CHANGE_CURSOR.fullmatch(cursor)
-    if not found or "\0" in cursor:
-        raise _bad_cursor()
-    return int(found[1]), found[2]
-
-
-def _bad_cursor() -> Exception:
-    return refused_query(
-        "cursor", "invalid_cursor", "Take the cursor from the Link header as it is."
-    )
+    try:
+        if found and "\0" not in cursor:
+            return int(found[1]), found[3], UUID(found[2])
+    except ValueError:
+        pass
+    raise bad_cursor()

@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 MAX_NAME = 200
 MAX_TEXT = 255
 MAX_REMARK = 1000
+MAX_EMAIL = 254
 MAX_ENTRIES = 2000
 # A key has to fit into a B-tree entry of PostgreSQL (2,704 bytes) with room for company.
 MAX_ROLL_KEY_BYTES = 1020
@@ -59,6 +60,18 @@ def roll_key(roll_no: str) -> str:
     """What roll numbers compare by: stripped, NFC, case-folded (contract, section 1)."""
     folded = unicodedata.normalize("NFC", roll_no.strip()).casefold()
     return unicodedata.normalize("NFC", folded)
+
+
+def is_address(text: str) -> bool:
+    """Whether the text can be an e-mail address: ASCII, of the form `name@domain.tld`."""
+    local, at, domain = text.rpartition("@")
+    return (
+        bool(local and at and "." in domain)
+        and text.isascii()
+        and text.isprintable()
+        and " " not in text
+        and len(text) <= MAX_EMAIL
+    )
 
 
 def is_blank(text: str | None) -> bool:
@@ -96,6 +109,13 @@ def _exact_date(value: Any) -> date:
     raise PydanticCustomError("invalid_date", "This must be a date that exists, as YYYY-MM-DD.")
 
 
+def _finite(value: date) -> date:
+    # asyncpg writes the first and the last date of the calendar as PostgreSQL's infinities.
+    if value in (date.min, date.max):
+        raise PydanticCustomError("invalid_date", "This date is too far away.")
+    return value
+
+
 def _exact_time(value: Any) -> time:
     if isinstance(value, str) and _TIME.fullmatch(value):
         return time.fromisoformat(value)
@@ -111,6 +131,12 @@ def _exact_uuid(value: Any) -> UUID:
         except ValueError:
             pass
     raise PydanticCustomError("invalid_id", "This must be an id: a UUID with its hyphens.")
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise PydanticCustomError("invalid_email", "This must be an e-mail address.")
+    return text
 
 
 def _short_key(roll_no: str) -> str:
@@ -132,6 +158,13 @@ Label = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT),
     _VISIBLE,
 ]
+Email = Annotated[
+    str,
+    Strict(),
+    StringConstraints(strip_whitespace=True),
+    AfterValidator(_address),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
+]
 RollNo = Annotated[Label, AfterValidator(_short_key)]
 
 
@@ -146,6 +179,7 @@ FilledName = Annotated[Name, AfterValidator(_not_blank)]
 Date = Annotated[
     date, BeforeValidator(_exact_date), WithJsonSchema({"type": "string", "format": "date"})
 ]
+StoredDate = Annotated[Date, AfterValidator(_finite)]
 Clock = Annotated[
     time,
     BeforeValidator(_exact_time),

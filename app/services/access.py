@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.db import Database
+from app.db import Database, Transaction
 from app.errors import AccessDenied, Conflict, NotFound, NotSignedIn
 
 
@@ -75,6 +75,20 @@ WRITE_VERDICT = _VERDICT.format(archived="(SELECT archived_at IS NOT NULL FROM c
 
 SIGNED_OUT = "CASE WHEN EXISTS (SELECT FROM actor) THEN 'granted' ELSE 'signed_out' END AS verdict"
 
+# For what only administrators may see or change: nobody else learns whether it exists.
+ADMIN = f"""
+{ACTOR},
+admin AS MATERIALIZED (SELECT * FROM actor WHERE role = 'admin')"""
+
+ADMIN_VERDICT = """
+CASE
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+    ELSE 'granted'
+END AS verdict"""
+
+_IS_ADMIN = f"WITH {ADMIN} SELECT {ADMIN_VERDICT}"
+
 _STILL_SIGNED_IN = f"WITH {ACTOR} SELECT {SIGNED_OUT}"
 
 
@@ -95,6 +109,11 @@ def check(row: asyncpg.Record, what: str = "class") -> None:
             )
         case other:
             raise AssertionError(f"unknown verdict {other}")
+
+
+async def require_admin(tx: Transaction, actor: Actor) -> None:
+    """Raise `NotSignedIn` or `AccessDenied` unless the actor is an administrator now."""
+    check(await tx.row(_IS_ADMIN, actor.user_id))
 
 
 async def require_signed_in(db: Database, actor: Actor) -> None:

@@ -13,6 +13,7 @@ from app.errors import AccessDenied, Conflict, Flaw, Invalid
 from app.schemas.classes import Class, ClassChange, ClassDraft
 from app.services import access
 from app.services.access import Actor, check
+from app.services.admin.audit_service import RECORD, author
 from app.services.roster_service import ROSTERS
 from app.services.timetable_service import MOVE, SLOT
 
@@ -181,7 +182,13 @@ changed AS (
       AND (granted.actor_role = 'admin' OR NOT 'teacher_id' = ANY($3::text[])
            OR $10 = granted.teacher_id)
       AND ($10 IS NULL OR EXISTS (SELECT FROM users WHERE id = $10))
-    RETURNING c.id
+    RETURNING c.id, c.teacher_id, granted.teacher_id AS former
+),
+recorded AS (
+    {RECORD}
+    SELECT $1, $11, 'class_reassigned', 'class', id,
+           jsonb_build_object('from', former, 'to', teacher_id)
+    FROM changed WHERE teacher_id <> former
 )
 SELECT {access.VERDICT}, EXISTS (SELECT FROM changed) AS changed,
        (SELECT actor_role FROM granted) AS actor_role
@@ -198,7 +205,7 @@ async def update_class(
     values: list[Any] = [getattr(change, column) for column in _COLUMNS]
     async with db.transaction() as tx:
         with _duplicates_named():
-            row = await tx.row(_UPDATE, actor.user_id, class_id, given, *values)
+            row = await tx.row(_UPDATE, actor.user_id, class_id, given, *values, actor.request_id)
         check(row)
         if not row["changed"]:
             if row["actor_role"] != "admin":
@@ -214,18 +221,28 @@ SELECT {access.VERDICT}, EXISTS (
 ) AS has_sessions
 """
 
-_ARCHIVE = """
-UPDATE classes SET archived_at = coalesce(archived_at, now()), updated_at = now()
-WHERE id = $1
-RETURNING id
+# Each is recorded only if it changes something: archiving twice is once.
+_ARCHIVE = f"""
+WITH changed AS (
+    UPDATE classes SET archived_at = now(), updated_at = now()
+    WHERE id = $3 AND archived_at IS NULL
+    RETURNING id
+)
+{RECORD} SELECT $1, $2, 'class_archived', 'class', id, '{{}}' FROM changed
 """
 
-_REMOVE = "DELETE FROM classes WHERE id = $1 RETURNING id"
+_REMOVE = f"""
+WITH changed AS (DELETE FROM classes WHERE id = $3 RETURNING id)
+{RECORD} SELECT $1, $2, 'class_deleted', 'class', id, '{{}}' FROM changed
+"""
 
-_RESTORE = """
-UPDATE classes SET archived_at = NULL, updated_at = now()
-WHERE id = $1 AND archived_at IS NOT NULL
-RETURNING id
+_RESTORE = f"""
+WITH changed AS (
+    UPDATE classes SET archived_at = NULL, updated_at = now()
+    WHERE id = $3 AND archived_at IS NOT NULL
+    RETURNING id
+)
+{RECORD} SELECT $1, $2, 'class_restored', 'class', id, '{{}}' FROM changed
 """
 
 
@@ -234,7 +251,7 @@ async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
     async with db.transaction() as tx:
         row = await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id)
         check(row)
-        await tx.row(_ARCHIVE if row["has_sessions"] else _REMOVE, class_id)
+        await tx.find_row(_ARCHIVE if row["has_sessions"] else _REMOVE, *author(actor), class_id)
 
 
 async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[Class]:
@@ -242,7 +259,7 @@ async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[
     async with db.transaction() as tx:
         check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))
         with _duplicates_named():
-            await tx.find_row(_RESTORE, class_id)
+            await tx.find_row(_RESTORE, *author(actor), class_id)
         return await get_class(tx, actor, class_id)
 
 

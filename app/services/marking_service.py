@@ -76,9 +76,9 @@ recorded AS (
 ),
 superseded AS (
     INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, version, status, recognized_by_ai,
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
         similarity_score, remark, source, marked_by, marked_at)
-    SELECT $1, $2, old.student_id, old.version, old.status, old.recognized_by_ai,
+    SELECT $1, $2, old.student_id, old.student_id, old.version, old.status, old.recognized_by_ai,
            old.similarity_score, old.remark, old.source, old.marked_by, old.marked_at
     FROM going CROSS JOIN changes JOIN markable old USING (student_id)
     WHERE old.marked
@@ -188,21 +188,21 @@ def _check_outcome(row: asyncpg.Record) -> None:
 
 
 # A mark and the ones it replaced, in the order of the versions that made them: each stands
-# beside the one before it. $3 and $4 say after which one to go on, $5 how many to give.
+# beside the one before it. $3 to $5 say after which one to go on, $6 how many to give.
 _HISTORY = f"""
 {access.READ_SESSION},
 states AS MATERIALIZED (
-    SELECT student_id, version, status, recognized_by_ai, similarity_score, remark,
-           marked_by, marked_at
+    SELECT student_id, student_id AS recorded_for, version, status, recognized_by_ai,
+           similarity_score, remark, marked_by, marked_at
     FROM attendance_statuses WHERE class_id = (SELECT id FROM granted) AND session_id = $2
     UNION ALL
-    SELECT student_id, version, status, recognized_by_ai, similarity_score, remark,
-           marked_by, marked_at
+    SELECT student_id, recorded_for, version, status, recognized_by_ai,
+           similarity_score, remark, marked_by, marked_at
     FROM superseded_statuses WHERE class_id = (SELECT id FROM granted) AND session_id = $2
 ),
 steps AS MATERIALIZED (
     SELECT states.*, state,
-           lag(state) OVER (PARTITION BY student_id ORDER BY version) AS before
+           lag(state) OVER (PARTITION BY student_id, recorded_for ORDER BY version) AS before
     FROM states
     CROSS JOIN LATERAL (
         SELECT row_to_json(s) AS state
@@ -212,12 +212,13 @@ steps AS MATERIALIZED (
 ),
 page AS MATERIALIZED (
     SELECT steps.*, st.roll_key, st.roll_no, st.name,
-           row_number() OVER (ORDER BY steps.version DESC, st.roll_key) AS n
+           row_number() OVER (
+               ORDER BY steps.version DESC, st.roll_key, steps.recorded_for) AS n
     FROM steps JOIN students st ON st.id = steps.student_id
     WHERE $3::integer IS NULL OR steps.version < $3
-       OR (steps.version = $3 AND st.roll_key > $4)
-    ORDER BY steps.version DESC, st.roll_key
-    LIMIT $5 + 1
+       OR (steps.version = $3 AND (st.roll_key, steps.recorded_for) > ($4, $5::uuid))
+    ORDER BY steps.version DESC, st.roll_key, steps.recorded_for
+    LIMIT $6 + 1
 )
 SELECT {access.VERDICT}, (
     SELECT coalesce(json_agg(change ORDER BY page.n), '[]')
@@ -231,10 +232,10 @@ SELECT {access.VERDICT}, (
                page.marked_by AS "changedBy", u.name AS "changedByName",
                {instant("page.marked_at")} AS "changedAt", b.request_id AS "requestId"
     ) change
-    WHERE page.n <= $5
+    WHERE page.n <= $6
 )::text AS document, (
-    SELECT last.version || '~' || last.roll_key FROM page last
-    WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+    SELECT last.version || '~' || last.recorded_for || '~' || last.roll_key FROM page last
+    WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
 ) AS next_cursor
 """
 
@@ -244,10 +245,10 @@ async def history(
     actor: Actor,
     session_id: UUID,
     limit: int,
-    after: tuple[int, str] | None,
+    after: tuple[int, str, UUID] | None,
 ) -> Document[list[MarkChange]]:
     """Who changed which mark from what to what, newest first, `limit` changes after `after`."""
-    version, key = after or (None, None)
-    row = await db.row(_HISTORY, actor.user_id, session_id, version, key, limit)
+    version, key, student = after or (None, None, None)
+    row = await db.row(_HISTORY, actor.user_id, session_id, version, key, student, limit)
     check(row, "session")
     return Document(row["document"], next_cursor=row["next_cursor"])

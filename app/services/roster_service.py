@@ -14,6 +14,7 @@ from app.schemas.roster import STUDENT_FIELDS, Roster, RosterEntry, RosterOutcom
 from app.schemas.words import is_blank, roll_key
 from app.services import access
 from app.services.access import Actor, check
+from app.services.admin.audit_service import RECORD
 
 # The students of the classes in `listed`, as JSON, by roll number.
 ROSTERS = f"""
@@ -72,9 +73,9 @@ _CONFLICTS = ", ".join(
     f"CASE WHEN {_REFUSED.format(field)} THEN '{json_name(field)}' END" for field in STUDENT_FIELDS
 )
 
-# $1 actor, $2 class, $3 role, $4 today, $5 whether those not named are withdrawn.
+# $1 actor, $2 class, $3 role, $4 today, $5 whether those not named are withdrawn, $6 request.
 _APPLY = f"""
-WITH i AS MATERIALIZED (SELECT * FROM {_entries(6)}),
+WITH i AS MATERIALIZED (SELECT * FROM {_entries(7)}),
 s AS MATERIALIZED (
     SELECT s.*, $3 = 'admin' OR NOT EXISTS (
         SELECT FROM class_students e JOIN classes c ON c.id = e.class_id
@@ -104,6 +105,12 @@ removed AS (
     WHERE $5 AND e.class_id = $2 AND upper_inf(e.periods)
       AND NOT EXISTS (SELECT FROM s WHERE s.id = e.student_id)
     RETURNING e.student_id
+),
+recorded AS (
+    {RECORD}
+    SELECT $1, $6, action, 'student', student_id, jsonb_build_object('classId', $2::uuid)
+    FROM (SELECT 'student_enrolled' AS action, student_id FROM added
+          UNION ALL SELECT 'student_withdrawn', student_id FROM removed) acts
 ),
 conflicts AS (
     SELECT s.roll_key, s.roll_no AS "rollNo", refused.field
@@ -155,7 +162,14 @@ async def put_roster(
         columns = _columns(roster.students)
         await tx.find_row(_CREATE_AND_LOCK_STUDENTS, *columns)
         change = await tx.row(
-            _APPLY, actor.user_id, class_id, lock["actor_role"], today, not merge, *columns
+            _APPLY,
+            actor.user_id,
+            class_id,
+            lock["actor_role"],
+            today,
+            not merge,
+            actor.request_id,
+            *columns,
         )
         students = (await tx.row(_ROSTER, class_id))["students"]
     return Document(

@@ -1,0 +1,256 @@
+"""`/admin`: the allow-list, users, student records and the audit log, for administrators."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.errors import UnsupportedMedia
+from app.routes.answers import (
+    MAX_PAGE,
+    READS,
+    WRITES,
+    Cursor,
+    From,
+    Limit,
+    To,
+    answer,
+    bad_cursor,
+    check_range,
+    check_text,
+    problems_of,
+)
+from app.schemas.admin import (
+    AllowedEmail,
+    AllowedEmailChange,
+    AllowedEmailDraft,
+    AuditEntry,
+    Merge,
+    Merged,
+    Student,
+    StudentChange,
+    Upload,
+    User,
+    UserChange,
+)
+from app.services.admin import (
+    allow_list_service,
+    audit_service,
+    merge_service,
+    student_service,
+    user_service,
+)
+from app.services.admin.faculty_csv import read_entries
+
+router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
+
+_LISTS = problems_of(401, 403, 422)
+
+Search = Annotated[str | None, Query(max_length=200, description="Part of what is looked for")]
+DryRun = Annotated[bool, Query(alias="dryRun", description="Answer, but change nothing")]
+
+
+@router.get(
+    "/allowed-emails",
+    operation_id="listAllowedEmails",
+    summary="List who may sign in",
+    response_model=list[AllowedEmail],
+    responses=_LISTS,
+)
+async def list_allowed_emails(
+    request: Request,
+    call: Call,
+    query: Search = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """By address. Where there are more, the `Link` header names the next page."""
+    check_text(query, cursor)
+    page = await allow_list_service.list_allowed(call.db, call.actor, query, limit, cursor)
+    return answer(page, request=request)
+
+
+@router.post(
+    "/allowed-emails",
+    operation_id="addAllowedEmail",
+    summary="Let an address sign in",
+    status_code=201,
+    response_model=AllowedEmail,
+    responses=WRITES | {200: {"model": AllowedEmail, "description": "It was there, the same"}},
+)
+async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
+    """An address that is on the list with another role or name is a 409: change it instead."""
+    entry, made = await allow_list_service.add(call.db, call.actor, body)
+    return answer(entry, status=201 if made else 200)
+
+
+@router.post(
+    "/uploads/allowed-emails",
+    operation_id="uploadAllowedEmails",
+    summary="Let the addresses of a CSV sign in",
+    response_model=Upload,
+    responses=WRITES,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "example": "email,name,role\nasha@demo.university.example,Asha Demo,teacher\n",
+                }
+            },
+        }
+    },
+)
+async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = False) -> Upload:
+    """The columns are `email`, `name` and `role` (empty: teacher). All lines count, or none.
+
+    Addresses that are there get the role and name of the file; none is taken off the list.
+    """
+    await call.require_admin()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "text/csv":
+        raise UnsupportedMedia("Send the file with Content-Type: text/csv.")
+    entries = read_entries(await request.body())
+    done = await allow_list_service.allow(call.db, entries, call.actor, dry_run=dry_run)
+    return Upload(added=done.added, changed=done.changed, unchanged=done.unchanged)
+
+
+@router.patch(
+    "/allowed-emails/{id}",
+    operation_id="changeAllowedEmail",
+    summary="Change role, name or address",
+    response_model=AllowedEmail,
+    responses=WRITES,
+)
+async def change_allowed_email(id: UUID, body: AllowedEmailChange, call: Call) -> Response:
+    """Counts from the person's next request on. The last administrator stays one (409)."""
+    return answer(await allow_list_service.change(call.db, call.actor, id, body))
+
+
+@router.delete(
+    "/allowed-emails/{id}",
+    operation_id="removeAllowedEmail",
+    summary="Let an address sign in no more",
+    status_code=204,
+    responses=problems_of(401, 403, 404, 409, 422),
+)
+async def remove_allowed_email(id: UUID, call: Call) -> Response:
+    """Refused from the next request on; what the person did stays."""
+    await allow_list_service.remove(call.db, call.actor, id)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/users",
+    operation_id="listUsers",
+    summary="List who has signed in",
+    response_model=list[User],
+    responses=_LISTS,
+)
+async def list_users(
+    request: Request,
+    call: Call,
+    query: Search = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """By address. `query` is part of address, name, department or employee id."""
+    check_text(query, cursor)
+    page = await user_service.list_users(call.db, call.actor, query, limit, cursor)
+    return answer(page, request=request)
+
+
+@router.patch(
+    "/users/{id}",
+    operation_id="changeUser",
+    summary="Disable a user, or note department and employee id",
+    response_model=User,
+    responses=WRITES,
+)
+async def change_user(id: UUID, body: UserChange, call: Call) -> Response:
+    """A disabled user is refused from the next request on. The last administrator stays."""
+    return answer(await user_service.change_user(call.db, call.actor, id, body))
+
+
+@router.get(
+    "/students",
+    operation_id="findStudents",
+    summary="Find students",
+    response_model=list[Student],
+    responses=_LISTS,
+)
+async def find_students(
+    request: Request,
+    call: Call,
+    query: Search = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """By roll number. `query` is part of a roll number, a name or an address."""
+    check_text(query, cursor)
+    page = await student_service.find_students(call.db, call.actor, query, limit, cursor)
+    return answer(page, request=request)
+
+
+@router.patch(
+    "/students/{id}",
+    operation_id="changeStudent",
+    summary="Correct a student's record",
+    response_model=Student,
+    responses=WRITES,
+)
+async def change_student(id: UUID, body: StudentChange, call: Call) -> Response:
+    """Marks and rosters follow a corrected roll number; one that is taken is a 409."""
+    return answer(await student_service.change_student(call.db, call.actor, id, body))
+
+
+@router.post(
+    "/students/{id}/merge",
+    operation_id="mergeStudents",
+    summary="Make two records of one person one",
+    response_model=Merged,
+    responses=WRITES,
+)
+async def merge_students(id: UUID, body: Merge, call: Call, dry_run: DryRun = False) -> Response:
+    """Rosters, marks and history of the other record come to this one, and it is gone.
+
+    Two different marks in one session are a 409 until `onClash` says which stays.
+    """
+    return answer(await merge_service.merge(call.db, call.actor, id, body, dry_run=dry_run))
+
+
+@router.get(
+    "/audit",
+    operation_id="listAudit",
+    summary="Who did what",
+    response_model=list[AuditEntry],
+    responses=READS,
+)
+async def list_audit(
+    request: Request,
+    call: Call,
+    actor_id: Annotated[UUID | None, Query(alias="actorId")] = None,
+    subject_id: Annotated[UUID | None, Query(alias="subjectId")] = None,
+    action: Annotated[str | None, Query(max_length=64, pattern="^[a-z_]+$")] = None,
+    first: From = None,
+    last: To = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Administrative acts, newest first, by ids alone; dates are those of the institution."""
+    check_range(first, last)
+    shown = audit_service.Filter(actor_id, subject_id, action, first, last)
+    after = _audit_cursor(cursor) if cursor is not None else None
+    page = await audit_service.list_entries(call.db, call.actor, shown, call.zone.key, limit, after)
+    return answer(page, request=request)
+
+
+def _audit_cursor(cursor: str) -> tuple[datetime, UUID]:
+    at, _, entry_id = cursor.partition("~")
+    try:
+        return datetime.fromisoformat(at), UUID(entry_id)
+    except ValueError:
+        raise bad_cursor() from None

@@ -1,0 +1,294 @@
+"""The allow-list: who may sign in, and as what."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from app.db import Database, Transaction
+from app.documents import Document, instant
+from app.errors import Conflict, Invalid, NotFound
+from app.models.user import Role
+from app.schemas.admin import AllowedEmail, AllowedEmailChange, AllowedEmailDraft
+from app.schemas.words import is_address
+from app.services import access
+from app.services.access import Actor, check, require_admin
+from app.services.admin.audit_service import RECORD, author
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An address with the role it has and the name shown for it."""
+
+    email: str
+    role: Role
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many addresses a list put on, changed, and found as they are to be."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+# Every change of the list takes this lock, so that two of them can't each remove the other
+# of the last two admins. Those who only read it wait for nobody.
+_LOCK = "LOCK TABLE allowed_emails IN SHARE ROW EXCLUSIVE MODE"
+
+_ADMINS = """
+SELECT count(*) AS admins
+FROM allowed_emails a
+LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(a.email))
+WHERE a.role = 'admin' AND u.disabled_at IS NULL
+"""
+
+
+@asynccontextmanager
+async def keeping_an_admin(
+    db: Database, actor: Actor | None, *, keep: bool = True
+) -> AsyncIterator[Transaction]:
+    """A transaction for changing who may do what, in which the last administrator stays.
+
+    Without an actor it is the command line's, which may start with none.
+    """
+    async with db.transaction(keep=keep) as tx:
+        if actor is not None:
+            await require_admin(tx, actor)
+        await tx.find_row(_LOCK)
+        before = (await tx.row(_ADMINS))["admins"]
+        yield tx
+        if before and not (await tx.row(_ADMINS))["admins"]:
+            raise Conflict("The last administrator has to stay.", code="last_admin")
+
+
+# A name left out keeps the one that is there.
+_ALLOW = f"""
+WITH written AS (
+    INSERT INTO allowed_emails AS a (email, role, name)
+    SELECT btrim(email), role, name
+    FROM unnest($3::text[], $4::text[], $5::text[]) AS given(email, role, name)
+    ON CONFLICT (lower(btrim(email))) DO UPDATE
+    SET role = excluded.role, name = coalesce(excluded.name, a.name), updated_at = now()
+    WHERE (a.role, a.name) IS DISTINCT FROM (excluded.role, coalesce(excluded.name, a.name))
+    RETURNING a.id, a.role, a.xmax = 0 AS added
+),
+recorded AS (
+    {RECORD}
+    SELECT $1, $2, CASE WHEN added THEN 'email_allowed' ELSE 'allowed_email_changed' END,
+           'allowed_email', id, jsonb_build_object('role', role)
+    FROM written
+)
+SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS changed
+FROM written
+"""
+
+
+async def allow(
+    db: Database, entries: Iterable[Entry], actor: Actor | None = None, *, dry_run: bool = False
+) -> Outcome:
+    """Put the addresses on the list, or give those there their new role and name.
+
+    The last of several entries for one address counts. `dry_run` only says what would be.
+    """
+    listed = {check_address(entry.email).lower(): entry for entry in entries}
+    async with keeping_an_admin(db, actor, keep=not dry_run) as tx:
+        done = await tx.row(
+            _ALLOW,
+            *author(actor),
+            [entry.email for entry in listed.values()],
+            [entry.role for entry in listed.values()],
+            [entry.name for entry in listed.values()],
+        )
+    return Outcome(done["added"], done["changed"], len(listed) - done["added"] - done["changed"])
+
+
+_DISALLOW = f"""
+WITH removed AS (
+    DELETE FROM allowed_emails WHERE lower(btrim(email)) = lower(btrim($3)) RETURNING id
+),
+recorded AS (
+    {RECORD} SELECT $1, $2, 'email_disallowed', 'allowed_email', id, '{{}}' FROM removed
+)
+SELECT id FROM removed
+"""
+
+
+async def disallow(db: Database, email: str) -> bool:
+    """Take the address off the list; False if it was not on it."""
+    async with keeping_an_admin(db, None) as tx:
+        removed = await tx.find_row(_DISALLOW, *author(None), check_address(email))
+    return removed is not None
+
+
+def check_address(email: str) -> str:
+    """The address without surrounding space; `Invalid` unless it can be one."""
+    address = email.strip()
+    if not is_address(address):
+        raise Invalid("This is not an e-mail address.", code="invalid_email")
+    return address
+
+
+# A person who has never signed in yet gets their row here, without Google's `sub`.
+_USER = """
+WITH allowed AS (
+    SELECT btrim(email) AS email, coalesce(nullif(btrim(name), ''), btrim(email)) AS name
+    FROM allowed_emails WHERE lower(btrim(email)) = lower(btrim($1))
+),
+made AS (
+    INSERT INTO users (email, name) SELECT email, name FROM allowed
+    ON CONFLICT (lower(btrim(email))) DO NOTHING
+    RETURNING id
+)
+SELECT id FROM made
+UNION ALL
+SELECT u.id FROM users u JOIN allowed ON lower(btrim(u.email)) = lower(allowed.email)
+"""
+
+
+async def user_of(db: Database, email: str) -> UUID:
+    """The user of an allowed address, made if they have never signed in."""
+    async with db.transaction() as tx:
+        row = await tx.find_row(_USER, check_address(email))
+    if row is None:
+        raise Invalid("This address is not on the allow-list.", code="account_not_allowed")
+    user_id: UUID = row["id"]
+    return user_id
+
+
+_COLUMNS = f"""
+    a.id, a.email, a.name, a.role, {instant("a.created_at")} AS "createdAt",
+    {instant("a.updated_at")} AS "updatedAt\""""
+
+_LIST = f"""
+WITH {access.ADMIN},
+page AS MATERIALIZED (
+    SELECT a.*, lower(btrim(a.email)) COLLATE "C" AS key,
+           row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
+    FROM allowed_emails a
+    WHERE EXISTS (SELECT FROM admin)
+      AND ($2::text IS NULL OR lower(btrim(a.email)) COLLATE "C" > $2)
+      AND ($3::text IS NULL OR strpos(lower(a.email || ' ' || coalesce(a.name, '')), lower($3)) > 0)
+    ORDER BY lower(btrim(a.email)) COLLATE "C"
+    LIMIT $4 + 1
+)
+SELECT {access.ADMIN_VERDICT}, (
+    SELECT coalesce(json_agg(entry ORDER BY a.n), '[]')
+    FROM page a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
+    WHERE a.n <= $4
+)::text AS document, (
+    SELECT key FROM page WHERE n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
+) AS next_cursor
+"""
+
+
+async def list_allowed(
+    db: Database, actor: Actor, query: str | None, limit: int, after: str | None
+) -> Document[list[AllowedEmail]]:
+    """The list by address, `limit` entries after `after`; `query` is part of address or name."""
+    row = await db.row(_LIST, actor.user_id, after, query, limit)
+    check(row)
+    return Document(row["document"], next_cursor=row["next_cursor"])
+
+
+_ADD = f"""
+WITH a AS (
+    INSERT INTO allowed_emails (email, role, name) VALUES ($3, $4, $5)
+    ON CONFLICT (lower(btrim(email))) DO NOTHING
+    RETURNING *
+),
+recorded AS (
+    {RECORD}
+    SELECT $1, $2, 'email_allowed', 'allowed_email', id, jsonb_build_object('role', role) FROM a
+)
+SELECT row_to_json(entry)::text AS document FROM a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
+"""
+
+_SAME = f"""
+SELECT row_to_json(entry)::text AS document
+FROM allowed_emails a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
+WHERE lower(btrim(a.email)) = lower($1) AND a.role = $2 AND a.name IS NOT DISTINCT FROM $3
+"""
+
+
+async def add(
+    db: Database, actor: Actor, draft: AllowedEmailDraft
+) -> tuple[Document[AllowedEmail], bool]:
+    """The new entry, and whether this request made it.
+
+    The very same one again is found, so that a lost answer can be asked for again; an address
+    that is there with another role or name is a conflict.
+    """
+    values = (draft.email, draft.role, draft.name)
+    async with keeping_an_admin(db, actor) as tx:
+        made = await tx.find_row(_ADD, *author(actor), *values)
+        row = made or await tx.find_row(_SAME, *values)
+    if row is None:
+        raise _listed_already()
+    return Document(row["document"]), made is not None
+
+
+# $4 names the fields to change.
+_CHANGE = f"""
+WITH a AS (
+    UPDATE allowed_emails SET
+        email = CASE WHEN 'email' = ANY($4::text[]) THEN $5 ELSE email END,
+        role = CASE WHEN 'role' = ANY($4::text[]) THEN $6 ELSE role END,
+        name = CASE WHEN 'name' = ANY($4::text[]) THEN $7 ELSE name END,
+        updated_at = now()
+    WHERE id = $3
+    RETURNING *
+),
+recorded AS (
+    {RECORD}
+    SELECT $1, $2, 'allowed_email_changed', 'allowed_email', id,
+           jsonb_build_object('role', role, 'fields', $4::text[])
+    FROM a
+)
+SELECT row_to_json(entry)::text AS document FROM a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
+"""
+
+
+async def change(
+    db: Database, actor: Actor, entry_id: UUID, wanted: AllowedEmailChange
+) -> Document[AllowedEmail]:
+    """Change what was given. Another address is for the same person, once they sign in."""
+    given = sorted(wanted.model_fields_set)
+    async with keeping_an_admin(db, actor) as tx:
+        try:
+            row = await tx.find_row(
+                _CHANGE, *author(actor), entry_id, given, wanted.email, wanted.role, wanted.name
+            )
+        except asyncpg.UniqueViolationError:
+            raise _listed_already() from None
+        if row is None:
+            raise _missing()
+    return Document(row["document"])
+
+
+_REMOVE = f"""
+WITH removed AS (DELETE FROM allowed_emails WHERE id = $3 RETURNING id),
+recorded AS (
+    {RECORD} SELECT $1, $2, 'email_disallowed', 'allowed_email', id, '{{}}' FROM removed
+)
+SELECT id FROM removed
+"""
+
+
+async def remove(db: Database, actor: Actor, entry_id: UUID) -> None:
+    """Take an entry off the list; its person is refused from the next request on."""
+    async with keeping_an_admin(db, actor) as tx:
+        if await tx.find_row(_REMOVE, *author(actor), entry_id) is None:
+            raise _missing()
+
+
+def _missing() -> NotFound:
+    return NotFound("There is no such entry of the allow-list.")
+
+
+def _listed_already() -> Conflict:
+    return Conflict("This address is on the allow-list already.", code="email_listed")

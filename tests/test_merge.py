@@ -1,0 +1,137 @@
+"""Two records of one person become one; rosters, marks and history of both are kept."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.classroom import ROLLS, Classroom, classroom_of
+from tests.conftest import Stage
+from tests.support import checksum
+
+pytestmark = pytest.mark.anyio
+
+RIGHT, WRONG = ROLLS[0], "23/SC/101"
+
+
+@pytest.fixture
+async def hall(stage: Stage) -> Classroom:
+    """Asha's class, in which one person stands twice."""
+    return await classroom_of(stage.asha, "CS888", [RIGHT, WRONG, ROLLS[1]])
+
+
+async def id_of(stage: Stage, roll: str) -> str:
+    (found,) = (await stage.meera.get("/admin/students", params={"query": roll})).json()
+    return str(found["studentId"])
+
+
+async def merge(stage: Stage, decision: str | None = None, **query: str) -> httpx2.Response:
+    body = {"otherId": await id_of(stage, WRONG), "onClash": decision}
+    path = f"/admin/students/{await id_of(stage, RIGHT)}/merge"
+    return await stage.meera.post(path, body, params=query)
+
+
+async def marks_of(stage: Stage, session: str) -> dict[str, str]:
+    marks = (await stage.asha.get(f"/attendance/sessions/{session}")).json()["statuses"]
+    return {mark["rollNo"]: mark["status"] for mark in marks}
+
+
+async def history_of(stage: Stage, session: str, roll: str) -> list[tuple[Any, str, str]]:
+    changes = (await stage.asha.get(f"/attendance/sessions/{session}/history")).json()
+    return [
+        (c["version"], (c["from"] or {}).get("status", "-"), c["to"]["status"])
+        for c in changes
+        if c["rollNo"] == roll
+    ]
+
+
+async def test_marks_and_rosters_of_the_other_come_to_this_one(
+    stage: Stage, hall: Classroom
+) -> None:
+    other_class = await classroom_of(stage.bilal, "CS999", [WRONG])
+    session = await hall.open()
+    await hall.mark(session, {WRONG: "absent"})
+    await hall.mark(session, {WRONG: "present"})
+    merged = (await merge(stage)).json()
+    assert (merged["classes"], merged["marks"], merged["clashes"]) == (2, 1, [])
+    assert merged["student"]["rollNo"] == RIGHT
+    assert merged["student"]["classes"] == 2
+    assert await marks_of(stage, session) == {RIGHT: "present"}
+    assert await history_of(stage, session, RIGHT) == [(2, "absent", "present"), (1, "-", "absent")]
+    roster = (await stage.bilal.get(other_class.path)).json()["students"]
+    assert [student["rollNo"] for student in roster] == [RIGHT]
+    stats = (await stage.asha.get(f"/stats/classes/{hall.id}/students")).json()
+    assert {s["rollNo"]: s["total"] for s in stats} == {RIGHT: 1, ROLLS[1]: 0}
+
+
+async def test_whoever_saw_the_session_before_is_told_that_it_changed(
+    stage: Stage, hall: Classroom
+) -> None:
+    session = await hall.open()
+    seen = (await hall.mark(session, {WRONG: "absent"})).headers["etag"]
+    await merge(stage)
+    answer = await hall.mark(session, {RIGHT: "late"}, headers={"If-Match": seen})
+    assert answer.status_code == 412
+
+
+async def test_two_different_marks_in_one_session_have_to_be_decided(
+    stage: Stage, hall: Classroom
+) -> None:
+    session = await hall.open()
+    await hall.mark(session, {RIGHT: "present", WRONG: "absent"})
+    before = await checksum(stage.connection)
+    refused = await merge(stage)
+    assert (refused.status_code, refused.json()["code"]) == (409, "marks_clash")
+    (clash,) = (await merge(stage, dryRun="true")).json()["clashes"]
+    assert clash["sessionId"] == session
+    assert (clash["this"]["status"], clash["other"]["status"]) == ("present", "absent")
+    assert clash["kept"] is None
+    assert await checksum(stage.connection) == before
+
+
+@pytest.mark.parametrize(("decision", "stays"), [("this", "late"), ("other", "absent")])
+async def test_the_decision_says_which_mark_stays_and_the_history_keeps_both(
+    stage: Stage, hall: Classroom, decision: str, stays: str
+) -> None:
+    session = await hall.open()
+    await hall.mark(session, {RIGHT: "present", WRONG: "absent"})
+    await hall.mark(session, {RIGHT: "late"})
+    answer = await merge(stage, decision)
+    assert [clash["kept"] for clash in answer.json()["clashes"]] == [decision]
+    assert await marks_of(stage, session) == {RIGHT: stays}
+    kept = {(1, "-", "present"), (1, "-", "absent"), (2, "present", "late")}
+    if decision == "other":
+        kept.add((3, "late", "absent"))
+    assert set(await history_of(stage, session, RIGHT)) == kept
+    await hall.mark(session, {RIGHT: "excused"})
+    assert (4, stays, "excused") in await history_of(stage, session, RIGHT)
+
+
+async def test_equal_marks_need_no_decision(stage: Stage, hall: Classroom) -> None:
+    session = await hall.open()
+    await hall.mark(session, {RIGHT: "present", WRONG: "present"})
+    assert (await merge(stage)).json()["clashes"] == []
+    assert await marks_of(stage, session) == {RIGHT: "present"}
+
+
+async def test_what_this_record_lacks_comes_from_the_other(stage: Stage, hall: Classroom) -> None:
+    entries = [
+        {"rollNo": RIGHT, "name": "Right"},
+        {"rollNo": WRONG, "name": "Wrong", "phone": "1"},
+    ]
+    await stage.asha.put(f"{hall.path}/students?mode=merge", {"students": entries})
+    student = (await merge(stage)).json()["student"]
+    assert (student["name"], student["phone"]) == ("Right", "1")
+
+
+async def test_a_record_cannot_be_merged_with_itself(stage: Stage, hall: Classroom) -> None:
+    own = await id_of(stage, RIGHT)
+    answer = await stage.meera.post(f"/admin/students/{own}/merge", {"otherId": own})
+    assert (answer.status_code, answer.json()["code"]) == (422, "same_student")
+
+
+async def test_the_merge_is_in_the_audit_log(stage: Stage, hall: Classroom) -> None:
+    gone, kept = await id_of(stage, WRONG), await id_of(stage, RIGHT)
+    await merge(stage)
+    (entry,) = (await stage.meera.get("/admin/audit?action=students_merged")).json()
+    assert (entry["subjectId"], entry["details"]) == (kept, {"other": gone})
