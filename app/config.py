@@ -94,6 +94,13 @@ def _whole_origins(value: list[str]) -> list[str]:
     return value
 
 
+def _host_and_port(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("must be an address and a port like 127.0.0.1:9464")
+    return address
+
+
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), Field(min_length=1)]
 
 
@@ -133,6 +140,8 @@ class Settings(DatabaseSettings):
     google_jwks_url: str = GOOGLE_JWKS_URL
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
+    metrics: bool = False
+    metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -1,28 +1,30 @@
 """The application: routers, middleware and the error handler put together."""
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.cors import CORSMiddleware
 
-from app import problems
+from app import logs, problems
 from app.auth.google_verify import GoogleVerifier
 from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
 from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
 from app.errors import Unavailable
+from app.logs import logger
+from app.metrics import Metrics
 from app.middleware import EveryRequest
 from app.problems import Problem
 from app.routes import (
@@ -40,8 +42,6 @@ from app.services import health_service
 VERSION = "0.1.0"
 # With this code Uvicorn says that a start has failed, and Gunicorn starts no worker again.
 CANNOT_START = 3
-
-logger = logging.getLogger("aims")
 
 ROUTERS = tuple(
     routes.router
@@ -76,11 +76,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = Tokens(settings)
     app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
     app.state.draining = False
+    app.state.metrics = Metrics() if settings.metrics else None
     problems.install(app)
     _add_middleware(app, settings)
     _add_routes(app)
     if settings.docs:
         _add_docs(app)
+    if settings.metrics and not settings.metrics_address:
+        _add_metrics(app)
     return app
 
 
@@ -94,13 +97,19 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Link", "Retry-After", "X-Request-ID"],
             max_age=3600,
         )
-    app.add_middleware(EveryRequest)
+    app.add_middleware(EveryRequest, metrics=app.state.metrics)
 
 
 def _add_routes(app: FastAPI) -> None:
     """Put all routes into one list: an included router of its own is matched twice a request."""
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
+
+
+def _add_metrics(app: FastAPI) -> None:
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(app.state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_docs(app: FastAPI) -> None:
@@ -154,9 +163,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = database
         app.state.google = GoogleVerifier(settings)
         await _say_what_is_missing(database)
-        yield
+        with _metrics_served(app):
+            yield
         app.state.draining = True
         await app.state.google.close()
+
+
+def _metrics_served(app: FastAPI) -> AbstractContextManager[None]:
+    metrics: Metrics | None = app.state.metrics
+    address: str | None = app.state.settings.metrics_address
+    return metrics.served(address) if metrics and address else nullcontext()
 
 
 def _announce_draining(app: FastAPI) -> None:
@@ -188,7 +204,9 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(name)
     try:
-        return create_app(load_settings())
+        settings = load_settings()
     except ConfigError as error:
         print(f"AIMS cannot start with these settings:\n{error}", file=sys.stderr)
         sys.exit(CANNOT_START)
+    logs.configure(debug=settings.debug)
+    return create_app(settings)

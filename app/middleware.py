@@ -1,4 +1,4 @@
-"""What every request passes through, as plain ASGI: its id, its limits, its last resort.
+"""What every request passes through, as plain ASGI: its id, limits, last resort, and log line.
 
 Starlette's `BaseHTTPMiddleware` would cost a third of the throughput and leak connections
 when clients go away.
@@ -6,25 +6,36 @@ when clients go away.
 
 import asyncio
 import re
+from http import HTTPMethod
+from time import perf_counter
 from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import problems
+from app import logs, problems
 from app.errors import AppError, Malformed, TooLarge, Unavailable
+from app.logs import Exchange
+from app.metrics import Metrics
 
 REQUEST_SECONDS = 15
 MAX_BODY_BYTES = 2 * 1024 * 1024
+
+# Anybody may invent methods; their names must not become lines and counters of ours.
+_METHODS = frozenset(HTTPMethod)
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:+-]{1,128}")
 
 
 class EveryRequest:
-    """Gives a request its id, its limits of size and time, and an answer even to a crash."""
+    """Gives a request its id, its limits of size and time, and an answer even to a crash.
 
-    def __init__(self, app: ASGIApp) -> None:
+    When it is answered, it is logged and counted.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics | None) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,12 +43,12 @@ class EveryRequest:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        started = False
+        began, status = perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
@@ -48,13 +59,31 @@ class EveryRequest:
         except AppError as error:
             await problems.problem(scope, error)(scope, receive, send_with_id)
         except TimeoutError:
-            if not started:
+            if not status:
                 await problems.problem(scope, _too_slow())(scope, receive, send_with_id)
         except Exception as error:
             response = problems.crashed(error, scope)
-            if started:
+            if status:
                 raise
             await response(scope, receive, send_with_id)
+        finally:
+            self._tell(scope, status, perf_counter() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        state = scope["state"]
+        actor = state.get("actor")
+        exchange = Exchange(
+            scope["method"] if scope["method"] in _METHODS else "other",
+            getattr(scope.get("route"), "path", "-"),
+            status,
+            seconds,
+            state["request_id"],
+            actor.user_id if actor else None,
+            state.get("problem_code"),
+        )
+        logs.record(exchange)
+        if self._metrics is not None:
+            self._metrics.count(exchange)
 
 
 def _request_id(scope: Scope) -> str:

@@ -4,8 +4,6 @@ A problem never repeats what was sent and stays under 8 KiB.
 """
 
 import json
-import logging
-import traceback
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
@@ -17,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
+from app import logs
 from app.errors import AppError, Flaw, Invalid
+from app.logs import logger
 
 MAX_FLAWS = 20
-
-logger = logging.getLogger("aims")
 
 
 class ProblemFlaw(BaseModel):
@@ -108,6 +106,7 @@ OUR_CODES = frozenset(
 
 def problem(scope: Scope, error: AppError) -> Response:
     """The answer to a request that `error` refused."""
+    scope.setdefault("state", {})["problem_code"] = error.code
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": error.title,
@@ -179,8 +178,9 @@ def crashed(error: Exception, scope: Scope) -> Response:
 
     The log gets the places in the code and not the error's text, which may quote people's data.
     """
-    places = "".join(traceback.format_tb(error.__traceback__)[-12:])
-    logger.error("%s in request %s\n%s", type(error).__name__, _request_id(scope), places)
+    logger.error(
+        "%s in request %s\n%s", type(error).__name__, _request_id(scope), logs.places(error)
+    )
     return problem(
         scope,
         AppError(

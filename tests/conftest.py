@@ -21,6 +21,7 @@ from alembic.config import Config
 from fastapi import FastAPI
 
 from app.auth.google_verify import GoogleVerifier
+from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
 from app.config import Settings, load_settings
 from app.db import SERVER_SETTINGS, Database, open_database
@@ -32,6 +33,7 @@ from tests.classroom import Classroom, classroom_of
 from tests.processes import ROOT, Checkout
 from tests.support import OneConnection, Person, client_of, one_connection_database
 
+CLIENT_ID = "app.demo.university.example"
 SECRET = "a secret of the test suite that is long enough"
 DOMAIN = "demo.university.example"
 TEMPLATE_LOCK = 41_075
@@ -126,6 +128,28 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     # Without bytecode each command would compile everything anew, for seconds.
     own = {"HOME": home, "PYTHONPYCACHEPREFIX": home, "PYTHONDONTWRITEBYTECODE": ""}
     return Checkout(ROOT, own).copy_to(tmp_path_factory.mktemp("copy") / "aims")
+
+
+@pytest.fixture
+def installed(checkout: Checkout, own_database_url: str) -> Checkout:
+    """The checkout with all that production needs."""
+    needed = {"JWT_SECRET": SECRET, "GOOGLE_CLIENT_ID": CLIENT_ID}
+    return checkout.having(DATABASE_URL=own_database_url, **needed)
+
+
+async def admit(url: str, name: str = "asha", role: str = "teacher") -> str:
+    """Put somebody on the allow-list of an `installed` server; gives their token."""
+    connection = await asyncpg.connect(url)
+    email = f"{name}@{DOMAIN}"
+    allow = "INSERT INTO allowed_emails (email, role) VALUES ($1, $2)"
+    await connection.execute(allow, email, role)
+    insert = "INSERT INTO users (email, name) VALUES ($1, $2) RETURNING id"
+    user_id = await connection.fetchval(insert, email, f"{name.title()} Demo")
+    await connection.close()
+    settings = load_settings(
+        _env_file=None, database_url=url, jwt_secret=SECRET, google_client_id=CLIENT_ID
+    )
+    return Tokens(settings).issue(user_id)[0]
 
 
 @pytest.fixture(scope="session")

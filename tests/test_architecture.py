@@ -13,18 +13,24 @@ FILES = sorted(APP.rglob("*.py"))
 MAY_IMPORT = {
     "config": set(),
     "errors": set(),
+    "logs": set(),
+    "metrics": {"logs"},
+    "gunicorn_log": {"logs", "config"},
     "documents": set(),
     "db": {"errors"},
     "models": set(),
     "schemas": {"models"},
     "services": {"schemas", "models", "errors", "db", "documents", "config"},
     "auth": {"services", "schemas", "errors", "config", "db"},
-    "problems": {"errors"},
-    "middleware": {"problems", "errors"},
+    "problems": {"errors", "logs"},
+    "middleware": {"problems", "errors", "logs", "metrics"},
     "routes": {"auth", "services", "schemas", "documents", "problems", "errors", "config"},
     "localpg": {"config"},
     "demo": {"services", "schemas", "models", "db", "localpg", "config"},
-    "cli": {"services", "models", "auth", "demo", "localpg", "errors", "config", "db", "schemas"},
+    "cli": {
+        *("services", "models", "auth", "demo", "localpg", "errors", "config", "db", "schemas"),
+        *("logs", "metrics"),
+    },
 }
 PURE = ("models", "schemas", "services", "documents", "errors", "db")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")

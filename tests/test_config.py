@@ -235,6 +235,15 @@ def test_lists_are_read_in_their_order(
     assert len(found) == parts
 
 
+@pytest.mark.parametrize("address", ["9464", ":9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:http"])
+def test_the_address_of_metrics_is_a_host_and_a_port(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("METRICS_ADDRESS", address)
+    with pytest.raises(ConfigError, match=r"^METRICS_ADDRESS must be an address and a port"):
+        load_settings()
+
+
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/Paris", "UTC"])
 def test_a_known_time_zone_is_taken(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     monkeypatch.setenv("TIMEZONE", zone)
@@ -258,7 +267,7 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
     text = (ROOT / "README.md").read_text()
     table = text.partition("| setting |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `([A-Z_]+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE)
-    in_words = {"any": [], "Google's": GOOGLE_JWKS_URL}
+    in_words = {"any": [], "Google's": GOOGLE_JWKS_URL, "none": None}
     assert [name for name, _ in rows] == [*dict.fromkeys(name for name, _ in rows)]
     assert {name for name, _ in rows} == NAMES.keys()
     for name, said in rows:

@@ -4,16 +4,14 @@ import asyncio
 import os
 import signal
 from types import FrameType
-from uuid import UUID
 
 import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from app.auth.jwt import Tokens
-from app.config import Settings, load_settings
+from app.config import Settings
 from app.main import create_app
-from tests.conftest import DOMAIN, SECRET
+from tests.conftest import DOMAIN, SECRET, admit
 from tests.processes import Checkout, Server
 from tests.support import client_of
 
@@ -23,36 +21,12 @@ SERVERS = {
     " --bind 127.0.0.1:{port}",
     "aims serve": "aims serve --port {port} --workers 1",
 }
-NEEDED = {"JWT_SECRET": SECRET, "GOOGLE_CLIENT_ID": "app.demo.university.example"}
-
-
-@pytest.fixture
-def installed(checkout: Checkout, own_database_url: str) -> Checkout:
-    """The checkout with all that production needs."""
-    return checkout.having(DATABASE_URL=own_database_url, **NEEDED)
-
-
-async def enter(connection: asyncpg.Connection) -> UUID:
-    """Asha, on the allow-list."""
-    email = f"asha@{DOMAIN}"
-    await connection.execute(
-        "INSERT INTO allowed_emails (email, role) VALUES ($1, 'teacher')", email
-    )
-    insert = "INSERT INTO users (email, name) VALUES ($1, 'Asha Demo') RETURNING id"
-    return await connection.fetchval(insert, email)
 
 
 async def stop_while_answering(server: Server, url: str) -> tuple[tuple[int, str], tuple[int, str]]:
     """Tell the server to stop while a request waits; its answer, and how the server ended."""
+    token = await admit(url)
     connection = await asyncpg.connect(url)
-    user_id = await enter(connection)
-    settings = load_settings(
-        _env_file=None,
-        database_url=url,
-        jwt_secret=SECRET,
-        google_client_id=NEEDED["GOOGLE_CLIENT_ID"],
-    )
-    token, _ = Tokens(settings).issue(user_id)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     async with connection.transaction():
         await connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")

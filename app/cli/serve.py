@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app import metrics
 from app.config import load_settings
 
 
@@ -18,11 +19,12 @@ def serve(
 
     Gunicorn, because it hands connections over on SIGTERM without losing a request.
     """
-    load_settings()
+    if load_settings().metrics:
+        metrics.share_between_processes()
     command = [
         *(sys.executable, "-m", "gunicorn", "app.main:app"),
         *("--worker-class", "uvicorn.workers.UvicornWorker"),
         *("--workers", str(workers), "--bind", f"{host}:{port}", "--graceful-timeout", "20"),
-        "--no-control-socket",
+        *("--no-control-socket", "--logger-class", "app.gunicorn_log.Logger"),
     ]
     os.execv(sys.executable, command)

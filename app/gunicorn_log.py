@@ -1,0 +1,16 @@
+"""Gunicorn's own lines in the form of all others."""
+
+from typing import Any
+
+from gunicorn.glogging import Logger as GunicornLogger
+
+from app import logs
+from app.config import load_settings
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]
+    """What the master process logs with; its workers configure theirs when they load the app."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure(debug=load_settings().debug)
