@@ -14,9 +14,8 @@ ACQUIRE_SECONDS = 2
 CONNECT_SECONDS = 3
 COMMAND_SECONDS = 6  # a little over the server's own limit, which gives the better error
 
-SERVER_SETTINGS = {
+_SERVER_SETTINGS = {
     "application_name": "aims",
-    "timezone": "UTC",
     "datestyle": "ISO",  # `documents.instant` builds on it
     "statement_timeout": "5000",
     "lock_timeout": "2000",
@@ -25,6 +24,13 @@ SERVER_SETTINGS = {
     # Without it the planner scans small tables whole, on every request (docs/decisions).
     "random_page_cost": "1.1",
 }
+
+
+def server_settings(zone: str) -> dict[str, str]:
+    """What every connection is told. The zone is the institution's, so that `current_date` in
+    SQL is its "today", wherever the database runs."""
+    return {**_SERVER_SETTINGS, "timezone": zone}
+
 
 # Faults that say nothing about the request: the same one may succeed a moment later.
 _PASSING_FAULTS = (
@@ -74,7 +80,10 @@ class Database:
     async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy:
         # Cheaper than the pool's own time limit, which makes a task of every acquisition.
         async with asyncio.timeout(ACQUIRE_SECONDS):
-            return await self._pool.acquire()
+            try:
+                return await self._pool.acquire()
+            except asyncpg.InvalidParameterValueError:
+                raise _zone_unknown() from None
 
     @asynccontextmanager
     async def transaction(self, *, keep: bool = True) -> AsyncIterator["Transaction"]:
@@ -116,8 +125,8 @@ class Transaction:
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
-    """A pool on `url`, closed when the block ends.
+async def open_database(url: str, zone: str = "UTC") -> AsyncIterator[Database]:
+    """A pool on `url` for an institution in that time zone, closed when the block ends.
 
     It connects when first used, so a database that is away delays no start.
     """
@@ -129,7 +138,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         command_timeout=COMMAND_SECONDS,
         max_cached_statement_lifetime=0,
         connection_class=_Connection,
-        server_settings=SERVER_SETTINGS,
+        server_settings=server_settings(zone),
     )
     try:
         yield Database(pool)
@@ -143,6 +152,16 @@ async def _close(pool: asyncpg.Pool) -> None:
         await asyncio.wait_for(pool.close(), timeout=5)
     except TimeoutError:
         pool.terminate()
+
+
+def _zone_unknown() -> Unavailable:
+    """A new connection takes one setting that an installation chooses: its time zone."""
+    return Unavailable(
+        "PostgreSQL does not know the time zone of TIMEZONE: install its zone data, or choose "
+        "the zone's present name.",
+        code="timezone_unknown",
+        retry_after=60,
+    )
 
 
 @contextmanager

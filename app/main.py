@@ -159,7 +159,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     _announce_draining(app)
     for warning in warnings_for(settings):
         logger.warning("%s", warning)
-    async with open_database(settings.database_url) as database:
+    async with open_database(settings.database_url, settings.timezone) as database:
         app.state.database = database
         app.state.google = GoogleVerifier(settings)
         await _say_what_is_missing(database)

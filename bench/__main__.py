@@ -26,7 +26,7 @@ from app.auth.jwt import Tokens
 from app.cli.database import configuration
 from app.cli.processes import child, end
 from app.config import load_settings
-from app.db import SERVER_SETTINGS
+from app.db import server_settings
 from app.localpg import LocalPostgres, home
 from bench.load import load
 from bench.operations import OPERATIONS, Operation, id_of
@@ -146,7 +146,9 @@ def measure(bench: Bench, operation: Operation) -> Figures:
 
 def limit_of(bench: Bench, operation: Operation) -> float:
     """Transactions a second of pgbench with the statements of the operation."""
-    settings = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
+    settings = " ".join(
+        f"-c {name}={value}" for name, value in server_settings("Asia/Kolkata").items()
+    )
     with tempfile.TemporaryDirectory() as directory:
         files = []
         for number, script in enumerate(operation.scripts()):

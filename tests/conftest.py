@@ -24,7 +24,7 @@ from app.auth.google_verify import GoogleVerifier
 from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
 from app.config import Settings, load_settings
-from app.db import SERVER_SETTINGS, Database, open_database
+from app.db import Database, open_database, server_settings
 from app.demo.google import DemoGoogle
 from app.localpg import LocalPostgres
 from app.main import create_app
@@ -36,6 +36,7 @@ from tests.support import OneConnection, Person, client_of, one_connection_datab
 CLIENT_ID = "app.demo.university.example"
 SECRET = "a secret of the test suite that is long enough"
 DOMAIN = "demo.university.example"
+ZONE = "Asia/Kolkata"
 TEMPLATE_LOCK = 41_075
 CAST = {
     "asha": "teacher",
@@ -201,7 +202,7 @@ class Stage:
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection inside a transaction that is undone when the test ends."""
-    connection = await asyncpg.connect(database_url, server_settings=SERVER_SETTINGS)
+    connection = await asyncpg.connect(database_url, server_settings=server_settings(ZONE))
     transaction = connection.transaction()
     await transaction.start()
     yield connection
@@ -222,7 +223,7 @@ async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
     """The app with a real pool, for what needs several connections. Emptied afterwards."""
     connection = await asyncpg.connect(database_url)
     async with (
-        open_database(database_url) as database,
+        open_database(database_url, ZONE) as database,
         _open_stage(connection, app, database, None) as stage,
     ):
         yield stage

@@ -22,7 +22,7 @@ from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
 from tests.classroom import ROLLS, classroom_of
-from tests.conftest import DOMAIN, SECRET, on_server
+from tests.conftest import DOMAIN, SECRET, ZONE, on_server
 from tests.processes import ROOT, Checkout
 from tests.support import Person, client_of
 
@@ -319,7 +319,7 @@ async def take_attendance(url: str) -> None:
         google_client_id="app.demo.university.example",
     )
     app = create_app(settings)
-    async with open_database(url) as app.state.database, client_of(app) as client:
+    async with open_database(url, ZONE) as app.state.database, client_of(app) as client:
         email = f"asha@{DOMAIN}"
         row = await app.state.database.row(
             "WITH a AS (INSERT INTO allowed_emails (email, role) VALUES ($1, 'teacher'))"

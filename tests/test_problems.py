@@ -281,6 +281,15 @@ async def test_a_crash_tells_nobody_what_it_was_about(
     assert "roster_service.py" in caplog.text
 
 
+async def test_a_zone_that_postgresql_does_not_know_is_said(
+    stage: Stage, database_url: str
+) -> None:
+    async with open_database(database_url, "Mars/Olympus") as stage.app.state.database:
+        answer = await stage.asha.get("/health")
+    assert (answer.status_code, answer.json()["code"]) == (503, "timezone_unknown")
+    assert "TIMEZONE" in answer.json()["detail"]
+
+
 SIGNED_IN = [route for route in ROUTES if isinstance(route, SignedInRoute)]
 
 

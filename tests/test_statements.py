@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.db import SERVER_SETTINGS
+from app.db import server_settings
 from app.services import (
     attendance_service,
     auth_service,
@@ -21,7 +21,7 @@ from app.services import (
 )
 from tests import test_authorization
 from tests.classroom import ROLLS, Classroom, today
-from tests.conftest import Stage, copy_of
+from tests.conftest import ZONE, Stage, copy_of
 from tests.support import ROUTES, Person
 from tests.test_authorization import TABLE, Scene
 
@@ -272,7 +272,7 @@ def loaded_url(server_url: str, template: str, worker_id: str) -> str:
 
 @pytest.fixture
 async def planner(loaded_url: str) -> AsyncIterator[Planner]:
-    connection = await asyncpg.connect(loaded_url, server_settings=SERVER_SETTINGS)
+    connection = await asyncpg.connect(loaded_url, server_settings=server_settings(ZONE))
     row = await connection.fetchrow(
         "SELECT s.class_id, s.id, s.teacher_id FROM attendance_sessions s"
         " JOIN classes c ON c.id = s.class_id"

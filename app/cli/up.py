@@ -123,7 +123,7 @@ def _given(environment: dict[str, str]) -> dict[str, str]:
 
 
 async def _load_demo(url: str, zone: ZoneInfo) -> None:
-    async with open_database(url) as db:
+    async with open_database(url, zone.key) as db:
         if not await health_service.has_classes(db):
             _say("Making demo data")
             await load_demo(db, zone, sub_of)

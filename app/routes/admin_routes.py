@@ -244,7 +244,7 @@ async def list_audit(
     check_range(first, last)
     shown = audit_service.Filter(actor_id, subject_id, action, first, last)
     after = _audit_cursor(cursor) if cursor is not None else None
-    page = await audit_service.list_entries(call.db, call.actor, shown, call.zone.key, limit, after)
+    page = await audit_service.list_entries(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
 
 

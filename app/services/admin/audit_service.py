@@ -32,7 +32,7 @@ class Filter:
     last: date | None = None
 
 
-# $2 to $4 the filter, $5 to $7 dates and zone, $8 and $9 after which entry, $10 how many.
+# $2 to $4 the filter, $5 and $6 dates, $7 and $8 after which entry, $9 how many.
 _LIST = f"""
 WITH {access.ADMIN},
 page AS MATERIALIZED (
@@ -42,11 +42,11 @@ page AS MATERIALIZED (
       AND ($2::uuid IS NULL OR l.actor_id = $2)
       AND ($3::uuid IS NULL OR l.subject_id = $3)
       AND ($4::text IS NULL OR l.action = $4)
-      AND ($5::date IS NULL OR l.at >= $5::date::timestamp AT TIME ZONE $7)
-      AND ($6::date IS NULL OR l.at < ($6::date + 1)::timestamp AT TIME ZONE $7)
-      AND ($8::timestamptz IS NULL OR l.at < $8 OR (l.at = $8 AND l.id > $9::uuid))
+      AND ($5::date IS NULL OR l.at >= $5)
+      AND ($6::date IS NULL OR l.at < $6 + 1)
+      AND ($7::timestamptz IS NULL OR l.at < $7 OR (l.at = $7 AND l.id > $8::uuid))
     ORDER BY l.at DESC, l.id
-    LIMIT $10 + 1
+    LIMIT $9 + 1
 )
 SELECT {access.ADMIN_VERDICT}, (
     SELECT coalesce(json_agg(entry ORDER BY page.n), '[]')
@@ -56,10 +56,10 @@ SELECT {access.ADMIN_VERDICT}, (
                page.request_id AS "requestId", page.action, page.subject,
                page.subject_id AS "subjectId", page.details
     ) entry
-    WHERE page.n <= $10
+    WHERE page.n <= $9
 )::text AS document, (
     SELECT {instant("last.at")} || '~' || last.id FROM page last
-    WHERE last.n = $10 AND EXISTS (SELECT FROM page WHERE n > $10)
+    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
 ) AS next_cursor
 """
 
@@ -68,7 +68,6 @@ async def list_entries(
     db: Database,
     actor: Actor,
     shown: Filter,
-    zone: str,
     limit: int,
     after: tuple[object, UUID] | None,
 ) -> Document[list[AuditEntry]]:
@@ -82,7 +81,6 @@ async def list_entries(
         shown.action,
         shown.first,
         shown.last,
-        zone,
         at,
         entry_id,
         limit,
