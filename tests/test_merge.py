@@ -107,6 +107,21 @@ async def test_the_decision_says_which_mark_stays_and_the_history_keeps_both(
     assert (4, stays, "excused") in await history_of(stage, session, RIGHT)
 
 
+async def test_a_record_that_took_one_in_can_be_taken_in_itself(
+    stage: Stage, hall: Classroom
+) -> None:
+    session = await hall.open()
+    await hall.mark(session, {RIGHT: "present", WRONG: "absent"})
+    await hall.mark(session, {RIGHT: "late"})
+    await merge(stage, "this")
+    body = {"otherId": await id_of(stage, RIGHT)}
+    last = await stage.meera.post(f"/admin/students/{await id_of(stage, ROLLS[1])}/merge", body)
+    assert last.status_code == 200
+    assert await marks_of(stage, session) == {ROLLS[1]: "late"}
+    kept = {(1, "-", "present"), (1, "-", "absent"), (2, "present", "late")}
+    assert set(await history_of(stage, session, ROLLS[1])) == kept
+
+
 async def test_equal_marks_need_no_decision(stage: Stage, hall: Classroom) -> None:
     session = await hall.open()
     await hall.mark(session, {RIGHT: "present", WRONG: "present"})

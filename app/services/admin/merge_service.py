@@ -80,11 +80,12 @@ SELECT count(*) AS marks FROM counted
 """
 
 # Where both have a mark their histories stand side by side, told apart by `recorded_for`;
-# elsewhere the other's simply becomes that of the record that stays.
+# elsewhere the other's simply becomes that of the record that stays. What the other took in
+# from a third record stays that one's: a single batch may have marked both.
 _MOVE_HISTORY = """
 UPDATE superseded_statuses h
 SET student_id = $1,
-    recorded_for = CASE WHEN EXISTS (
+    recorded_for = CASE WHEN h.recorded_for <> $2 OR EXISTS (
         SELECT FROM attendance_statuses this
         WHERE this.class_id = h.class_id AND this.session_id = h.session_id
           AND this.student_id = $1
