@@ -244,3 +244,14 @@ async def test_a_roster_that_changes_nothing_records_nothing(stage: Stage) -> No
     await room.enrol(ROLLS[0])
     await room.enrol(ROLLS[0], ROLLS[1], dryRun="true")
     assert await actions(stage) == before
+
+
+@pytest.mark.parametrize(
+    "instant", ["x", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2025-10-27"]
+)
+async def test_a_cursor_of_the_audit_log_made_by_hand_is_answered(
+    stage: Stage, instant: str
+) -> None:
+    cursor = f"{instant}~{stage.meera.user_id}"
+    answer = await stage.meera.get("/admin/audit", params={"cursor": cursor})
+    assert answer.status_code in (200, 422)

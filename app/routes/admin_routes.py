@@ -1,6 +1,6 @@
 """`/admin`: the allow-list, users, student records and the audit log, for administrators."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -251,6 +251,7 @@ async def list_audit(
 def _audit_cursor(cursor: str) -> tuple[datetime, UUID]:
     at, _, entry_id = cursor.partition("~")
     try:
-        return datetime.fromisoformat(at), UUID(entry_id)
-    except ValueError:
+        # Ours are in UTC; another offset could lead past the first or the last year.
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
+    except (ValueError, OverflowError):
         raise bad_cursor() from None
