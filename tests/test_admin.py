@@ -123,6 +123,13 @@ async def test_what_is_no_csv_is_refused(stage: Stage, content: bytes) -> None:
     assert (await upload(stage, content)).status_code == 422
 
 
+async def test_a_csv_may_have_names_of_any_script_and_empty_lines(stage: Stage) -> None:
+    name = "ശ്രീ\u200dജ\u00a0Demo"
+    answer = await upload(stage, f"email,name,role\r\n{NEW},{name},\r\n,,\r\n\r\n , ,\r\n")
+    assert answer.json() == {"added": 1, "changed": 0, "unchanged": 0}
+    assert (await listed(stage))[NEW]["name"] == name
+
+
 async def test_a_csv_has_to_say_that_it_is_one(stage: Stage) -> None:
     answer = await stage.meera.request(
         "POST", "/admin/uploads/allowed-emails", content=b"email\n", headers={"Content-Type": "a/b"}

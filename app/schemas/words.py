@@ -74,6 +74,11 @@ def is_address(text: str) -> bool:
     )
 
 
+def has_control(text: str) -> bool:
+    """Whether there is a control character; what joins letters in many scripts is none."""
+    return re.search(_CONTROLS, text) is not None
+
+
 def is_blank(text: str | None) -> bool:
     return text is None or not text.strip()
 

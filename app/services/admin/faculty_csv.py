@@ -5,7 +5,7 @@ import io
 
 from app.errors import Flaw, Invalid
 from app.models.user import Role
-from app.schemas.words import MAX_NAME, is_address
+from app.schemas.words import MAX_NAME, has_control, is_address
 from app.services.admin.allow_list_service import Entry
 
 MAX_ROWS = 10_000
@@ -14,7 +14,8 @@ MAX_ROWS = 10_000
 def read_entries(content: bytes) -> list[Entry]:
     """The rows of a CSV in UTF-8 whose first line names the columns, in any order and case.
 
-    `role` may be left out or empty: teacher. `Invalid` names every bad line as `/lines/3/role`.
+    `role` may be left out or empty: teacher. Rows of empty cells, as spreadsheets leave them,
+    are passed over. `Invalid` names every bad line as `/lines/3/role`.
     """
     try:
         rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
@@ -23,7 +24,11 @@ def read_entries(content: bytes) -> list[Entry]:
             raise Invalid(
                 "The first line has to name the columns: email,name,role.", code="invalid_csv"
             )
-        lines = [(rows.line_num, dict(zip(header, row, strict=False))) for row in rows if row]
+        lines = [
+            (rows.line_num, dict(zip(header, row, strict=False)))
+            for row in rows
+            if any(cell.strip() for cell in row)
+        ]
     except (UnicodeDecodeError, csv.Error):
         raise Invalid("This is not a CSV in UTF-8.", code="invalid_csv") from None
     if len(lines) > MAX_ROWS:
@@ -46,8 +51,9 @@ def _flaws(number: int, row: dict[str, str]) -> list[Flaw]:
     if _role(row) not in set(Role):
         found.append(("role", "invalid_role", "The role has to be teacher or admin."))
     name = row.get("name", "")
-    if len(name) > MAX_NAME or not name.isprintable():
-        found.append(("name", "invalid_name", f"A name has at most {MAX_NAME} characters."))
+    if len(name) > MAX_NAME or has_control(name):
+        sentence = f"A name has at most {MAX_NAME} characters, and no control characters."
+        found.append(("name", "invalid_name", sentence))
     return [Flaw(f"/lines/{number}/{column}", code, said) for column, code, said in found]
 
 
