@@ -43,6 +43,24 @@ async def test_a_dry_run_answers_the_same_and_changes_nothing(
     assert await checksum(stage.connection) == before
 
 
+async def test_a_dry_run_shows_no_record_that_nobody_would_know_it_showed(
+    stage: Stage, room: Classroom
+) -> None:
+    entry = {"rollNo": ROLLS[0], "email": "a@demo.university.example", "phone": "+91 1"}
+    await put(stage.asha, room, entry, query="?mode=merge")
+    other = await classroom_of(stage.bilal, "CS999", [])
+    given = {"rollNo": ROLLS[0], "phone": "+91 2"}
+    before = await checksum(stage.connection)
+    answer = (await put(stage.bilal, other, given, query="?dryRun=true")).json()
+    assert await checksum(stage.connection) == before
+    (student,) = answer["students"]
+    assert (student["name"], student["email"], student["phone"]) == ("", None, "+91 2")
+    assert answer["conflicts"] == [{"rollNo": ROLLS[0], "field": "phone"}]
+    assert (await put(stage.bilal, other, given)).json()["students"][0]["phone"] == "+91 1"
+    seen = (await put(stage.bilal, other, given, query="?dryRun=true")).json()
+    assert seen["students"][0]["phone"] == "+91 1"
+
+
 async def test_the_same_roster_again_changes_nothing(stage: Stage, room: Classroom) -> None:
     before = await checksum(stage.connection)
     answer = await room.enrol(*ROLLS)

@@ -48,13 +48,15 @@ def _entries(first: int) -> str:
     return f"unnest({arrays}) AS i(roll_key, roll_no, {_FIELDS})"
 
 
+def _given(field: str) -> str:
+    return "coalesce(i.name, '')" if field == "name" else f"i.{field}"
+
+
 # Creates the unknown students and locks the known ones, in one order for everybody, so that
 # two rosters with common students wait for each other instead of deadlocking.
 _CREATE_AND_LOCK_STUDENTS = f"""
 INSERT INTO students (roll_key, roll_no, {_FIELDS})
-SELECT roll_key, roll_no, {
-    ", ".join("coalesce(name, '')" if field == "name" else field for field in STUDENT_FIELDS)
-}
+SELECT roll_key, roll_no, {", ".join(map(_given, STUDENT_FIELDS))}
 FROM {_entries(1)}
 ORDER BY roll_key
 ON CONFLICT (roll_key) DO UPDATE SET roll_no = students.roll_no WHERE false
@@ -119,6 +121,7 @@ conflicts AS (
     WHERE refused.field IS NOT NULL
 )
 SELECT
+    (SELECT array_agg(student_id) FROM added) AS newcomers,
     (SELECT coalesce(json_agg(s.roll_no ORDER BY s.roll_key), '[]')
      FROM s JOIN added ON added.student_id = s.id)::text AS added,
     (SELECT coalesce(json_agg(t.roll_no ORDER BY t.roll_key), '[]')
@@ -126,6 +129,15 @@ SELECT
     (SELECT coalesce(json_agg(
         json_build_object('rollNo', "rollNo", 'field', field) ORDER BY roll_key, field), '[]')
      FROM conflicts)::text AS conflicts
+"""
+
+# Enrolling somebody shows their record, and is audited; a rehearsal is not, so there the
+# newcomers ($1) are only what the request says of them.
+_FORGET = f"""
+UPDATE students s
+SET {", ".join(f"{field} = {_given(field)}" for field in STUDENT_FIELDS)}
+FROM {_entries(2)}
+WHERE s.roll_key = i.roll_key AND s.id = ANY($1)
 """
 
 _ROSTER = f"""
@@ -171,6 +183,8 @@ async def put_roster(
             actor.request_id,
             *columns,
         )
+        if dry_run and lock["actor_role"] != "admin":
+            await tx.find_row(_FORGET, change["newcomers"], *columns)
         students = (await tx.row(_ROSTER, class_id))["students"]
     return Document(
         f'{{"students":{students},"added":{change["added"]},'
