@@ -89,8 +89,8 @@ class LocalPostgres:
         self.stop()
 
     def url(self, database: str) -> str:
-        """A `postgresql://` URL of one of its databases."""
-        return f"postgresql://{USER}@/{database}?host={self._sockets}&port={PORT}"
+        """A `postgresql://` URL of one of its databases, whatever `PGSSLMODE` says."""
+        return f"postgresql://{USER}@/{database}?host={self._sockets}&port={PORT}&sslmode=disable"
 
     def program(self, name: str) -> str:
         """The path of one of PostgreSQL's programs."""
@@ -136,6 +136,7 @@ class LocalPostgres:
             raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))
 
     def _prepare(self) -> None:
+        _refuse_others_files(self._data)
         _make_enterable(self._data.parent)
         self._lock = _exclusive(self._data.with_name(self._data.name + ".lock"))
         self._sockets.mkdir(mode=0o700, exist_ok=True)
@@ -286,6 +287,18 @@ def _as_server_user() -> dict[str, Any]:
 def _give_to_server(path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(path, _server_uid(), -1)
+
+
+def _refuse_others_files(data: Path) -> None:
+    try:
+        ours = not data.exists() or (data / "PG_VERSION").exists() or not any(data.iterdir())
+    except OSError:
+        ours = False
+    if not ours:
+        raise LocalPostgresError(
+            f"{data} is not a data directory of PostgreSQL: give an empty or a new place with "
+            "--data."
+        )
 
 
 def _make_enterable(directory: Path) -> None:

@@ -64,7 +64,9 @@ def place() -> Iterator[Path]:
 
 def test_up_shows_how_to_sign_in_and_leaves_nothing_running(place: Path) -> None:
     port = free_port()
-    process = start("--port", str(port), "--data", str(place))
+    # Somebody's variables for another database are none of this one's.
+    others = {"DATABASE_URL": "", "PGSSLMODE": "verify-full", "PGHOST": "db.demo.example"}
+    process = start("--port", str(port), "--data", str(place), **others)
     try:
         shown = read_until_shown(process)
         stand_in = re.search(r"Sign-in +(http://127.0.0.1:\d+)", shown)
@@ -122,6 +124,25 @@ def test_data_of_another_major_version_is_one_sentence(place: Path) -> None:
     assert process.returncode != 0
     assert "was made by PostgreSQL 12 and cannot be opened by 18" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_what_is_no_data_directory_is_left_alone(place: Path, kind: str) -> None:
+    kept = place if kind == "file" else place / "notes"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text("mine")
+    process = start("--port", str(free_port()), "--data", str(place))
+    said, _ = process.communicate()
+    assert process.returncode != 0
+    assert "is not a data directory of PostgreSQL" in said
+    assert "Traceback" not in said
+    assert kept.read_text() == "mine"
+
+
+def test_a_database_url_of_another_kind_is_one_sentence() -> None:
+    said, _ = (process := start(DATABASE_URL="mysql://127.0.0.1/x")).communicate()
+    assert process.returncode != 0
+    assert said.startswith("aims: DATABASE_URL must be a URL like postgresql://")
 
 
 def test_a_given_database_gets_no_demo_and_needs_settings(database_url: str) -> None:

@@ -19,7 +19,7 @@ from alembic import command
 
 from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
-from app.config import ConfigError, load_settings
+from app.config import ConfigError, load_database_url, load_settings
 from app.db import open_database
 from app.demo.data import ADMIN, PEOPLE, TEACHERS, load_demo
 from app.demo.google import DemoGoogle, sub_of
@@ -46,7 +46,7 @@ def up(
     """
     if not _is_free(port):
         sys.exit(f"aims: port {port} is in use; choose another with --port.")
-    given = os.environ.get("DATABASE_URL")
+    given = load_database_url() if os.environ.get("DATABASE_URL") else None
     wants_demo = demo if demo is not None else given is None
     with stoppable() as stack:
         url, psql = (given, None) if given else _embedded(stack, data or home() / "data")
