@@ -12,12 +12,12 @@ from app.errors import Unavailable
 POOL_SIZE = 4  # per process; larger was measured slower (docs/decisions/0001-sql-first.md)
 ACQUIRE_SECONDS = 2
 CONNECT_SECONDS = 3
-COMMAND_SECONDS = 6  # a little over the server's own limit, which gives the better error
+COMMAND_SECONDS = 4.5  # a little over the server's own limit, which gives the better error
 
 _SERVER_SETTINGS = {
     "application_name": "aims",
     "datestyle": "ISO",  # `documents.instant` builds on it
-    "statement_timeout": "5000",
+    "statement_timeout": "4000",
     "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "15000",
     "jit": "off",
@@ -72,6 +72,9 @@ class Database:
             connection = await self._acquire()
             try:
                 row = await connection.fetchrow(sql, *arguments)
+            except TimeoutError:
+                _drop(connection)
+                raise
             finally:
                 await self._pool.release(connection)
         assert row is not None, "the statement must answer with a row"
@@ -98,12 +101,22 @@ class Database:
                 await transaction.start()
                 try:
                     yield Transaction(connection)
+                except TimeoutError:
+                    raise
                 except BaseException:
                     await transaction.rollback()
                     raise
                 await (transaction.commit() if keep else transaction.rollback())
+            except TimeoutError:
+                _drop(connection)
+                raise
             finally:
                 await self._pool.release(connection)
+
+
+def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    """Cut off a server that has fallen silent: asking it to cancel would take as long again."""
+    connection.terminate()
 
 
 class Transaction:

@@ -9,7 +9,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
 
 import asyncpg
@@ -202,3 +204,32 @@ def test_nothing_answered_is_lost_when_postgresql_is_killed(
         assert {write.status for write in teacher.writes} == {200, 503}
         assert teacher.writes[-1].status == 200
     check_nothing_lost(teacher.writes, recorded(installed))
+
+
+def test_a_postgresql_that_falls_silent_is_a_503_within_5_seconds(
+    installed: Checkout, postgres: LocalPostgres
+) -> None:
+    token = token_of(installed)
+    with installed.serving("uvicorn app.main:app --no-access-log --port {port}") as server:
+        path = f"/attendance/sessions/{open_session(server, token)}/statuses"
+        updates = {"updates": [{"rollNo": ROLLS[0], "status": "late"}]}
+        for request in (("PUT", path, updates), ("GET", "/users/me", None)):
+            with silent(postgres):
+                asked = time.monotonic()
+                assert call(server, token, *request)[0] == 503
+                assert time.monotonic() - asked < 5
+            assert call(server, token, *request)[0] == 200
+
+
+@contextmanager
+def silent(postgres: LocalPostgres) -> Iterator[None]:
+    """All processes of PostgreSQL stopped in their tracks, as when the network swallows it."""
+    children = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children").read_text().split()
+    processes = [postgres.pid, *map(int, children)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
