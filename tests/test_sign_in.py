@@ -109,6 +109,8 @@ NOW = int(time.time())
         {"sub": ""},
         {"sub": None},
         {"sub": 17},
+        {"sub": "1\0"},
+        {"sub": "\ud800"},
         {"email": None},
         {"email": "asha@é.example"},
         {"email": ["asha"]},

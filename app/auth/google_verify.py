@@ -17,7 +17,7 @@ from app.schemas.words import MAX_NAME, is_address
 ISSUERS = ["https://accounts.google.com", "accounts.google.com"]
 LEEWAY_SECONDS = 10
 MAX_TOKEN_LENGTH = 8192
-MAX_SUB_LENGTH = 255  # what Google promises
+MAX_SUB_LENGTH = 255  # Google promises that many characters of ASCII
 
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp"]
 
@@ -78,6 +78,8 @@ class GoogleVerifier:
     def _identity(self, claims: dict[str, Any]) -> GoogleIdentity:
         sub, email, name = claims["sub"], claims.get("email"), claims.get("name", "")
         if not isinstance(sub, str) or not sub.strip() or len(sub) > MAX_SUB_LENGTH:
+            raise _invalid()
+        if not (sub.isascii() and sub.isprintable()):
             raise _invalid()
         if not isinstance(email, str) or not is_address(email.strip()):
             raise _invalid()
