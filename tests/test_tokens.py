@@ -132,6 +132,14 @@ def test_a_subscriber_of_ipv6_is_one_address() -> None:
     limit.record_failure("2001:db8:1:3::1")
 
 
+def test_addresses_of_ipv4_are_told_apart_on_a_socket_of_ipv6() -> None:
+    limit = SignInLimit(1, Clock())
+    limit.record_failure("::ffff:192.0.2.1")
+    with pytest.raises(TooMany):
+        limit.record_failure("192.0.2.1")
+    limit.record_failure("::ffff:192.0.2.2")
+
+
 def test_counting_takes_bounded_memory() -> None:
     limit = SignInLimit(1, Clock())
     for number in range(MAX_ADDRESSES + 50):

@@ -47,5 +47,6 @@ def _network(client: str) -> str:
     except ValueError:
         return client
     if isinstance(address, IPv6Address):
-        return str(int(address) >> 64)
+        # A socket of both families names callers by IPv4 like ::ffff:192.0.2.1.
+        return str(address.ipv4_mapped or int(address) >> 64)
     return str(address)
