@@ -48,6 +48,7 @@ _PASSING_FAULTS = (
     asyncpg.SerializationError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.UndefinedColumnError,
     asyncpg.UndefinedTableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )

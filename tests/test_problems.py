@@ -313,6 +313,22 @@ async def test_without_a_database_the_process_is_alive_and_not_healthy(stage: St
     assert [(await stage.nobody.get(path)).status_code for path in paths] == [503, 503, 200]
 
 
+@pytest.mark.parametrize(
+    "older",
+    ["DROP TABLE audit_log", "ALTER TABLE superseded_statuses DROP COLUMN recorded_for CASCADE"],
+)
+async def test_with_the_tables_of_an_older_version_the_answer_is_a_503(
+    stage: Stage, room: Classroom, older: str
+) -> None:
+    session = await room.open()
+    await stage.connection.execute(older)
+    answers = [
+        await stage.meera.get("/admin/audit"),
+        await stage.asha.get(f"/attendance/sessions/{session}/history"),
+    ]
+    assert sorted(answer.status_code for answer in answers) == [200, 503]
+
+
 BAD_JSON = {"content": b"{", "headers": JSON}
 NOT_SAID_TO_BE_JSON = {"content": b"{}", "headers": {"Content-Type": "text/plain"}}
 WRONG = {"json": {"unknown": 1}}
