@@ -102,6 +102,49 @@ async def test_archiving_and_marking_come_one_after_the_other(
     assert await crowd.count("attendance_statuses") == (marked.status_code == 200)
 
 
+async def test_what_a_deletion_waited_for_is_seen_by_it(crowd: Stage, hall: Classroom) -> None:
+    opened = asyncio.Event()
+
+    async def open_slowly() -> None:
+        async with crowd.connection.transaction():
+            await crowd.connection.execute(
+                "INSERT INTO attendance_sessions (class_id, session_date, teacher_id)"
+                " VALUES ($1, '2025-10-27', $2)",
+                hall.id,
+                crowd.asha.user_id,
+            )
+            opened.set()
+            await asyncio.sleep(0.3)
+
+    opening = asyncio.create_task(open_slowly())
+    await opened.wait()
+    assert (await crowd.asha.delete(hall.path)).status_code == 204
+    await opening
+    assert (await crowd.asha.get(hall.path)).json()["archivedAt"]
+
+
+async def test_emptying_a_roster_counts_those_who_came_while_it_waited(
+    crowd: Stage, hall: Classroom
+) -> None:
+    await hall.enrol(MANY[0])
+    enrolled = asyncio.Event()
+
+    async def enrol_slowly() -> None:
+        async with crowd.connection.transaction():
+            await crowd.connection.execute("SELECT FROM classes WHERE id = $1 FOR UPDATE", hall.id)
+            await crowd.connection.execute(
+                "UPDATE class_students SET periods = '{[2025-10-27,)}' WHERE class_id = $1", hall.id
+            )
+            enrolled.set()
+            await asyncio.sleep(0.3)
+
+    enrolling = asyncio.create_task(enrol_slowly())
+    await enrolled.wait()
+    emptied = await crowd.asha.put(f"{hall.path}/students", {"students": []})
+    await enrolling
+    assert (emptied.status_code, emptied.json()["code"]) == (409, "confirmation_needed")
+
+
 async def test_of_two_equal_classes_made_at_once_one_is_a_conflict(crowd: Stage) -> None:
     body = {"code": "CS1", "name": "X", "section": "A"}
     answers = await asyncio.gather(*(crowd.asha.post("/classes", body) for _ in range(8)))

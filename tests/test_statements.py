@@ -33,7 +33,7 @@ scene = test_authorization.scene
 WRITES = {
     "createClass": 2,
     "updateClass": 2,
-    "deleteClass": 2,
+    "deleteClass": 3,
     "restoreClass": 3,
     "putRoster": 4,
     "addSlot": 3,

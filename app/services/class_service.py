@@ -214,12 +214,12 @@ async def update_class(
         return await get_class(tx, actor, class_id)
 
 
-_LOCK_TO_CLOSE = f"""
-{access.CLOSE_CLASS}
-SELECT {access.VERDICT}, EXISTS (
-    SELECT FROM attendance_sessions WHERE class_id = (SELECT id FROM granted)
-) AS has_sessions
-"""
+_LOCK_TO_CLOSE = f"{access.CLOSE_CLASS} SELECT {access.VERDICT}"
+
+# A statement of its own, to see a session whose opening the lock waited for.
+_HAS_SESSIONS = (
+    "SELECT EXISTS (SELECT FROM attendance_sessions WHERE class_id = $1) AS has_sessions"
+)
 
 # Each is recorded only if it changes something: archiving twice is once.
 _ARCHIVE = f"""
@@ -249,9 +249,9 @@ WITH changed AS (
 async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
     """Remove a class without sessions; archive one that has any, so no mark is ever lost."""
     async with db.transaction() as tx:
-        row = await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id)
-        check(row)
-        await tx.find_row(_ARCHIVE if row["has_sessions"] else _REMOVE, *author(actor), class_id)
+        check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))
+        archives = (await tx.row(_HAS_SESSIONS, class_id))["has_sessions"]
+        await tx.find_row(_ARCHIVE if archives else _REMOVE, *author(actor), class_id)
 
 
 async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[Class]:

@@ -7,7 +7,7 @@ field is filled, and a stored value changed only by who may (contract, section 3
 from datetime import date
 from uuid import UUID
 
-from app.db import Database
+from app.db import Database, Transaction
 from app.documents import Document
 from app.errors import Conflict
 from app.schemas.roster import STUDENT_FIELDS, Roster, RosterEntry, RosterOutcome, json_name
@@ -31,11 +31,12 @@ rosters AS MATERIALIZED (
 )"""
 
 _LOCK = f"""
-{access.CHANGE_CLASS}
-SELECT {access.VERDICT}, (
-    SELECT count(*) FROM class_students
-    WHERE class_id = (SELECT id FROM granted) AND upper_inf(periods)
-) AS enrolled, (SELECT actor_role FROM granted) AS actor_role
+{access.CHANGE_CLASS} SELECT {access.VERDICT}, (SELECT actor_role FROM granted) AS actor_role
+"""
+
+# A statement of its own, to count those too whose enrolment the lock waited for.
+_ENROLLED = """
+SELECT count(*) AS students FROM class_students WHERE class_id = $1 AND upper_inf(periods)
 """
 
 _FIELDS = ", ".join(STUDENT_FIELDS)
@@ -166,11 +167,8 @@ async def put_roster(
     async with db.transaction(keep=not dry_run) as tx:
         lock = await tx.row(_LOCK, actor.user_id, class_id)
         check(lock)
-        if not (merge or confirm or roster.students) and lock["enrolled"] > 1:
-            raise Conflict(
-                f"This would remove all {lock['enrolled']} students. Confirm it to go on.",
-                code="confirmation_needed",
-            )
+        if not (merge or confirm or roster.students):
+            await _refuse_emptying(tx, class_id)
         columns = _columns(roster.students)
         await tx.find_row(_CREATE_AND_LOCK_STUDENTS, *columns)
         change = await tx.row(
@@ -190,6 +188,15 @@ async def put_roster(
         f'{{"students":{students},"added":{change["added"]},'
         f'"removed":{change["removed"]},"conflicts":{change["conflicts"]}}}'
     )
+
+
+async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:
+    students = (await tx.row(_ENROLLED, class_id))["students"]
+    if students > 1:
+        raise Conflict(
+            f"This would remove all {students} students. Confirm it to go on.",
+            code="confirmation_needed",
+        )
 
 
 def _columns(entries: list[RosterEntry]) -> list[list[str | None]]:
