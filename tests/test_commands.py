@@ -57,6 +57,17 @@ def test_an_address_is_allowed_changed_and_taken_off(installed: Checkout) -> Non
     assert "was not on the allow-list" in installed.must(f"aims disallow {ASHA}")
 
 
+def test_an_address_is_put_on_the_list_without_the_space_around_it(installed: Checkout) -> None:
+    installed.must("aims allow '\tasha@x.edu\n' --name ' Asha '")
+    assert "may no longer" in installed.must("aims disallow asha@x.edu")
+
+
+@pytest.mark.parametrize("name", ["Asha\nDemo", "A" * 201, "\udcff"])
+def test_what_is_no_name_is_one_sentence(installed: Checkout, name: str) -> None:
+    said = installed.refuse(f"aims allow asha@x.edu --name '{name}'")
+    assert said.startswith("aims: A name has at most 200 characters")
+
+
 def test_the_last_admin_stays(installed: Checkout) -> None:
     execute(installed, f"INSERT INTO allowed_emails (email, role) VALUES ('{MEERA}', 'admin')")
     sentence = "aims: The last administrator has to stay.\n"

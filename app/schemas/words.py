@@ -35,7 +35,8 @@ MAX_ENTRIES = 2000
 MAX_ROLL_KEY_BYTES = 1020
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_CONTROLS = "[\\x00-\\x1f\\x7f-\\x9f]"  # Unicode's category Cc
+# Unicode's category Cc, and halves of characters, which a terminal may let through.
+_CONTROLS = "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]"
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?")
 
 
@@ -74,9 +75,12 @@ def is_address(text: str) -> bool:
     )
 
 
-def has_control(text: str) -> bool:
-    """Whether there is a control character; what joins letters in many scripts is none."""
-    return re.search(_CONTROLS, text) is not None
+def is_name(text: str) -> bool:
+    """Whether the text can be a name: bounded, without control characters.
+
+    What joins letters in many scripts is no control character.
+    """
+    return len(text) <= MAX_NAME and re.search(_CONTROLS, text) is None
 
 
 def is_blank(text: str | None) -> bool:

@@ -12,10 +12,12 @@ from app.documents import Document, instant
 from app.errors import Conflict, Invalid, NotFound
 from app.models.user import Role
 from app.schemas.admin import AllowedEmail, AllowedEmailChange, AllowedEmailDraft
-from app.schemas.words import is_address
+from app.schemas.words import MAX_NAME, is_address, is_name
 from app.services import access
 from app.services.access import Actor, check, require_admin
 from app.services.admin.audit_service import RECORD, author
+
+NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control characters."
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ async def allow(
 
     The last of several entries for one address counts. `dry_run` only says what would be.
     """
-    listed = {check_address(entry.email).lower(): entry for entry in entries}
+    listed = {entry.email.lower(): entry for entry in map(_checked, entries)}
     async with keeping_an_admin(db, actor, keep=not dry_run) as tx:
         done = await tx.row(
             _ALLOW,
@@ -105,6 +107,13 @@ async def allow(
             [entry.name for entry in listed.values()],
         )
     return Outcome(done["added"], done["changed"], len(listed) - done["added"] - done["changed"])
+
+
+def _checked(entry: Entry) -> Entry:
+    name = (entry.name or "").strip()
+    if not is_name(name):
+        raise Invalid(NAME_RULE, code="invalid_name")
+    return Entry(check_address(entry.email), entry.role, name or None)
 
 
 _DISALLOW = f"""

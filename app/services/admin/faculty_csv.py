@@ -5,8 +5,8 @@ import io
 
 from app.errors import Flaw, Invalid
 from app.models.user import Role
-from app.schemas.words import MAX_NAME, has_control, is_address
-from app.services.admin.allow_list_service import Entry
+from app.schemas.words import is_address, is_name
+from app.services.admin.allow_list_service import NAME_RULE, Entry
 
 MAX_ROWS = 10_000
 
@@ -50,10 +50,8 @@ def _flaws(number: int, row: dict[str, str]) -> list[Flaw]:
         found.append(("email", "invalid_email", "This is not an e-mail address."))
     if _role(row) not in set(Role):
         found.append(("role", "invalid_role", "The role has to be teacher or admin."))
-    name = row.get("name", "")
-    if len(name) > MAX_NAME or has_control(name):
-        sentence = f"A name has at most {MAX_NAME} characters, and no control characters."
-        found.append(("name", "invalid_name", sentence))
+    if not is_name(row.get("name", "")):
+        found.append(("name", "invalid_name", NAME_RULE))
     return [Flaw(f"/lines/{number}/{column}", code, said) for column, code, said in found]
 
 
