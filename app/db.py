@@ -64,7 +64,7 @@ class _Connection(asyncpg.Connection):
 class Database:
     """Runs SQL. Each `row` is a transaction of its own; `transaction()` groups several."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: "asyncpg.Pool | _OneConnection") -> None:
         self._pool = pool
 
     async def row(self, sql: str, *arguments: Any) -> asyncpg.Record:
@@ -80,6 +80,21 @@ class Database:
                 await self._pool.release(connection)
         assert row is not None, "the statement must answer with a row"
         return row
+
+    @asynccontextmanager
+    async def in_one_transaction(self) -> AsyncIterator["Database"]:
+        """This database with all that is done to it in the block kept at its end, or not at all.
+
+        For commands that make much of what services make singly: inside, each transaction is
+        a savepoint, and there can be only one at a time.
+        """
+        with _faults_named():
+            connection = await self._acquire()
+            try:
+                async with connection.transaction():
+                    yield Database(_OneConnection(connection))
+            finally:
+                await self._pool.release(connection)
 
     async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy:
         # Cheaper than the pool's own time limit, which makes a task of every acquisition.
@@ -118,6 +133,19 @@ class Database:
 def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
     """Cut off a server that has fallen silent: asking it to cancel would take as long again."""
     connection.terminate()
+
+
+class _OneConnection:
+    """Stands where the pool stands, over a connection whose transaction somebody else ends."""
+
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        self._connection = connection
+
+    async def acquire(self) -> asyncpg.pool.PoolConnectionProxy:
+        return self._connection
+
+    async def release(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        """Nothing: who opened the transaction goes on using the connection."""
 
 
 class Transaction:

@@ -12,12 +12,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from time import sleep
 
 import asyncpg
 from alembic import command
@@ -26,10 +27,11 @@ from app.auth.jwt import Tokens
 from app.cli.database import configuration
 from app.cli.processes import child, end
 from app.config import load_settings
-from app.db import server_settings
+from app.db import open_database, server_settings
 from app.localpg import LocalPostgres, home
+from app.services.demo import bench_service
 from bench.load import load
-from bench.operations import OPERATIONS, Operation, id_of
+from bench.operations import DAY_ZERO, OPERATIONS, SESSIONS, Operation, id_of
 
 PORT = 8300
 CLIENTS = 8  # of pgbench
@@ -69,11 +71,13 @@ def _place() -> Path:
     return home()
 
 
-async def fill(url: str, statements: str) -> None:
+async def fill(url: str) -> None:
+    """Fill the database as `aims demo --scale bench` does, on the same days every time."""
+    now = datetime.combine(DAY_ZERO + timedelta(days=SESSIONS + 1), time(), UTC)
+    async with open_database(url) as db:
+        await bench_service.fill(db, now)
     connection = await asyncpg.connect(url)
-    for statement in statements.split(";\n"):
-        if statement.strip():
-            await connection.execute(statement)
+    await connection.execute("VACUUM ANALYZE")
     await connection.close()
 
 
@@ -94,7 +98,7 @@ def server(url: str) -> Iterator[int]:
                 urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health/ready", timeout=2).close()
                 break
             except OSError:
-                time.sleep(0.1)
+                sleep(0.1)
         yield process.pid
     finally:
         end(process)
@@ -192,7 +196,7 @@ def main() -> None:
     with database() as (postgres, url):
         print("Making 480,000 marks ...", flush=True)
         command.upgrade(configuration(url), "head")
-        asyncio.run(fill(url, Path("bench/data.sql").read_text()))
+        asyncio.run(fill(url))
         with server(url) as pid:
             bench = Bench(postgres, url, pid, tokens(url), given.seconds)
             print(HEADING)

@@ -16,14 +16,14 @@ from app.services import (
     marking_service,
     stats_service,
 )
+from app.services.demo.bench_service import CLASSES, SESSIONS, STUDENTS
 
-CLASSES, SESSIONS, STUDENTS = 200, 40, 60
-FIRST_DAY = date(2026, 6, 1)
+DAY_ZERO = date(2026, 6, 1)  # the day before the first session
 D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class
 
 
 def id_of(name: str) -> UUID:
-    """The id that `data.sql` gives to `class7`, `user2` and the like."""
+    """The id that `bench_service` gives to `class7`, `user2` and the like."""
     return UUID(md5(name.encode()).hexdigest())
 
 
@@ -61,7 +61,7 @@ def _plain(method: str, path: str) -> Callable[[Random], Request]:
 
     def request(random: Random) -> Request:
         number, session = random.randint(1, CLASSES), random.randint(1, 30)
-        first = FIRST_DAY + timedelta(days=session)
+        first = DAY_ZERO + timedelta(days=session)
         filled = path.format(
             class_id=id_of(f"class{number}"), first=first, last=first + timedelta(days=9)
         )
@@ -71,7 +71,7 @@ def _plain(method: str, path: str) -> Callable[[Random], Request]:
 
 
 def _open_existing(random: Random) -> Request:
-    day = FIRST_DAY + timedelta(days=random.randint(1, SESSIONS))
+    day = DAY_ZERO + timedelta(days=random.randint(1, SESSIONS))
     return _opening(random, {"sessionDate": str(day)})
 
 

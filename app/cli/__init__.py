@@ -5,7 +5,7 @@ import sys
 import asyncpg
 import typer
 
-from app.cli import database, people, serve, suite, up
+from app.cli import database, demo, people, serve, suite, up
 from app.config import ConfigError
 from app.errors import AppError
 from app.localpg import LocalPostgresError
@@ -26,6 +26,7 @@ commands.command()(serve.serve)
 commands.command()(people.allow)
 commands.command()(people.disallow)
 commands.command()(people.token)
+commands.command()(demo.demo)
 commands.add_typer(database.commands, name="db")
 
 

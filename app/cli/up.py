@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -21,8 +22,9 @@ from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
 from app.config import ConfigError, load_database_url, load_settings
 from app.db import open_database
-from app.demo.data import ADMIN, PEOPLE, TEACHERS, load_demo
+from app.demo.department import ADMIN, PEOPLE, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
+from app.demo.load import load_department
 from app.localpg import LocalPostgres, home
 from app.services import health_service
 
@@ -126,7 +128,7 @@ async def _load_demo(url: str, zone: ZoneInfo) -> None:
     async with open_database(url, zone.key) as db:
         if not await health_service.has_classes(db):
             _say("Making demo data")
-            await load_demo(db, zone, sub_of)
+            await load_department(db, datetime.now(zone), sub_of)
 
 
 def _kept_secret(file: Path) -> str:
