@@ -214,15 +214,15 @@ def dates_of(move: Move, today: date) -> tuple[date, date]:
     return monday + timedelta(move.weekday - 1), monday + timedelta(move.to.weekday - 1)
 
 
-def occurrences(course: Course, first: date, today: date) -> list[Occurrence]:
-    """When the class met, from `first` until yesterday: by its slots, the moved ones moved."""
-    moved = {dates_of(move, today): move.to for move in course.moves}
-    away = {original for original, _ in moved}
-    held = [Occurrence(to, slot.start, slot.end) for (_, to), slot in moved.items()]
-    for day in (first + timedelta(days) for days in range((today - first).days)):
+def occurrences(course: Course, first: date, end: date, today: date) -> list[Occurrence]:
+    """When the class meets from `first` to before `end`: its slots, the moved ones moved."""
+    moves = [(*dates_of(move, today), move.to) for move in course.moves]
+    away = {original for original, _, _ in moves}
+    held = [Occurrence(day, slot.start, slot.end) for _, day, slot in moves]
+    for day in (first + timedelta(days) for days in range((end - first).days)):
         held += [
             Occurrence(day, slot.start, slot.end)
             for slot in course.slots
             if slot.weekday == day.isoweekday() and day not in away
         ]
-    return sorted(occurrence for occurrence in held if first <= occurrence.day < today)
+    return sorted(occurrence for occurrence in held if first <= occurrence.day < end)

@@ -102,16 +102,18 @@ async def _course(
     """Make the class with its timetable, then live through its weeks."""
     class_id = await _class_of(db, teacher, course)
     await _timetable(db, teacher, class_id, course, now.date())
-    first, present, happened = _first_day(now), list[str](), list[Happened]()
-    for occurrence in [Occurrence(first, "", ""), *occurrences(course, first, now.date())]:
+    first, today = _first_day(now), now.date()
+    rolls = enrolled(course, 0)
+    await _roster(db, teacher, class_id, rolls, first)
+    happened = []
+    for occurrence in occurrences(course, first, today, today):
         weeks = (occurrence.day - first).days / 7
-        if (rolls := enrolled(course, weeks)) != present:
+        if enrolled(course, weeks) != rolls:
+            rolls = enrolled(course, weeks)
             await _roster(db, teacher, class_id, rolls, occurrence.day)
-            present = rolls
-        if occurrence.start:
-            batches = batches_of(course, occurrence, rolls, weeks / WEEKS, now)
-            session_id = await _open(db, teacher, class_id, course, occurrence, batches[0].at)
-            happened += await _mark(db, teacher, admin, session_id, batches)
+        batches = batches_of(course, occurrence, rolls, weeks / WEEKS, now)
+        session_id = await _open(db, teacher, class_id, course, occurrence, batches[0].at)
+        happened += await _mark(db, teacher, admin, session_id, batches)
     return happened
 
 
