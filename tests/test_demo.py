@@ -182,14 +182,14 @@ async def test_students_come_as_students_do(app: FastAPI, department: asyncpg.Co
         FIRST + timedelta(weeks=WEEKS // 2),
     )
     complete = [row for row in halves if row["first"] is not None and row["last"] is not None]
-    assert sum(row["first"] > 0.8 and row["last"] < 0.6 for row in complete) >= 5
+    assert sum(row["first"] > 0.8 and row["last"] < 0.6 for row in complete) >= 2
     assert sum(row["first"] > 0.9 and row["last"] > 0.9 for row in complete) > len(complete) / 2
     async with signed_in(app, department, "asha") as asha:
         for class_ in (await asha.get("/classes?roster=false")).json():
             path = f"/stats/classes/{class_['id']}/students"
             stats = (await asha.get(path)).json()
             below = [s for s in stats if (s["present"] + s["late"]) * 100 < 75 * s["total"]]
-            assert 3 <= len(below) <= 15
+            assert 2 <= len(below) <= 16
             held = max(s["total"] for s in stats)
             everybody = (await asha.get(f"{path}?include=withdrawn")).json()
             if (class_["code"], class_["section"]) == ("CS301", "A"):
