@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.cors import CORSMiddleware
 
-from app import logs, problems
+from app import logs, openapi, problems
 from app.auth.google_verify import GoogleVerifier
 from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
@@ -26,7 +27,6 @@ from app.errors import Unavailable
 from app.logs import logger
 from app.metrics import Metrics
 from app.middleware import EveryRequest
-from app.problems import Problem
 from app.routes import (
     admin_routes,
     attendance_routes,
@@ -63,9 +63,6 @@ _STATIC = "/docs/static"
 def create_app(settings: Settings) -> FastAPI:
     """The API, ready to serve once its lifespan has begun."""
     app = FastAPI(
-        title="AIMS Attendance API",
-        version=VERSION,
-        summary="Attendance for universities: classes, rosters, sessions, marks, statistics.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
@@ -77,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
     app.state.draining = False
     app.state.metrics = Metrics() if settings.metrics else None
+    app.openapi = document  # type: ignore[method-assign]
     problems.install(app)
     _add_middleware(app, settings)
     _add_routes(app)
@@ -85,6 +83,12 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.metrics and not settings.metrics_address:
         _add_metrics(app)
     return app
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document: the same whatever the settings."""
+    return openapi.document_of([r for router in ROUTERS for r in router.routes], VERSION)
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -121,7 +125,7 @@ def _add_docs(app: FastAPI) -> None:
     async def swagger() -> HTMLResponse:
         return get_swagger_ui_html(
             openapi_url="/openapi.json",
-            title=app.title,
+            title=openapi.TITLE,
             swagger_js_url=f"{_STATIC}/swagger-ui-bundle.js",
             swagger_css_url=f"{_STATIC}/swagger-ui.css",
             swagger_favicon_url=f"{_STATIC}/favicon.png",
@@ -131,26 +135,11 @@ def _add_docs(app: FastAPI) -> None:
     async def redoc() -> HTMLResponse:
         return get_redoc_html(
             openapi_url="/openapi.json",
-            title=app.title,
+            title=openapi.TITLE,
             redoc_js_url=f"{_STATIC}/redoc.standalone.js",
             redoc_favicon_url=f"{_STATIC}/favicon.png",
             with_google_fonts=False,
         )
-
-    describe = app.openapi
-
-    def with_problem() -> dict[str, Any]:
-        document = describe()
-        schemas = document["components"]["schemas"]
-        if Problem.__name__ not in schemas:
-            own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(own.pop("$defs"))
-            schemas[Problem.__name__] = own
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-        return document
-
-    app.openapi = with_problem  # type: ignore[method-assign]
 
 
 @asynccontextmanager

@@ -107,28 +107,34 @@ OUR_CODES = frozenset(
 def problem(scope: Scope, error: AppError) -> Response:
     """The answer to a request that `error` refused."""
     scope.setdefault("state", {})["problem_code"] = error.code
+    return Response(
+        json.dumps(document(error, _request_id(scope)), ensure_ascii=False),
+        error.status,
+        headers(error),
+        "application/problem+json",
+    )
+
+
+def document(error: AppError, request_id: str) -> dict[str, Any]:
+    """The problem document of the error."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "code": error.code,
-        "instance": scope.get("state", {}).get("request_id", ""),
+        "instance": request_id,
     }
     if error.flaws:
         document["errors"] = [
             {"pointer": flaw.pointer, "code": flaw.code, "detail": flaw.detail}
             for flaw in error.flaws[:MAX_FLAWS]
         ]
-    return Response(
-        json.dumps(document, ensure_ascii=False),
-        error.status,
-        _headers(error),
-        "application/problem+json",
-    )
+    return document
 
 
-def _headers(error: AppError) -> dict[str, str]:
+def headers(error: AppError) -> dict[str, str]:
+    """What the caller needs to know of the error before reading its document."""
     headers = {"Cache-Control": "no-store"}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "auth": {"services", "schemas", "errors", "config", "db"},
     "problems": {"errors", "logs"},
     "middleware": {"problems", "errors", "logs", "metrics"},
+    "openapi": {"problems", "errors"},
     "routes": {"auth", "services", "schemas", "documents", "problems", "errors", "config"},
     "localpg": {"config"},
     "demo": {"services", "schemas", "models", "db", "localpg", "config"},

@@ -21,13 +21,12 @@ from starlette.types import Receive, Scope, Send
 
 from app.auth.jwt import Tokens
 from app.config import Settings, load_settings
-from app.main import create_app
+from app.main import create_app, document
 from tests.conftest import DOMAIN, SECRET, copy_of
 from tests.support import ROUTES, client_of
 from tests.test_authorization import MOVE, SLOT
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
 NOWHERE = load_settings(
     _env_file=None,
     database_url="postgresql://aims@127.0.0.1:1/aims",
@@ -36,7 +35,7 @@ NOWHERE = load_settings(
     google_jwks_url="http://127.0.0.1:1/certs",
     debug=True,
 )
-DOCUMENT: dict[str, Any] = create_app(NOWHERE).openapi()
+DOCUMENT: dict[str, Any] = document()
 OPERATIONS = {
     f"{method} {path}": operation
     for path, item in DOCUMENT["paths"].items()
@@ -54,6 +53,15 @@ def every_part(value: Any) -> Iterator[dict[str, Any]]:
             yield from every_part(inner)
 
 
+def answers_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """The answers by status, where a reference stands what it refers to."""
+    known = DOCUMENT["components"]["responses"]
+    return {
+        status: known[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
+        for status, answer in operation["responses"].items()
+    }
+
+
 def test_the_document_has_every_route_and_its_names_are_unique() -> None:
     names = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(names) == len(set(names))
@@ -67,7 +75,7 @@ def test_every_operation_says_what_it_is(name: str) -> None:
     assert operation["summary"]
     assert operation["description"]
     assert len(operation["tags"]) == 1
-    assert all(answer["description"] for answer in operation["responses"].values())
+    assert all(answer["description"] for answer in answers_of(operation).values())
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -75,10 +83,12 @@ def test_every_refusal_of_an_operation_is_a_problem(name: str) -> None:
     operation = OPERATIONS[name]
     refusals = {int(s) for s in operation["responses"] if int(s) >= 400}
     for status in refusals:
-        content = operation["responses"][str(status)]["content"]
-        assert content == {"application/problem+json": {"schema": PROBLEM}}
+        ((kind, body),) = answers_of(operation)[str(status)]["content"].items()
+        assert kind == "application/problem+json"
+        assert body["schema"] == {"$ref": "#/components/schemas/Problem"}
+        assert body["example"]["status"] == status
     expected = {500, 503} if name != "get /health/live" else set()
-    expected |= {401} if "security" in operation else set()
+    expected |= {401} if operation["security"] else set()
     expected |= {400, 413, 415, 422} if "requestBody" in operation else set()
     expected |= {422} if "parameters" in operation else set()
     expected |= {403, 404} if "{id}" in name else set()
@@ -86,7 +96,7 @@ def test_every_refusal_of_an_operation_is_a_problem(name: str) -> None:
 
 
 def test_only_signing_in_and_health_need_no_token() -> None:
-    free = {name for name, operation in OPERATIONS.items() if "security" not in operation}
+    free = {name for name, operation in OPERATIONS.items() if not operation["security"]}
     health = {"get /health", "get /health/live", "get /health/ready"}
     assert free == {"post /auth/google", *health}
 
@@ -96,10 +106,12 @@ def test_nothing_of_the_frameworks_own_errors_is_left() -> None:
     assert "detail" in DOCUMENT["components"]["schemas"]["Problem"]["required"]
 
 
-def test_every_reference_leads_somewhere_and_every_schema_is_used() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
+def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
+    kinds = ("schemas", "responses", "headers")
     references = {part["$ref"] for part in every_part(DOCUMENT) if "$ref" in part}
-    assert references == {f"#/components/schemas/{name}" for name in schemas}
+    assert references == {
+        f"#/components/{kind}/{name}" for kind in kinds for name in DOCUMENT["components"][kind]
+    }
 
 
 @pytest.mark.anyio

@@ -127,6 +127,12 @@ async def _database(request: Request) -> Database:
     return database
 
 
+_BEARER = _Bearer(
+    scheme_name="Token",
+    bearerFormat="JWT",
+    description="The `token` that *Sign in with Google* (`POST /auth/google`) answers. "
+    "It lasts an hour unless set otherwise; then sign in with Google again.",
+)
 # One dependency for all that a route needs: each costs as much as parsing a small body.
-Call = Annotated[_Call, Security(_Bearer(description="The token of POST /auth/google"))]
+Call = Annotated[_Call, Security(_BEARER)]
 Db = Annotated[Database, Depends(_database)]

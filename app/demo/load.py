@@ -30,7 +30,7 @@ from app.demo.department import (
 from app.models.user import Role
 from app.schemas.admin import UserChange
 from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
-from app.schemas.classes import Class, ClassDraft, RescheduleDraft, SlotDraft
+from app.schemas.classes import ClassDetails, ClassDraft, RescheduleDraft, SlotDraft
 from app.schemas.roster import Roster
 from app.services import (
     attendance_service,
@@ -49,7 +49,7 @@ from app.services.demo.dating_service import Happened
 WEEKS = 8
 
 _opened = TypeAdapter(OpenedSession)
-_class = TypeAdapter(Class)
+_class = TypeAdapter(ClassDetails)
 
 
 def admin_entry() -> Entry:

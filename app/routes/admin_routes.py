@@ -10,7 +10,7 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.errors import UnsupportedMedia
 from app.routes.answers import (
     MAX_PAGE,
-    READS,
+    PAGED,
     WRITES,
     Cursor,
     From,
@@ -46,9 +46,12 @@ from app.services.admin.faculty_csv import read_entries
 
 router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
 
-_LISTS = problems_of(401, 403, 422)
+_LISTS = problems_of(401, 403, 422) | PAGED
 
-Search = Annotated[str | None, Query(max_length=200, description="Part of what is looked for")]
+Search = Annotated[
+    str | None,
+    Query(max_length=200, description="Part of what is looked for", examples=["demo"]),
+]
 DryRun = Annotated[bool, Query(alias="dryRun", description="Answer, but change nothing")]
 
 
@@ -78,7 +81,7 @@ async def list_allowed_emails(
     summary="Let an address sign in",
     status_code=201,
     response_model=AllowedEmail,
-    responses=WRITES | {200: {"model": AllowedEmail, "description": "It was there, the same"}},
+    responses=WRITES | {200: {"model": AllowedEmail}},
 )
 async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
     """An address that is on the list with another role or name is a 409: change it instead."""
@@ -98,7 +101,7 @@ async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
             "content": {
                 "text/csv": {
                     "schema": {"type": "string"},
-                    "example": "email,name,role\nasha@demo.university.example,Asha Demo,teacher\n",
+                    "example": "email,name\ndevika@demo.university.example,Devika Demo\n",
                 }
             },
         }
@@ -227,7 +230,7 @@ async def merge_students(id: UUID, body: Merge, call: Call, dry_run: DryRun = Fa
     operation_id="listAudit",
     summary="Who did what",
     response_model=list[AuditEntry],
-    responses=READS,
+    responses=_LISTS,
 )
 async def list_audit(
     request: Request,

@@ -8,7 +8,6 @@ from fastapi import Header, Query, Request, Response
 
 from app.documents import Document
 from app.errors import Flaw, Invalid, Malformed
-from app.problems import Problem
 from app.schemas.words import Date
 
 MAX_PAGE = 200
@@ -69,30 +68,13 @@ def seen_versions(if_match: str | None) -> list[int] | None:
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of the refusals of a route."""
-    return {
-        status: {"description": _MEANINGS[status], "content": _PROBLEM_CONTENT}
-        for status in sorted({*statuses, 500, 503})
-    }
+    """The refusals of a route, for OpenAPI; `app.openapi` says what each means."""
+    return {status: {} for status in sorted({*statuses, 500, 503})}
 
 
-_PROBLEM_CONTENT = {
-    "application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
-}
-_MEANINGS = {
-    400: "Not JSON, or a header that cannot be read",
-    401: "Not signed in, or no longer allowed: sign in again",
-    403: "Not the actor's to see or change",
-    404: "There is no such thing",
-    409: "It conflicts with what is stored",
-    412: "The session has changed since the version in If-Match",
-    413: "Larger than 2 MiB",
-    415: "Not application/json",
-    422: "A mistake in the request; `errors` says where",
-    429: "Too many failed sign-ins from this address",
-    500: "The server failed",
-    503: "The database cannot answer just now; Retry-After says when to try again",
-}
+# The headers of answers, described in `app.openapi`.
+VERSIONED: dict[int | str, dict[str, Any]] = {200: {"headers": {"ETag": {}}}}
+PAGED: dict[int | str, dict[str, Any]] = {200: {"headers": {"Link": {}}}}
 
 READS = problems_of(401, 403, 404, 422)
 WRITES = problems_of(400, 401, 403, 404, 409, 413, 415, 422)
@@ -103,4 +85,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most")]
 Cursor = Annotated[
     str | None, Query(max_length=512, description="Where to go on: from the Link header")
 ]
-IfMatch = Annotated[str | None, Header(description="The ETag of the session as last seen")]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description='The ETag of the session as last seen, like `"3"`'),
+]

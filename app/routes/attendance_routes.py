@@ -10,7 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import (
     MAX_PAGE,
+    PAGED,
     READS,
+    VERSIONED,
     WRITES,
     Cursor,
     From,
@@ -44,7 +46,7 @@ _CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~([0-9a-f-]{36})~(.+)", re.DOTALL)
     operation_id="openSession",
     summary="Open a session",
     response_model=OpenedSession,
-    responses=WRITES,
+    responses=WRITES | VERSIONED,
 )
 async def open_session(body: SessionDraft, call: Call) -> Response:
     """The session of that class, date and slot: the one there is, else a new one.
@@ -61,7 +63,7 @@ async def open_session(body: SessionDraft, call: Call) -> Response:
     operation_id="listSessions",
     summary="List sessions with their marks",
     response_model=list[Session],
-    responses=READS,
+    responses=READS | PAGED,
 )
 async def list_sessions(
     request: Request,
@@ -86,7 +88,7 @@ async def list_sessions(
     operation_id="getSession",
     summary="Get a session with its marks",
     response_model=Session,
-    responses=READS,
+    responses=READS | VERSIONED,
 )
 async def get_session(id: UUID, call: Call) -> Response:
     """Its version is the `ETag`."""
@@ -98,7 +100,7 @@ async def get_session(id: UUID, call: Call) -> Response:
     operation_id="markStudents",
     summary="Mark students",
     response_model=Marks,
-    responses=WRITES | problems_of(412),
+    responses=WRITES | problems_of(412) | VERSIONED,
 )
 async def mark_students(
     id: UUID,
@@ -123,7 +125,7 @@ async def mark_students(
     operation_id="getHistory",
     summary="Who changed which mark",
     response_model=list[MarkChange],
-    responses=READS,
+    responses=READS | PAGED,
 )
 async def get_history(
     id: UUID,

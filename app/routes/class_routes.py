@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, WRITES, answer, problems_of
-from app.schemas.classes import Class, ClassChange, ClassDraft
+from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.schemas.roster import Roster, RosterOutcome
 from app.services import class_service, roster_service
 
@@ -26,7 +26,7 @@ class RosterMode(StrEnum):
     "",
     operation_id="listClasses",
     summary="List classes",
-    response_model=list[Class],
+    response_model=list[ClassDetails],
     response_model_exclude_unset=True,
     responses=problems_of(401, 422),
 )
@@ -46,7 +46,7 @@ async def list_classes(
     operation_id="createClass",
     summary="Create a class",
     status_code=201,
-    response_model=Class,
+    response_model=ClassDetails,
     responses=problems_of(400, 401, 403, 409, 413, 415, 422),
 )
 async def create_class(body: ClassDraft, call: Call) -> Response:
@@ -58,7 +58,7 @@ async def create_class(body: ClassDraft, call: Call) -> Response:
     "/{id}",
     operation_id="getClass",
     summary="Get a class",
-    response_model=Class,
+    response_model=ClassDetails,
     responses=READS,
 )
 async def get_class(id: UUID, call: Call, roster: WithRoster = True) -> Response:
@@ -70,7 +70,7 @@ async def get_class(id: UUID, call: Call, roster: WithRoster = True) -> Response
     "/{id}",
     operation_id="updateClass",
     summary="Change a class",
-    response_model=Class,
+    response_model=ClassDetails,
     responses=WRITES,
 )
 async def update_class(id: UUID, body: ClassChange, call: Call) -> Response:
@@ -95,7 +95,7 @@ async def delete_class(id: UUID, call: Call) -> Response:
     "/{id}/restore",
     operation_id="restoreClass",
     summary="Restore an archived class",
-    response_model=Class,
+    response_model=ClassDetails,
     responses=problems_of(401, 403, 404, 409, 422),
 )
 async def restore_class(id: UUID, call: Call) -> Response:

@@ -8,9 +8,11 @@ from pydantic import Strict
 
 from app.models.user import Role
 from app.schemas.attendance import MarkState
-from app.schemas.roster import RosterStudent
+from app.schemas.roster import A_ROSTER_STUDENT, RosterStudent
 from app.schemas.words import (
+    A_STUDENT,
     Answer,
+    ClassId,
     Date,
     Email,
     FilledName,
@@ -18,12 +20,20 @@ from app.schemas.words import (
     Instant,
     Name,
     RollNo,
+    SessionId,
     Text,
+    UserId,
     Words,
+    example,
 )
 
 
-class AllowedEmailDraft(Words):
+class AllowedEmailDraft(
+    Words,
+    json_schema_extra=example(
+        email="devika@demo.university.example", role="teacher", name="Devika Demo"
+    ),
+):
     """An address that may sign in. The name, if given, is shown instead of Google's."""
 
     email: Email
@@ -31,7 +41,7 @@ class AllowedEmailDraft(Words):
     name: FilledName | None = None
 
 
-class AllowedEmailChange(Words):
+class AllowedEmailChange(Words, json_schema_extra=example(role="teacher", name="Devika Demo")):
     """What to change; what is left out stays."""
 
     email: Email = ""
@@ -39,7 +49,14 @@ class AllowedEmailChange(Words):
     name: FilledName | None = None
 
 
-class AllowedEmail(Answer):
+class AllowedEmail(
+    Answer,
+    json_schema_extra=example(
+        id="b1d3f5a7-2c4e-4680-9a1b-3c5d7e9f0a2b",
+        email="devika@demo.university.example",
+        name="Devika Demo",
+    ),
+):
     id: UUID
     email: str
     name: str | None
@@ -48,7 +65,7 @@ class AllowedEmail(Answer):
     updated_at: Instant
 
 
-class Upload(Answer):
+class Upload(Answer, json_schema_extra=example(added=1, changed=0, unchanged=0)):
     """How many addresses a CSV put on the list, changed, and found as they are."""
 
     added: int
@@ -56,7 +73,10 @@ class Upload(Answer):
     unchanged: int
 
 
-class UserChange(Words):
+class UserChange(
+    Words,
+    json_schema_extra=example(department="Computer Science", employeeId="DEMO-17"),
+):
     """What to change; what is left out stays, null clears."""
 
     disabled: Annotated[bool, Strict()] = False
@@ -64,10 +84,20 @@ class UserChange(Words):
     employee_id: Text | None = None
 
 
-class User(Answer):
+class User(
+    Answer,
+    json_schema_extra=example(
+        email="asha@demo.university.example",
+        name="Asha Demo",
+        role="teacher",
+        department="Computer Science",
+        employeeId="DEMO-17",
+        lastLoginAt="2025-10-27T03:28:12.907431Z",
+    ),
+):
     """`role` is null for who is not on the allow-list any more."""
 
-    id: UUID
+    id: UserId
     email: str
     name: str
     role: Role | None
@@ -78,7 +108,7 @@ class User(Answer):
     created_at: Instant
 
 
-class StudentChange(Words):
+class StudentChange(Words, json_schema_extra=example(rollNo="23/CS/107", semester="5")):
     """What to change; what is left out stays, null clears."""
 
     roll_no: RollNo = ""
@@ -94,7 +124,7 @@ class StudentChange(Words):
     phone: Text | None = None
 
 
-class Student(RosterStudent):
+class Student(RosterStudent, json_schema_extra=example(**A_ROSTER_STUDENT, classes=3)):
     """`classes` counts those the student is enrolled in now."""
 
     created_at: Instant
@@ -108,25 +138,30 @@ class Keep(StrEnum):
     OTHER = "other"
 
 
-class Merge(Words):
+class Merge(
+    Words, json_schema_extra=example(otherId="f0e2d4c6-b8a9-4b7c-8d5e-3f1a2b0c9d8e", onClash="this")
+):
     """`otherId` is the record to take in; `onClash` decides where both have a mark."""
 
     other_id: Id
     on_clash: Keep | None = None
 
 
-class MarkClash(Answer):
+class MarkClash(
+    Answer,
+    json_schema_extra=example(other={"status": "absent", "recognizedByAi": False}, kept="this"),
+):
     """Two different marks in one session, and the one that stays (null: to be decided)."""
 
-    session_id: UUID
-    class_id: UUID
+    session_id: SessionId
+    class_id: ClassId
     session_date: Date
     this: MarkState
     other: MarkState
     kept: Keep | None
 
 
-class Merged(Answer):
+class Merged(Answer, json_schema_extra=example(classes=1, marks=6)):
     """The one record that is left, and what came to it from the other."""
 
     student: Student
@@ -135,12 +170,23 @@ class Merged(Answer):
     clashes: list[MarkClash]
 
 
-class AuditEntry(Answer):
+class AuditEntry(
+    Answer,
+    json_schema_extra=example(
+        id="d4f6a8c0-1e3b-4c5d-8e7f-9a0b1c2d3e4f",
+        requestId="0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10",
+        actorId="9f8e7d6c-5b4a-4392-8170-6f5e4d3c2b1a",
+        action="student_changed",
+        subject="student",
+        subjectId=A_STUDENT,
+        details={"fields": ["roll_no"]},
+    ),
+):
     """`actorId` is null for what was done on the command line."""
 
     id: UUID
     at: Instant
-    actor_id: UUID | None
+    actor_id: UserId | None
     request_id: str
     action: str
     subject: str

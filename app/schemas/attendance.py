@@ -4,23 +4,27 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.schemas.words import (
+    A_CLASS,
     MAX_ENTRIES,
     Answer,
+    ClassId,
     Clock,
     Date,
     Id,
     Instant,
     Prose,
     RollNo,
+    SessionId,
     StoredDate,
+    UserId,
     Words,
     ends_after_start,
+    example,
     repeated_rolls,
 )
 
@@ -33,9 +37,6 @@ class Status(StrEnum):
 
 
 _STATUS_NAMES = {status.value: status for status in Status}
-_ANY_CASE_PATTERN = "^({})$".format(
-    "|".join("".join(f"[{c.upper()}{c}]" for c in name) for name in _STATUS_NAMES)
-)
 _HUNDREDTH = Decimal("0.01")
 
 
@@ -80,22 +81,12 @@ Score = Annotated[
     BeforeValidator(_score),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100, "examples": [92.5]}),
 ]
-AnyCaseStatus = Annotated[
-    Status,
-    BeforeValidator(_any_case),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": _ANY_CASE_PATTERN,
-            "examples": ["present"],
-            "description": "present, absent, late or excused, in any letter case",
-        }
-    ),
-]
+# Clients get to know the four values; what is sent may be in any letter case.
+AnyCaseStatus = Annotated[Status, BeforeValidator(_any_case)]
 ImagePlace = Annotated[str, Strict(), Field(max_length=2048), AfterValidator(_image_place)]
 
 
-class SessionDraft(Words):
+class SessionDraft(Words, json_schema_extra=example(classId=A_CLASS, startTime="09:00")):
     """Which session to open. Without `startTime` the timetable decides which slot is meant."""
 
     class_id: Id
@@ -114,7 +105,18 @@ class SessionDraft(Words):
         return self
 
 
-class MarkUpdate(Words):
+_SOME_MARKS = [
+    {"rollNo": "23/CS/107", "status": "present", "recognizedByAi": True, "similarityScore": 92.5},
+    {"rollNo": "23/CS/108", "status": "absent"},
+]
+
+
+class MarkUpdate(
+    Words,
+    json_schema_extra=example(
+        rollNo="23/CS/107", status="present", recognizedByAi=True, similarityScore=92.5
+    ),
+):
     """A whole mark: what is left out is false or null."""
 
     roll_no: RollNo
@@ -124,7 +126,7 @@ class MarkUpdate(Words):
     remark: Prose | None = None
 
 
-class MarkBatch(Words):
+class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
     updates: Annotated[list[MarkUpdate], Field(max_length=MAX_ENTRIES)]
 
     @model_validator(mode="after")
@@ -139,7 +141,16 @@ class MarkBatch(Words):
         return self
 
 
-class Mark(Answer):
+class Mark(
+    Answer,
+    json_schema_extra=example(
+        rollNo="23/CS/107",
+        name="Kabir V. Demo",
+        status="present",
+        recognizedByAi=True,
+        similarityScore=92.5,
+    ),
+):
     roll_no: str
     name: str
     status: Status
@@ -149,31 +160,34 @@ class Mark(Answer):
     marked_at: Instant
 
 
-class Rejected(Answer):
+class Rejected(Answer, json_schema_extra=example(rollNo="22/ME/014", code="not_enrolled")):
     """A roll number that was not marked. `not_enrolled`: not in this class."""
 
     roll_no: str
     code: str
 
 
-class Marks(Answer):
+class Marks(Answer, json_schema_extra=example(version=1)):
     """All marks of the session after the request, and the roll numbers it left out."""
 
-    session_id: UUID
+    session_id: SessionId
     version: int
     statuses: list[Mark]
     rejected: list[Rejected]
 
 
-class OpenedSession(Answer):
+_A_SESSION = {"startTime": "09:00", "endTime": "10:00", "status": "open"}
+
+
+class OpenedSession(Answer, json_schema_extra=example(**_A_SESSION, version=0, created=True)):
     """`created` tells whether this request made the session."""
 
-    session_id: UUID
-    class_id: UUID
+    session_id: SessionId
+    class_id: ClassId
     session_date: Date
     start_time: Clock | None
     end_time: Clock | None
-    teacher_id: UUID
+    teacher_id: UserId
     processed_image_url: str | None
     status: str
     version: int
@@ -181,13 +195,13 @@ class OpenedSession(Answer):
     created: bool
 
 
-class Session(Answer):
-    session_id: UUID
-    class_id: UUID
+class Session(Answer, json_schema_extra=example(**_A_SESSION, version=1)):
+    session_id: SessionId
+    class_id: ClassId
     session_date: Date
     start_time: Clock | None
     end_time: Clock | None
-    teacher_id: UUID
+    teacher_id: UserId
     processed_image_url: str | None
     status: str
     version: int
@@ -195,14 +209,25 @@ class Session(Answer):
     statuses: list[Mark]
 
 
-class MarkState(Answer):
+class MarkState(Answer, json_schema_extra=example(status="present", recognizedByAi=False)):
     status: Status
     recognized_by_ai: bool
     similarity_score: Score | None
     remark: str | None
 
 
-class MarkChange(Answer):
+class MarkChange(
+    Answer,
+    json_schema_extra=example(
+        version=2,
+        rollNo="23/CS/107",
+        name="Kabir V. Demo",
+        **{"from": {"status": "present", "recognizedByAi": True, "similarityScore": 92.5}},
+        to={"status": "late", "recognizedByAi": False, "remark": "Came at 09:20."},
+        changedByName="Asha Demo",
+        requestId="0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10",
+    ),
+):
     """One mark, changed `from` what it was (null: not marked before) `to` what it became."""
 
     version: int
@@ -210,7 +235,7 @@ class MarkChange(Answer):
     name: str
     from_: Annotated[MarkState | None, Field(alias="from")]
     to: MarkState
-    changed_by: UUID
+    changed_by: UserId
     changed_by_name: str | None
     changed_at: Instant
     request_id: str | None

@@ -1,28 +1,29 @@
 """Signing in."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field, Strict
 
 from app.models.user import Role
-from app.schemas.words import Answer, Instant, Words
+from app.schemas.words import Answer, Instant, UserId, Words, example
 
 
-class GoogleSignIn(Words):
+class GoogleSignIn(Words, json_schema_extra=example(idToken="<the ID token from Google>")):
     """`idToken` is the ID token that Google's sign-in gave to the app."""
 
     id_token: Annotated[str, Strict(), Field(min_length=1, max_length=16_384)]
 
 
-class SignedInUser(Answer):
-    id: UUID
+class SignedInUser(
+    Answer, json_schema_extra=example(email="asha@demo.university.example", name="Asha Demo")
+):
+    id: UserId
     email: str
     name: str
     role: Role
 
 
-class SignIn(Answer):
+class SignIn(Answer, json_schema_extra=example(token="<the token of this API>")):
     """`token` goes into `Authorization: Bearer <token>` until `expiresAt`."""
 
     token: str

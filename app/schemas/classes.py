@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 from app.schemas.roster import RosterStudent
 from app.schemas.words import (
     Answer,
+    ClassId,
     Clock,
     Date,
     FilledName,
@@ -17,14 +18,35 @@ from app.schemas.words import (
     Prose,
     StoredDate,
     Text,
+    UserId,
     Words,
     ends_after_start,
+    example,
 )
 
+_A_MOVE = example(
+    originalDate="2025-10-27",
+    originalStartTime="09:00",
+    rescheduledDate="2025-10-29",
+    rescheduledStartTime="15:00",
+    rescheduledEndTime="16:00",
+    reason="An examination takes the room.",
+)
+_A_SLOT = {
+    "id": "1c3e5a7b-9d0f-4b2d-8e6c-4f5a6b7c8d9e",
+    "dayOfWeek": 1,
+    "start": "09:00",
+    "end": "10:00",
+}
 DayOfWeek = Annotated[int, Strict(), Field(ge=1, le=7, description="ISO: 1 = Monday")]
 
 
-class ClassDraft(Words):
+class ClassDraft(
+    Words,
+    json_schema_extra=example(
+        code="CS301", name="Operating Systems", section="A", ltpPattern="3-0-0"
+    ),
+):
     """A new class. Only an admin may name another `teacherId` than their own."""
 
     code: Label
@@ -36,7 +58,7 @@ class ClassDraft(Words):
     teacher_id: Id | None = None
 
 
-class ClassChange(Words):
+class ClassChange(Words, json_schema_extra=example(name="Operating Systems", ltpPattern="3-0-0")):
     """What to change; what is left out stays. Only an admin may change `teacherId`."""
 
     code: Label = ""
@@ -48,7 +70,7 @@ class ClassChange(Words):
     teacher_id: Id | None = None
 
 
-class SlotDraft(Words):
+class SlotDraft(Words, json_schema_extra=example(dayOfWeek=6, startTime="09:00", endTime="10:00")):
     day_of_week: DayOfWeek
     start_time: Clock
     end_time: Clock
@@ -59,7 +81,7 @@ class SlotDraft(Words):
         return self
 
 
-class SlotChange(Words):
+class SlotChange(Words, json_schema_extra=example(startTime="09:00", endTime="10:00")):
     """What to change of a weekly slot; what is left out stays."""
 
     day_of_week: DayOfWeek | None = None
@@ -67,7 +89,7 @@ class SlotChange(Words):
     end_time: Clock | None = None
 
 
-class RescheduleDraft(Words):
+class RescheduleDraft(Words, json_schema_extra=_A_MOVE):
     """One occurrence moved. `originalStartTime` is needed only when the day has several slots."""
 
     original_date: StoredDate
@@ -85,14 +107,24 @@ class RescheduleDraft(Words):
         return self
 
 
-class Slot(Answer):
+class Slot(
+    Answer,
+    json_schema_extra=example(
+        id="e5a1c3d7-0b2f-4c6e-8a94-7d3f1b5c9e02", dayOfWeek=6, start="09:00", end="10:00"
+    ),
+):
     id: UUID
     day_of_week: DayOfWeek
     start: Clock
     end: Clock
 
 
-class Reschedule(Answer):
+class Reschedule(
+    Answer,
+    json_schema_extra=example(
+        **_A_MOVE["example"], id="a7c9e1b3-5d4f-4a2b-9c8e-6f0d1e2b3c4a", originalEndTime="10:00"
+    ),
+):
     id: UUID
     original_date: Date
     original_start_time: Clock
@@ -103,17 +135,27 @@ class Reschedule(Answer):
     reason: str | None
 
 
-class Class(Answer):
+class ClassDetails(
+    Answer,
+    json_schema_extra=example(
+        code="CS301",
+        name="Operating Systems",
+        section="A",
+        ltpPattern="3-0-0",
+        schedule=[_A_SLOT],
+        students=[{}],
+    ),
+):
     """`students` is there unless `roster=false`, which gives `studentCount` instead."""
 
-    id: UUID
+    id: ClassId
     code: str
     name: str
     section: str
     ltp_pattern: str | None
     teacher_type: str | None
     practical_group: str | None
-    teacher_id: UUID
+    teacher_id: UserId
     created_at: Instant
     updated_at: Instant
     archived_at: Instant | None

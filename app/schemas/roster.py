@@ -1,16 +1,36 @@
 """Who is enrolled in a class."""
 
 from typing import Annotated, Self
-from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from app.schemas.words import MAX_ENTRIES, Answer, Name, RollNo, Text, Words, repeated_rolls
+from app.schemas.words import (
+    MAX_ENTRIES,
+    Answer,
+    Name,
+    RollNo,
+    StudentId,
+    Text,
+    Words,
+    example,
+    repeated_rolls,
+)
+
+A_ROSTER_STUDENT = {
+    "rollNo": "23/CS/107",
+    "name": "Kabir V. Demo",
+    "program": "B.Tech. Computer Science",
+    "semester": "5",
+    "email": "23cs107@students.demo.university.example",
+}
 
 
-class RosterEntry(Words):
+class RosterEntry(
+    Words,
+    json_schema_extra=example(**A_ROSTER_STUDENT),
+):
     """A student as the app sends one. Unknown fields are ignored: the app sends extras.
 
     A field left out, null or blank never erases a stored one.
@@ -49,8 +69,11 @@ class Roster(Words):
         return self
 
 
-class RosterStudent(Answer):
-    student_id: UUID
+class RosterStudent(
+    Answer,
+    json_schema_extra=example(**A_ROSTER_STUDENT),
+):
+    student_id: StudentId
     roll_no: str
     name: str
     photo_url: str | None
@@ -64,14 +87,14 @@ class RosterStudent(Answer):
     phone: str | None
 
 
-class Conflict(Answer):
+class Conflict(Answer, json_schema_extra=example(rollNo="23/CS/107", field="name")):
     """A stored value that the actor may not change, and that was therefore left as it is."""
 
     roll_no: str
     field: str
 
 
-class RosterOutcome(Answer):
+class RosterOutcome(Answer, json_schema_extra=example(added=["23/CS/107"], removed=["23/CS/160"])):
     """The roster as it now is (or, in a dry run, as it would be), and what that changed."""
 
     students: list[RosterStudent]

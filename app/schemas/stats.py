@@ -2,25 +2,36 @@
 
 from decimal import Decimal
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
 
-from app.schemas.words import Answer
+from app.schemas.words import Answer, StudentId, example
 
 Percentage = Annotated[
     Decimal, Field(ge=0, le=100), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})
 ]
 
 
-class StudentStats(Answer):
+class StudentStats(
+    Answer,
+    json_schema_extra=example(
+        rollNo="23/CS/107",
+        name="Kabir V. Demo",
+        present=9,
+        absent=2,
+        late=1,
+        excused=0,
+        total=12,
+        percentage=83.33,
+    ),
+):
     """Marks of one student in one class.
 
     `total` counts the marks recorded; `percentage` is 100 x (present + late) / total, two
     decimals half up, 0 when nothing is recorded.
     """
 
-    student_id: UUID
+    student_id: StudentId
     roll_no: str
     name: str
     present: int

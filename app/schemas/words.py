@@ -40,6 +40,11 @@ _CONTROLS = "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]"
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?")
 
 
+def example(**values: Any) -> dict[str, Any]:
+    """Telling values of a model for OpenAPI, by their JSON names; types give the others."""
+    return {"example": values}
+
+
 class Words(BaseModel):
     """What the API reads: camelCase or snake_case, and nothing it does not know."""
 
@@ -173,8 +178,9 @@ Email = Annotated[
     StringConstraints(strip_whitespace=True),
     AfterValidator(_address),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
+    Field(examples=["asha@demo.university.example"]),
 ]
-RollNo = Annotated[Label, AfterValidator(_short_key)]
+RollNo = Annotated[Label, AfterValidator(_short_key), Field(examples=["23/CS/107"])]
 
 
 def _not_blank(text: str) -> str:
@@ -186,7 +192,9 @@ def _not_blank(text: str) -> str:
 FilledName = Annotated[Name, AfterValidator(_not_blank)]
 
 Date = Annotated[
-    date, BeforeValidator(_exact_date), WithJsonSchema({"type": "string", "format": "date"})
+    date,
+    BeforeValidator(_exact_date),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2025-10-20"]}),
 ]
 StoredDate = Annotated[Date, AfterValidator(_finite)]
 Clock = Annotated[
@@ -204,7 +212,22 @@ Clock = Annotated[
 Id = Annotated[
     UUID, BeforeValidator(_exact_uuid), WithJsonSchema({"type": "string", "format": "uuid"})
 ]
-Instant = Annotated[datetime, WithJsonSchema({"type": "string", "format": "date-time"})]
+Instant = Annotated[
+    datetime,
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2025-10-20T03:31:07.518204Z"]}
+    ),
+]
+
+# Ids by what they are of, so that the examples of the documentation tell one story.
+A_CLASS = "3f0a4a57-5b6c-4a0e-9d0c-1f6a2f0c7c11"
+A_SESSION = "8d1f6c52-7a3e-4f0b-b0c4-52d1b7a9e620"
+A_STUDENT = "c2e7a9b4-16d8-4b7f-8f3a-9b0d5e4c3a21"
+A_TEACHER = "6b4d2f10-93c5-4e8a-a7d6-0c1b2a3f4e5d"
+ClassId = Annotated[UUID, Field(examples=[A_CLASS])]
+SessionId = Annotated[UUID, Field(examples=[A_SESSION])]
+StudentId = Annotated[UUID, Field(examples=[A_STUDENT])]
+UserId = Annotated[UUID, Field(examples=[A_TEACHER])]
 
 
 def ends_after_start(start: time | None, end: time | None, pointer: str) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 from app.db import Database, Transaction
 from app.documents import Document, instant
 from app.errors import AccessDenied, Conflict, Flaw, Invalid
-from app.schemas.classes import Class, ClassChange, ClassDraft
+from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.services import access
 from app.services.access import Actor, check
 from app.services.admin.audit_service import RECORD, author
@@ -100,7 +100,7 @@ _GET = {True: _get_sql(_WITH_STUDENTS), False: _get_sql(_WITH_COUNT)}
 
 async def list_classes(
     db: Database, actor: Actor, *, roster: bool, archived: bool
-) -> Document[list[Class]]:
+) -> Document[list[ClassDetails]]:
     """The actor's classes (an admin's are all), by code and section."""
     row = await db.row(_LIST[roster], actor.user_id, archived)
     check(row)
@@ -109,7 +109,7 @@ async def list_classes(
 
 async def get_class(
     db: Database | Transaction, actor: Actor, class_id: UUID, *, roster: bool = True
-) -> Document[Class]:
+) -> Document[ClassDetails]:
     """One class, archived or not."""
     row = await db.row(_GET[roster], actor.user_id, class_id)
     check(row)
@@ -136,7 +136,7 @@ END AS verdict, (SELECT id FROM made) AS id
 """
 
 
-async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Document[Class]:
+async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Document[ClassDetails]:
     """A new class of the actor's own, or of `teacher_id` when an admin says so."""
     async with db.transaction() as tx:
         with _duplicates_named():
@@ -197,7 +197,7 @@ SELECT {access.VERDICT}, EXISTS (SELECT FROM changed) AS changed,
 
 async def update_class(
     db: Database, actor: Actor, class_id: UUID, change: ClassChange
-) -> Document[Class]:
+) -> Document[ClassDetails]:
     """Change what was given; giving the class to another teacher is the admins'."""
     given = [column for column in _COLUMNS if column in change.model_fields_set]
     if "teacher_id" in given and change.teacher_id is None:
@@ -254,7 +254,7 @@ async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
         await tx.find_row(_ARCHIVE if archives else _REMOVE, *author(actor), class_id)
 
 
-async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[Class]:
+async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[ClassDetails]:
     """Bring an archived class back; for one that is not archived nothing changes."""
     async with db.transaction() as tx:
         check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))

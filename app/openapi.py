@@ -1,0 +1,289 @@
+"""The OpenAPI document, shaped for the people and the generators that read it.
+
+It says what the routes and models say. The differences to what FastAPI writes by itself:
+
+- It is OpenAPI 3.0, which client generators know thoroughly; 3.1 is new to many of them.
+- Every body, sent or answered, has a whole example. Models give the telling values beside
+  their fields; the rest is filled in from the types.
+- Refusals and headers are described once and referred to.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
+
+from app import problems
+from app.errors import (
+    AccessDenied,
+    AppError,
+    Conflict,
+    Flaw,
+    Invalid,
+    Malformed,
+    NotFound,
+    NotSignedIn,
+    Stale,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    UnsupportedMedia,
+)
+
+Part = dict[str, Any]
+
+TITLE = "AIMS Attendance API"
+
+_ABOUT = """\
+Attendance for universities: classes, rosters, sessions, marks, statistics.
+
+**To try it on this page** with the demo of `./aims up`: take an ID token from the demo's
+stand-in for Google (its address stands under *Sign-in* in the terminal), send it to
+*Sign in with Google*, press **Authorize** and paste the `token` of the answer. The examples are
+of the demo's people; ids are your own: take one from *List classes*.
+
+**What holds everywhere:**
+
+- JSON in camelCase; dates `2025-10-26`, times `09:00`, instants in UTC with `Z`.
+- Every refusal is a [problem document](https://www.rfc-editor.org/rfc/rfc9457): `detail` is a
+  sentence to show, `code` a stable word to act on, and for a 422 `errors` says where.
+- 401: sign in with Google again. 503: try again after `Retry-After` seconds.
+- Every write may be sent again after a lost answer.
+- `X-Request-ID` names the request; send your own, or get one.
+- In a `PATCH` what is left out stays, and null clears what can be empty.
+"""
+
+_TAGS = {
+    "Sign-in": "Google's ID token for a token of this API.",
+    "People": "The signed-in person.",
+    "Classes": "Classes and who is enrolled in them. Teachers see their own, admins all.",
+    "Timetable": "The weekly slots of a class, and single occurrences moved elsewhere.",
+    "Attendance": "Open a session, mark its students, read who changed what.",
+    "Statistics": "Attendance counted, for each student of a class.",
+    "Administration": "The allow-list, users, student records and the audit log. Admins only.",
+    "Health": "For load balancers and people who wonder. No sign-in.",
+}
+
+_REFUSALS: tuple[tuple[str, AppError], ...] = (
+    (
+        "Not JSON, or a header that cannot be read",
+        Malformed("The body is not valid JSON in UTF-8.", code="malformed_json"),
+    ),
+    (
+        "Not signed in, or no longer allowed: sign in again",
+        NotSignedIn("Sign in first: send Authorization: Bearer and your token."),
+    ),
+    ("Not the actor's to see or change", AccessDenied("Access denied")),
+    ("There is no such thing", NotFound("There is no such class.")),
+    (
+        "It conflicts with what is stored",
+        Conflict("This class is archived. Restore it to change it.", code="class_archived"),
+    ),
+    (
+        "The session has changed since the version in `If-Match`",
+        Stale("Somebody else has changed this attendance since. Reload it and try again."),
+    ),
+    ("Larger than 2 MiB", TooLarge("The request is larger than 2 MiB.")),
+    (
+        "Not the media type this takes",
+        UnsupportedMedia("Send JSON, with Content-Type: application/json."),
+    ),
+    (
+        "A mistake in the request; `errors` says where",
+        Invalid(
+            "The request has a mistake (/updates/0/rollNo): This is required.",
+            code="validation_failed",
+            flaws=(Flaw("/updates/0/rollNo", "required", "This is required."),),
+        ),
+    ),
+    (
+        "Too many failed sign-ins from this address",
+        TooMany("Too many failed sign-ins from here. Please wait a minute.", retry_after=60),
+    ),
+    ("The server failed", AppError("Something went wrong on our side. Please try again.")),
+    (
+        "The database cannot answer just now; `Retry-After` says when to try again",
+        Unavailable(
+            "The database cannot answer just now. Please try again in a moment.",
+            code="database_unavailable",
+            retry_after=1,
+        ),
+    ),
+)
+_REQUEST_ID = "0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10"
+_DONE = {"200": "Done", "201": "Made", "204": "Gone"}
+
+
+def _header(description: str, example: str | int) -> Part:
+    kind = "integer" if isinstance(example, int) else "string"
+    return {"description": description, "schema": {"type": kind}, "example": example}
+
+
+_HEADERS = {
+    "X-Request-ID": _header("The id of the request: the caller's, or a new one", _REQUEST_ID),
+    "ETag": _header("The version of the session, for `If-Match`", '"3"'),
+    "Link": _header(
+        'The next page, where there is one: `<address>; rel="next"`',
+        '<http://127.0.0.1:8000/admin/students?cursor=23%2Fcs%2F107>; rel="next"',
+    ),
+    "Retry-After": _header("Seconds to wait before trying again", 1),
+    "WWW-Authenticate": _header("Always `Bearer`", "Bearer"),
+}
+
+
+def document_of(routes: Sequence[BaseRoute], version: str) -> Part:
+    """The whole document of these routes."""
+    document = get_openapi(
+        title=TITLE,
+        version=version,
+        openapi_version="3.0.3",
+        description=_ABOUT,
+        license_info={"name": "MIT", "url": "https://opensource.org/license/mit"},
+        servers=[{"url": "/", "description": "The server that gave this document"}],
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+        routes=routes,
+    )
+    components = document["components"]
+    components["schemas"] = _with_problem(components["schemas"])
+    for method, operation in _operations(document):
+        _narrow(operation, method, components["schemas"])
+    _speak_3_0(components["schemas"], components["schemas"])
+    _speak_3_0(document["paths"], components["schemas"])
+    components["headers"] = _HEADERS
+    components["responses"] = dict(_refusal(*known) for known in _REFUSALS)
+    for _, operation in _operations(document):
+        _shape(operation, components["schemas"])
+    for schema in components["schemas"].values():
+        if schema["type"] == "object":
+            # The values that models give are now in the examples of the bodies.
+            schema.pop("example", None)
+    return document
+
+
+def _operations(document: Part) -> Iterator[tuple[str, Part]]:
+    for item in document["paths"].values():
+        yield from item.items()
+
+
+def _with_problem(schemas: Part) -> Part:
+    """The schemas by name, with our model of a refusal instead of FastAPI's."""
+    own = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    ours = {**schemas, **own.pop("$defs"), "Problem": own}
+    kept = sorted(ours.keys() - {"HTTPValidationError", "ValidationError"})
+    return {name: ours[name] for name in kept}
+
+
+def _narrow(operation: Part, method: str, schemas: Part) -> None:
+    """Leave out what is true of the model and useless or dangerous to a client."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        schema.pop("description", None)  # the parameter has it
+        if "anyOf" in schema:
+            schema |= _not_null(schema)  # nothing in an address is null
+    if method == "patch":
+        (body,) = operation["requestBody"]["content"].values()
+        for field in _resolved(body["schema"], schemas)["properties"].values():
+            # What is left out stays: a client that sent defaults would undo what is stored.
+            field.pop("default", None)
+
+
+def _speak_3_0(part: Any, schemas: Part) -> None:
+    """Say in OpenAPI 3.0 what Pydantic says in JSON Schema, and drop titles made from names."""
+    for inner in part.values() if isinstance(part, dict) else part:
+        if isinstance(inner, dict | list):
+            _speak_3_0(inner, schemas)
+    if not isinstance(part, dict):
+        return
+    if isinstance(part.get("title"), str):
+        del part["title"]
+    if isinstance(part.get("examples"), list):
+        part["example"] = part.pop("examples")[0]
+    if "const" in part:
+        part["enum"] = [part.pop("const")]
+    if "anyOf" in part:
+        kind = _not_null(part)
+        part |= {"type": _resolved(kind, schemas)["type"], "nullable": True, **kind}
+    if "$ref" in part and len(part) > 1:
+        # Beside a reference 3.0 takes no notice of anything.
+        part["allOf"] = [{"$ref": part.pop("$ref")}]
+
+
+def _not_null(schema: Part) -> Part:
+    """Takes the choice between null and something out of the schema, and gives that something."""
+    kinds: list[Part] = schema.pop("anyOf")
+    (kind,) = (kind for kind in kinds if kind != {"type": "null"})
+    return kind
+
+
+def _refusal(meaning: str, error: AppError) -> tuple[str, Part]:
+    """A refusal under its name among the components."""
+    names = ["X-Request-ID"]
+    names += [name for name in problems.headers(error) if name in _HEADERS]
+    content: Part = {
+        "schema": {"$ref": f"#/components/schemas/{problems.Problem.__name__}"},
+        "example": problems.document(error, _REQUEST_ID),
+    }
+    return _name(error), {
+        "description": meaning,
+        "headers": _references("headers", names),
+        "content": {"application/problem+json": content},
+    }
+
+
+def _name(error: AppError) -> str:
+    return error.title.title().replace(" ", "")
+
+
+_NAMES = {str(error.status): _name(error) for _, error in _REFUSALS}
+
+
+def _references(kind: str, names: Sequence[str]) -> Part:
+    return {name: {"$ref": f"#/components/{kind}/{name}"} for name in names}
+
+
+def _shape(operation: Part, schemas: Part) -> None:
+    operation.setdefault("security", [])
+    for body in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" not in body:
+            body["example"] = example_of(body["schema"], schemas)
+    for status, response in operation["responses"].items():
+        if status in _NAMES:
+            (reference,) = _references("responses", [_NAMES[status]]).values()
+            operation["responses"][status] = reference
+            continue
+        response["description"] = _DONE[status]
+        response["headers"] = _references("headers", ["X-Request-ID", *response.get("headers", {})])
+        for body in response.get("content", {}).values():
+            body["example"] = example_of(body["schema"], schemas)
+
+
+def example_of(schema: Part, schemas: Part, given: Any = None) -> Any:
+    """An example of the schema: the values that are given, the rest made from its types."""
+    if given is None and schema.get("nullable"):
+        return None
+    schema = _resolved(schema, schemas)
+    kind, given = schema.get("type"), given or schema.get("example", given)
+    if kind == "object" and "properties" in schema:
+        given = given or {}
+        return {
+            name: example_of(field, schemas, given.get(name))
+            for name, field in schema["properties"].items()
+            if name in given or name in schema.get("required", ())
+        }
+    if kind == "array":
+        items = [None] if given is None else given
+        return [example_of(schema["items"], schemas, item) for item in items]
+    if given is not None:
+        return given
+    if "enum" in schema:
+        return schema["enum"][0]
+    raise LookupError(f"There is no example of {schema}")
+
+
+def _resolved(schema: Part, schemas: Part) -> Part:
+    """The schema that a reference means."""
+    while "$ref" in schema or "allOf" in schema:
+        reference = schema.get("$ref") or schema["allOf"][0]["$ref"]
+        schema = schemas[reference.rpartition("/")[2]]
+    return schema

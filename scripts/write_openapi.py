@@ -1,0 +1,21 @@
+"""Writes docs/openapi.json anew: the OpenAPI document, for those who generate clients from it."""
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from app.main import document  # noqa: E402
+
+FILE = ROOT / "docs" / "openapi.json"
+
+
+def text() -> str:
+    """The document as the file holds it."""
+    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

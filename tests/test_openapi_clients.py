@@ -1,0 +1,147 @@
+"""The OpenAPI document is one that good clients are made from, and its examples are true."""
+
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator
+from pydantic import TypeAdapter
+
+from app.problems import Problem
+from app.services.admin.faculty_csv import read_entries
+from scripts.write_openapi import FILE, text
+from tests.support import MODELS, ROUTES
+from tests.test_authorization import MARKS, TABLE, Scene, scene
+from tests.test_openapi import DOCUMENT, OPERATIONS, answers_of, every_part
+
+__all__ = ["scene"]  # a fixture, used by its name
+
+BODIES = {
+    route.operation_id: TypeAdapter(route.body_field.field_info.annotation)
+    for route in ROUTES
+    if route.body_field
+}
+NAMES = {operation["operationId"]: operation for operation in OPERATIONS.values()}
+SENT = {
+    name: body["example"]
+    for name, operation in NAMES.items()
+    for kind, body in operation.get("requestBody", {}).get("content", {}).items()
+    if kind == "application/json"
+}
+ANSWERED = [
+    (name, status, body["example"])
+    for name, operation in NAMES.items()
+    for status, answer in answers_of(operation).items()
+    for body in answer.get("content", {}).values()
+]
+
+
+def test_the_committed_file_is_the_apps_document() -> None:
+    assert FILE.read_text(encoding="utf-8") == text(), (
+        "docs/openapi.json is old. Renew it: .venv/bin/python scripts/write_openapi.py"
+    )
+
+
+def test_the_document_is_valid_openapi() -> None:
+    OpenAPIV30SpecValidator(DOCUMENT).validate()
+
+
+def test_every_body_has_an_example() -> None:
+    assert SENT.keys() == BODIES.keys()
+    bodies = [part for part in every_part(DOCUMENT) if "schema" in part and "in" not in part]
+    headers = DOCUMENT["components"]["headers"].values()
+    assert all("example" in part for part in [*bodies, *headers])
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_every_example_of_a_request_is_one(name: str) -> None:
+    BODIES[name].validate_json(json.dumps(SENT[name]))
+
+
+def test_the_example_of_a_csv_is_one() -> None:
+    content = NAMES["uploadAllowedEmails"]["requestBody"]["content"]
+    (entry,) = read_entries(content["text/csv"]["example"].encode())
+    assert entry.name == "Devika Demo"
+
+
+@pytest.mark.parametrize(("name", "status", "example"), ANSWERED)
+def test_every_example_of_an_answer_is_one(name: str, status: str, example: Any) -> None:
+    model = MODELS[name] if int(status) < 400 else TypeAdapter(Problem)
+    model.validate_json(json.dumps(example))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", sorted(SENT.keys() - {"signIn"}))
+async def test_every_example_of_a_request_works(scene: Scene, name: str) -> None:
+    case, body = TABLE[name], dict(SENT[name])
+    for field, thing in (("classId", "class"), ("otherId", "other")):
+        if field in body:
+            body[field] = scene.ids[thing]
+    meera = scene.stage.meera
+    if name == "markStudents":
+        await meera.put(scene.fill("/classes/{class}/students"), SENT["putRoster"])
+    path = scene.fill(case.path).partition("?")[0]
+    answer = await meera.request(case.method, path, json=body)
+    assert answer.status_code == case.admin, answer.text
+
+
+@pytest.mark.anyio
+async def test_the_examples_of_refusals_are_what_the_server_says(scene: Scene) -> None:
+    asha, class_ = scene.stage.asha, scene.fill("/classes/{class}")
+    marks = scene.fill("/attendance/sessions/{session}/statuses")
+    somewhere = "/classes/00000000-0000-4000-8000-000000000000"
+    json_, empty = {"Content-Type": "application/json"}, {"updates": [{"status": "late"}]}
+    refusals = [
+        await asha.post("/classes", content="{", headers=json_),
+        await scene.stage.nobody.get("/classes"),
+        await scene.stage.bilal.get(class_),
+        await asha.get(somewhere),
+        await asha.put(marks, MARKS, headers={"If-Match": '"99"'}),
+        await asha.post("/classes", content=" " * 3_000_000, headers=json_),
+        await asha.post("/classes", content="x", headers={"Content-Type": "text/plain"}),
+        await asha.put(marks, empty),
+        await asha.delete(class_) and await asha.patch(class_, {"name": "Archived"}),
+    ]
+    described = {
+        body["example"]["status"]: body["example"]
+        for answer in DOCUMENT["components"]["responses"].values()
+        for body in answer["content"].values()
+    }
+    for refusal in refusals:
+        example = {**described[refusal.status_code], "instance": refusal.json()["instance"]}
+        assert refusal.json() == example
+
+
+def test_what_travels_in_headers_is_declared() -> None:
+    def declaring(header: str) -> set[str]:
+        return {
+            f"{name} {status}"
+            for name, operation in NAMES.items()
+            for status, answer in answers_of(operation).items()
+            if header in answer["headers"]
+        }
+
+    every = {
+        f"{name} {status}" for name, operation in NAMES.items() for status in operation["responses"]
+    }
+    assert declaring("X-Request-ID") == every
+    assert declaring("ETag") == {"openSession 200", "getSession 200", "markStudents 200"}
+    paged = {
+        name for name, operation in NAMES.items() if '"name": "cursor"' in json.dumps(operation)
+    }
+    assert declaring("Link") == {f"{name} 200" for name in paged}
+    assert declaring("WWW-Authenticate") == {name for name in every if name.endswith("401")}
+    assert declaring("Retry-After") == {name for name in every if name[-3:] in ("429", "503")}
+
+
+def test_nobody_undoes_anything_by_sending_the_defaults_of_a_patch() -> None:
+    for operation in (op for name, op in OPERATIONS.items() if name.startswith("patch")):
+        ((_, body),) = operation["requestBody"]["content"].items()
+        fields = DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+        assert not [field for field in fields["properties"].values() if "default" in field]
+
+
+def test_the_tags_are_described_in_the_order_of_the_page() -> None:
+    used = list(dict.fromkeys(op["tags"][0] for op in OPERATIONS.values()))
+    assert [tag["name"] for tag in DOCUMENT["tags"]] == used
+    assert all(tag["description"] for tag in DOCUMENT["tags"])
