@@ -38,10 +38,10 @@ TITLE = "AIMS Attendance API"
 _ABOUT = """\
 Attendance for universities: classes, rosters, sessions, marks, statistics.
 
-**To try it on this page** with the demo of `./aims up`: take an ID token from the demo's
-stand-in for Google (its address stands under *Sign-in* in the terminal), send it to
-*Sign in with Google*, press **Authorize** and paste the `token` of the answer. The examples are
-of the demo's people; ids are your own: take one from *List classes*.
+**To try it** in `/docs` with the demo of `./aims up`: take an ID token from the demo's stand-in
+for Google (its address stands under *Sign-in* in the terminal), send it to *Sign in with Google*,
+press **Authorize** and paste the `token` of the answer. The examples are of the demo's people;
+ids differ everywhere: take one from *List classes*.
 
 **What holds everywhere:**
 

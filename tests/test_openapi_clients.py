@@ -1,6 +1,8 @@
 """The OpenAPI document is one that good clients are made from, and its examples are true."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.test_openapi import DOCUMENT, OPERATIONS, answers_of, every_part
 
 __all__ = ["scene"]  # a fixture, used by its name
 
+CLIENT = Path("clients/typescript")
 BODIES = {
     route.operation_id: TypeAdapter(route.body_field.field_info.annotation)
     for route in ROUTES
@@ -110,6 +113,18 @@ async def test_the_examples_of_refusals_are_what_the_server_says(scene: Scene) -
     for refusal in refusals:
         example = {**described[refusal.status_code], "instance": refusal.json()["instance"]}
         assert refusal.json() == example
+
+
+def test_what_the_clients_are_made_with_is_pinned_and_names_no_registry() -> None:
+    package = json.loads((CLIENT / "package.json").read_text())
+    lock = (CLIENT / "package-lock.json").read_text()
+    for version in (package["dependencies"] | package["devDependencies"]).values():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    first, *packages = json.loads(lock)["packages"].values()
+    assert first["dependencies"] == package["dependencies"]
+    assert all("integrity" in entry for entry in packages)
+    assert '"resolved"' not in lock
+    assert "registry" not in lock
 
 
 def test_what_travels_in_headers_is_declared() -> None:

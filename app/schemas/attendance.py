@@ -141,6 +141,14 @@ class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
         return self
 
 
+_ANOTHER_MARK = {
+    "rollNo": "23/CS/108",
+    "name": "Kavya C. Demo",
+    "status": "absent",
+    "recognizedByAi": False,
+}
+
+
 class Mark(
     Answer,
     json_schema_extra=example(
@@ -160,14 +168,17 @@ class Mark(
     marked_at: Instant
 
 
-class Rejected(Answer, json_schema_extra=example(rollNo="22/ME/014", code="not_enrolled")):
+class Rejected(Answer):
     """A roll number that was not marked. `not_enrolled`: not in this class."""
 
     roll_no: str
     code: str
 
 
-class Marks(Answer, json_schema_extra=example(version=1)):
+class Marks(
+    Answer,
+    json_schema_extra=example(version=1, statuses=[{}, _ANOTHER_MARK], rejected=[]),
+):
     """All marks of the session after the request, and the roll numbers it left out."""
 
     session_id: SessionId
