@@ -216,7 +216,11 @@ def test_setup_env_writes_fresh_secrets_once(checkout: Checkout, tmp_path: Path)
         assert stat.S_IMODE((copy.path / ".env").stat().st_mode) == 0o600
         written.append(dotenv_values(copy.path / ".env"))
     one, two = written
-    assert {name for name in one if one[name] != two[name]} == {"JWT_SECRET", "DATABASE_URL"}
+    assert {name for name in one if one[name] != two[name]} == {
+        *("JWT_SECRET", "DATABASE_URL"),
+        *("POSTGRES_PASSWORD", "PGADMIN_PASSWORD"),
+    }
+    assert f"//aims:{one['POSTGRES_PASSWORD']}@" in str(one["DATABASE_URL"])
     assert one.keys() == dotenv_values(checkout.path / ".env.example").keys()
     assert "aims_pass" not in str(one)
     before = (copies[0].path / ".env").read_text()
