@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlencode
 
 import asyncpg
 import httpx2
@@ -38,6 +39,9 @@ SECRET = "a secret of the test suite that is long enough"
 DOMAIN = "demo.university.example"
 ZONE = "Asia/Kolkata"
 TEMPLATE_LOCK = 41_075
+# The app of the tests has no more rights than the one of a careful installation.
+APP_ROLE = ROOT / "deploy" / "app_role.sql"
+AS_APP = {"role": "aims_app"}
 CAST = {
     "asha": "teacher",
     "bilal": "teacher",
@@ -79,8 +83,8 @@ def migrate(url: str, revision: str = "head") -> None:
 def template_name() -> str:
     """Names the template after what made it, so that an old one is never taken."""
     digest = sha256()
-    for migration in sorted(Path("alembic/versions").glob("*.py")):
-        digest.update(migration.read_bytes())
+    for file in (*sorted(Path("alembic/versions").glob("*.py")), APP_ROLE):
+        digest.update(file.read_bytes())
     return f"aims_template_{digest.hexdigest()[:12]}"
 
 
@@ -95,6 +99,9 @@ def template(server_url: str) -> str:
         if not await server.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
             await server.execute(f"CREATE DATABASE {name}")
             await asyncio.to_thread(migrate, on_server(server_url, name))
+            owner = await asyncpg.connect(on_server(server_url, name))
+            await owner.execute(APP_ROLE.read_text())
+            await owner.close()
         await server.close()
 
     asyncio.run(make())
@@ -202,7 +209,9 @@ class Stage:
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection inside a transaction that is undone when the test ends."""
-    connection = await asyncpg.connect(database_url, server_settings=server_settings(ZONE))
+    connection = await asyncpg.connect(
+        database_url, server_settings=server_settings(ZONE) | AS_APP
+    )
     transaction = connection.transaction()
     await transaction.start()
     yield connection
@@ -223,7 +232,7 @@ async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
     """The app with a real pool, for what needs several connections. Emptied afterwards."""
     connection = await asyncpg.connect(database_url)
     async with (
-        open_database(database_url, ZONE) as database,
+        open_database(f"{database_url}&{urlencode(AS_APP)}", ZONE) as database,
         _open_stage(connection, app, database, None) as stage,
     ):
         yield stage

@@ -39,7 +39,9 @@ async def no_database(stage: Stage) -> AsyncIterator[Database]:
 
 async def break_phone_numbers(stage: Stage) -> None:
     """Make the database refuse a roster in a way that no code expects, quoting a phone number."""
+    await stage.connection.execute("SET ROLE NONE")  # an owner may, the app may not
     await stage.connection.execute("CREATE UNIQUE INDEX ON students (phone)")
+    await stage.connection.execute("SET ROLE aims_app")
 
 
 async def crash(stage: Stage, room: Classroom, **more: Any) -> httpx2.Response:

@@ -1,0 +1,34 @@
+-- The role of a server that cannot rewrite history. The owner of the tables runs this after
+-- every migration; it can be run again at any time:
+--
+--     psql attendance -f deploy/app_role.sql
+--
+-- and gives the role, once, to whomever the server connects as: GRANT aims_app TO aims.
+
+BEGIN;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'aims_app') THEN
+        CREATE ROLE aims_app NOLOGIN;
+    END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA public TO aims_app;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM aims_app;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
+
+-- What is true now. Users are disabled and sessions stay: neither is ever deleted.
+GRANT INSERT, UPDATE ON users, attendance_sessions TO aims_app;
+GRANT INSERT, UPDATE, DELETE ON
+    allowed_emails, students, classes, class_schedules, class_reschedules, class_students,
+    attendance_statuses
+TO aims_app;
+
+-- What was true once, and who did it: added to, never changed, never taken away.
+GRANT INSERT ON audit_log, attendance_batches, superseded_statuses TO aims_app;
+-- When two records of one student become one, the marks of old change their owner, nothing else.
+GRANT UPDATE (student_id, recorded_for) ON superseded_statuses TO aims_app;
+
+COMMIT;
