@@ -17,7 +17,13 @@ from app.models import Base
 MIGRATION_LOCK = 7_310_265_417
 QUEUE_SECONDS = 60  # for another migration to end
 LOCK_SECONDS = 5  # for a table that the running service uses
-LOCK_NOT_AVAILABLE = "55P03"
+# What PostgreSQL may refuse that the person who migrates can do something about.
+REFUSALS = {
+    "55P03": "Somebody holds a lock that the migration needs: nothing was changed. Try again.",
+    "42501": "The user of DATABASE_URL may not change the schema: migrate as the tables' owner.",
+    "28000": "The database does not know the user of DATABASE_URL: nothing was changed.",
+    "28P01": "The database refuses the password of DATABASE_URL's user: nothing was changed.",
+}
 
 
 def include_object(thing: object, name: str | None, kind: str, *_: object) -> bool:
@@ -64,9 +70,10 @@ def run() -> None:
     except (OSError, asyncpg.PostgresError) as error:
         sys.exit(f"The database does not answer ({type(error).__name__}): nothing was changed.")
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+        refusal = REFUSALS.get(getattr(error.orig, "sqlstate", None) or "")
+        if refusal is None:
             raise
-        sys.exit("Somebody holds a lock that the migration needs: nothing was changed. Try again.")
+        sys.exit(refusal)
 
 
 run()

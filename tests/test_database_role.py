@@ -8,9 +8,8 @@ import pytest
 
 from app.models import Base
 from tests.conftest import APP_ROLE, Stage
+from tests.processes import Checkout
 from tests.support import checksum
-
-pytestmark = pytest.mark.anyio
 
 HISTORY = ("audit_log", "attendance_batches", "superseded_statuses")
 FORBIDDEN = [
@@ -29,6 +28,7 @@ FORBIDDEN = [
 ]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("statement", FORBIDDEN)
 async def test_the_app_cannot_rewrite_history(stage: Stage, statement: str) -> None:
     assert await stage.connection.fetchval("SELECT current_user") == "aims_app"
@@ -39,6 +39,7 @@ async def test_the_app_cannot_rewrite_history(stage: Stage, statement: str) -> N
     assert await checksum(stage.connection) == before
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("table", Base.metadata.tables)
 async def test_the_role_knows_every_table(stage: Stage, table: str) -> None:
     may = "SELECT has_table_privilege('aims_app', $1, $2)"
@@ -46,6 +47,7 @@ async def test_the_role_knows_every_table(stage: Stage, table: str) -> None:
     assert await stage.connection.fetchval(may, table, "INSERT")
 
 
+@pytest.mark.anyio
 async def test_the_script_takes_back_what_was_granted_by_hand(own_database_url: str) -> None:
     may = "SELECT has_column_privilege('aims_app', 'audit_log', 'action', 'UPDATE')"
     owner = await asyncpg.connect(own_database_url)
@@ -55,3 +57,20 @@ async def test_the_script_takes_back_what_was_granted_by_hand(own_database_url: 
     await owner.execute(APP_ROLE.read_text())
     assert not await owner.fetchval(may)
     await owner.close()
+
+
+def test_the_app_can_say_that_there_is_nothing_to_migrate_and_no_more(
+    checkout: Checkout, own_database_url: str
+) -> None:
+    ours = checkout.having(DATABASE_URL=f"{own_database_url}&role=aims_app")
+    ours.must("alembic upgrade head")
+    said = ours.refuse("alembic downgrade -1")
+    assert said.splitlines()[-1].endswith("migrate as the tables' owner.")
+
+
+def test_a_migration_by_somebody_unknown_is_one_sentence(
+    checkout: Checkout, own_database_url: str
+) -> None:
+    unknown = own_database_url.replace("://aims@", "://ravi@")
+    said = checkout.having(DATABASE_URL=unknown).refuse("alembic upgrade head")
+    assert said == ("The database does not know the user of DATABASE_URL: nothing was changed.\n")
