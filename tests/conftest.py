@@ -36,6 +36,7 @@ from tests.support import OneConnection, Person, client_of, one_connection_datab
 
 CLIENT_ID = "app.demo.university.example"
 SECRET = "a secret of the test suite that is long enough"
+NEEDED = {"JWT_SECRET": SECRET, "GOOGLE_CLIENT_ID": CLIENT_ID}
 DOMAIN = "demo.university.example"
 ZONE = "Asia/Kolkata"
 TEMPLATE_LOCK = 41_075
@@ -141,8 +142,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture
 def installed(checkout: Checkout, own_database_url: str) -> Checkout:
     """The checkout with all that production needs."""
-    needed = {"JWT_SECRET": SECRET, "GOOGLE_CLIENT_ID": CLIENT_ID}
-    return checkout.having(DATABASE_URL=own_database_url, **needed)
+    return checkout.having(DATABASE_URL=own_database_url, **NEEDED)
 
 
 async def admit(url: str, name: str = "asha", role: str = "teacher") -> str:
@@ -209,9 +209,7 @@ class Stage:
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection inside a transaction that is undone when the test ends."""
-    connection = await asyncpg.connect(
-        database_url, server_settings=server_settings(ZONE) | AS_APP
-    )
+    connection = await asyncpg.connect(database_url, server_settings=server_settings(ZONE) | AS_APP)
     transaction = connection.transaction()
     await transaction.start()
     yield connection

@@ -19,9 +19,9 @@ from dotenv import dotenv_values
 from app.cli.serve import serve
 from app.config import Settings, load_settings
 from app.middleware import MAX_BODY_BYTES
+from tests.conftest import NEEDED
 from tests.dockerfile import COMMANDS, sent_to_docker, stages
 from tests.processes import ROOT, Checkout, Server
-from tests.test_servers import NEEDED
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
