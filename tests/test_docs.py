@@ -1,0 +1,194 @@
+"""What the pages name is there, and what they list is complete."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from app import errors, problems
+from app.cli import commands
+from app.config import Settings
+from app.errors import AppError, Invalid
+from app.metrics import Metrics
+from app.services.admin.faculty_csv import read_entries
+from tests.processes import ROOT
+from tests.test_config import FOR_COMPOSE
+
+GIVEN = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+PAGES = sorted(subprocess.run(GIVEN, cwd=ROOT, capture_output=True, text=True).stdout.split())
+SOURCES = [path for path in sorted((ROOT / "app").rglob("*.py")) if path.name != "openapi.py"]
+
+# Names in capitals that are settings of other programs, or of a page's own shell and requests.
+OTHERS = {
+    *("FORWARDED_ALLOW_IPS", "BACKEND_PASSWORD", "PGPASSWORD"),
+    *("ID_TOKEN", "API", "GOOGLE", "JWT", "CLASS", "SESSION", "TZ"),
+}
+# What only commands are refused with, who show the sentence and no code.
+IN_COMMANDS = {
+    *((422, "invalid_name"), (422, "invalid_email"), (422, "account_not_allowed")),
+    (409, "conflict"),
+}
+# Refusals of the framework: their codes are looked up, with one for all statuses we don't name.
+BY_FRAMEWORK = {*problems._CODES.items(), ("other", "refused")}
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_a_page_names_exists(page: str) -> None:
+    rooms = r"app|tests|docs|deploy|scripts|alembic|clients|bench|initdb|\.ci|services"
+    for name in re.findall(rf"(?<![\w./])((?:{rooms})/[\w./-]*\w)", text_of(page)):
+        found = (ROOT / name, ROOT / "app" / name, (ROOT / page).parent / name)
+        assert any(path.exists() for path in found), name
+    for name in re.findall(r"`(\w+\.py)`", text_of(page)):
+        assert list(ROOT.glob(f"*/**/{name}")), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_a_page_names_exists(page: str) -> None:
+    text = re.sub(r"^ *```python\n.*?^ *```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\$\{?[A-Z_]+", "", text)
+    named = re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b[A-Z][A-Z_]+(?==)", text)
+    ours = {name.upper() for name in Settings.model_fields}
+    assert {name.removesuffix("_FILE") for name in named} <= ours | FOR_COMPOSE | OTHERS | {"NAME"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_a_page_names_exists(page: str) -> None:
+    text = text_of(page).replace("\\\n", " ")
+    for line in re.findall(r"(?:\./aims|app\.cli|`aims) ([a-z][^\n`|#]*)", text):
+        words = line.split()
+        command: Any = get_command(commands)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0).strip(".,;:)")]
+            if not words:
+                break
+        parameters = [
+            option for known in command.params for option in (*known.opts, *known.secondary_opts)
+        ]
+        options = {word for word in words if word.startswith("--")}
+        assert options <= {*parameters, "--help"}, line
+
+
+def constants(node: ast.AST) -> set[str]:
+    return {
+        part.value
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+
+
+def calls() -> Iterator[tuple[str, ast.Call]]:
+    """Every call in the application, by the name of what is called."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                yield node.func.id, node
+
+
+def refusals() -> set[tuple[object, str]]:
+    """Status and code of everything the code raises."""
+    found: set[tuple[object, str]] = set()
+    for name, call in calls():
+        if name == "refused_query":
+            found |= {(Invalid.status, code) for code in constants(call.args[1])}
+        kind = getattr(errors, name, None)
+        if not (isinstance(kind, type) and issubclass(kind, AppError)):
+            continue
+        given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+        codes = constants(given[0]) if given else {kind.code}
+        found |= {(kind.status, code) for code in codes if (kind, code) != (AppError, "refused")}
+    return found | BY_FRAMEWORK
+
+
+def places() -> set[str]:
+    """Codes of places in `errors`."""
+    found = {code for name, call in calls() if name == "Flaw" for code in constants(call.args[1])}
+    for name, call in calls():
+        if name in ("PydanticCustomError", "refused_query"):
+            found |= constants(call.args[0 if name == "PydanticCustomError" else 1])
+    try:
+        read_entries(b"email,role,name\nx,y,\x01\n")
+    except Invalid as refused:
+        found |= {flaw.code for flaw in refused.flaws}
+    return found | {*problems._FLAW_CODES.values()} | problems._FLAW_SENTENCES.keys()
+
+
+def table(mark: str) -> list[list[str]]:
+    """The cells of the table that follows the mark in the page for app developers."""
+    after = text_of("docs/for-app-developers.md").partition(f"<!-- {mark}")[2].partition("\n|")[2]
+    rows = after.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_developers_page_says_what_to_do_about_every_code() -> None:
+    said = {
+        (int(status) if status.isdigit() else status, code)
+        for status, codes, _ in table("codes")
+        for code in re.findall(r"`(\w+)`", codes)
+    }
+    assert said == refusals() - IN_COMMANDS
+
+
+def test_the_developers_page_explains_every_code_of_a_place() -> None:
+    assert {code for codes, _ in table("places") for code in re.findall(r"`(\w+)`", codes)} == (
+        places()
+    )
+
+
+def test_the_sign_in_page_explains_every_refusal_of_a_sign_in() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text_of("docs/google-sign-in.md"), re.MULTILINE)
+    assert {(int(status), code) for status, code in rows} <= refusals()
+    sources = [*(ROOT / "app" / "auth").glob("*.py"), ROOT / "app/services/auth_service.py"]
+    raised = set(re.findall(r'code="(\w+)"', "".join(path.read_text() for path in sources)))
+    assert raised - {"malformed_json"} <= {code for _, code in rows}
+
+
+def test_the_administrators_page_names_real_figures_and_acts() -> None:
+    page = text_of("docs/administration.md")
+    metrics = Metrics()
+    metrics._requests.labels("GET", "-", "200").inc()
+    metrics._seconds.labels("GET", "-").observe(1)
+    metrics._refusals.labels("not_found").inc()
+    known = set(re.findall(r"\baims_\w+", metrics.text().decode()))
+    assert set(re.findall(r"\baims_\w+", page)) <= known
+    acts = page.partition("The actions are ")[2].partition(". ")[0]
+    services = "".join(path.read_text() for path in (ROOT / "app" / "services").rglob("*.py"))
+    for act in re.findall(r"`(\w+)`", acts):
+        assert f"'{act}'" in services
+
+
+@pytest.mark.parametrize(
+    ("file", "heading"),
+    [("requirements.in", "## The server"), ("requirements-dev.in", "## Development")],
+)
+def test_every_dependency_says_what_it_is_for(file: str, heading: str) -> None:
+    lines = (ROOT / file).read_text().splitlines()
+    wanted = {re.split(r"[\[;]", line)[0] for line in lines if line[:1].isalpha()}
+    chapter = text_of("docs/dependencies.md").partition(heading)[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+?) \| (.+) \|$", chapter, re.MULTILINE)
+    assert {name for name, _, _ in rows} == wanted
