@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from app.services.admin.faculty_csv import read_entries
 from tests.processes import ROOT
 from tests.test_config import FOR_COMPOSE
 
-GIVEN = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-PAGES = sorted(subprocess.run(GIVEN, cwd=ROOT, capture_output=True, text=True).stdout.split())
+PAGES = [
+    str(path.relative_to(ROOT))
+    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")))
+]
 SOURCES = [path for path in sorted((ROOT / "app").rglob("*.py")) if path.name != "openapi.py"]
 
 # Names in capitals that are settings of other programs, or of a page's own shell and requests.
