@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from app.config import Settings
 
@@ -59,7 +61,9 @@ class Checkout:
     def having(self, **variables: str) -> "Checkout":
         return replace(self, variables=self.variables | variables)
 
-    def start(self, line: str) -> "subprocess.Popen[str]":
+    def start(
+        self, line: str, output: "int | IO[str]" = subprocess.PIPE
+    ) -> "subprocess.Popen[str]":
         """Start a command line; `aims` is the one of this checkout."""
         words = shlex.split(line)
         if words[0] == "aims":
@@ -69,7 +73,7 @@ class Checkout:
             cwd=self.path,
             env=clean_environment() | self.variables,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
         )
@@ -101,22 +105,26 @@ class Checkout:
     def serving(self, line: str) -> Iterator["Server"]:
         """The server of the command line, in which `{port}` is a free one."""
         port = free_port()
-        server = Server(self.start(line.format(port=port)), port)
-        try:
-            server.await_health()
-            yield server
-        finally:
+        # A file, since a pipe that nobody reads fills up with log lines and holds up the server.
+        with tempfile.TemporaryFile("w+") as output:
+            server = Server(self.start(line.format(port=port), output), port, output)
             try:
-                if server.process.poll() is None:
-                    server.stop()
+                server.await_health()
+                yield server
             finally:
-                server.process.kill()
+                try:
+                    if server.process.poll() is None:
+                        server.stop()
+                finally:
+                    server.process.kill()
+                    server.process.wait()
 
 
 @dataclass(frozen=True)
 class Server:
     process: "subprocess.Popen[str]"
     port: int
+    output: IO[str]
 
     def get(self, path: str, token: str = "") -> tuple[int, str]:
         """The status and the body of an answer."""
@@ -133,7 +141,7 @@ class Server:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise AssertionError(self.process.communicate()[0])
+                raise AssertionError(self.said())
             try:
                 self.get("/health/live")
                 return
@@ -148,5 +156,10 @@ class Server:
 
     def wait(self) -> tuple[int, str]:
         """The exit code of the stopping server and what it said."""
-        said, _ = self.process.communicate(timeout=STOP_SECONDS)
-        return self.process.returncode, said
+        self.process.wait(STOP_SECONDS)
+        return self.process.returncode, self.said()
+
+    def said(self) -> str:
+        """All that the server has said."""
+        self.output.seek(0)
+        return self.output.read()

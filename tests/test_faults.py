@@ -185,7 +185,7 @@ def test_nothing_answered_is_lost_when_the_server_is_killed(installed: Checkout)
             with Teacher(server, token, session) as teacher:
                 time.sleep(0.5)
                 server.process.kill()
-                server.process.communicate()
+                server.process.wait()
             writes += teacher.writes
     assert sum(write.status == 200 for write in writes) > ROUNDS
     check_nothing_lost(writes, recorded(installed))
