@@ -58,7 +58,7 @@ _TAGS = {
     "Sign-in": "Google's ID token for a token of this API.",
     "People": "The signed-in person.",
     "Classes": "Classes and who is enrolled in them. Teachers see their own, admins all.",
-    "Timetable": "The weekly slots of a class, and single occurrences moved elsewhere.",
+    "Timetable": "When classes meet: weekly slots, single occurrences moved, terms, holidays.",
     "Attendance": "Open a session, mark its students, read who changed what.",
     "Statistics": "Attendance counted, for each student of a class.",
     "Administration": "The allow-list, users, student records and the audit log. Admins only.",

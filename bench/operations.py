@@ -160,7 +160,7 @@ OPERATIONS = (
         "B",
         "my four classes with rosters",
         _plain("GET", "/classes"),
-        _script(class_service._LIST[True], USER, "false"),
+        _script(class_service._LIST[True], USER, "false", "'current'"),
     ),
     Operation(
         "C1",

@@ -53,6 +53,7 @@ MOVE = {
     "rescheduledStartTime": "15:00",
     "rescheduledEndTime": "16:00",
 }
+SPRING = {"name": "Spring 2026", "firstDay": "2026-01-05", "lastDay": "2026-05-15"}
 MARKS = {"updates": [{"rollNo": ROLLS[0], "status": "absent"}]}
 
 TABLE = {
@@ -76,6 +77,18 @@ TABLE = {
     "getReschedule": _of_class("GET", "/reschedules/{move}", 200),
     "replaceReschedule": _of_class("PUT", "/reschedules/{move}", 200, MOVE),
     "removeReschedule": _of_class("DELETE", "/reschedules/{move}", 204),
+    "listOccurrences": Case("GET", "/occurrences?date=2025-10-20", 200, 200, 200),
+    "listClassOccurrences": _of_class("GET", "/occurrences?from=2025-10-20&to=2025-10-30", 200),
+    "getClassCalendar": _of_class("GET", "/calendar.ics", 200),
+    "getCalendar": Case("GET", "/calendar?from=2025-10-20", 200, 200, 200),
+    "listTerms": _of_admins("GET", "/terms", 200),
+    "addTerm": _of_admins("POST", "/terms", 201, SPRING),
+    "changeTerm": _of_admins("PATCH", "/terms/{term}", 200, {"name": "Renamed"}),
+    "removeTerm": _of_admins("DELETE", "/terms/{unused}", 204),
+    "listHolidays": _of_admins("GET", "/holidays", 200),
+    "addHoliday": _of_admins("POST", "/holidays", 201, {"name": "Fair", "firstDay": "2025-11-03"}),
+    "changeHoliday": _of_admins("PATCH", "/holidays/{holiday}", 200, {"lastDay": "2025-11-01"}),
+    "removeHoliday": _of_admins("DELETE", "/holidays/{holiday}", 204),
     "openSession": Case(
         "POST",
         "/attendance/sessions",
@@ -143,7 +156,22 @@ async def scene(stage: Stage, room: Classroom) -> Scene:
         "SELECT id FROM allowed_emails WHERE email = $1", stage.bilal.email
     )
     ids |= {"entry": str(entry), "user": str(stage.bilal.user_id)}
+    ids |= await _calendar_of(stage)
     return Scene(stage, {**ids, "session": session})
+
+
+async def _calendar_of(stage: Stage) -> dict[str, str]:
+    """Two terms, to one of which no class belongs, and a holiday."""
+    autumn = {"name": "Autumn 2025", "firstDay": "2025-07-21", "lastDay": "2025-12-05"}
+    summer = {"name": "Summer 2025", "firstDay": "2025-05-20", "lastDay": "2025-07-10"}
+    made = {
+        "term": await stage.meera.post("/admin/terms", autumn),
+        "unused": await stage.meera.post("/admin/terms", summer),
+        "holiday": await stage.meera.post(
+            "/admin/holidays", {"name": "Fair", "firstDay": "2025-10-31"}
+        ),
+    }
+    return {name: answer.json()["id"] for name, answer in made.items()}
 
 
 def test_every_route_is_in_the_table() -> None:

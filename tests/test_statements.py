@@ -17,8 +17,8 @@ from app.services import (
     marking_service,
     roster_service,
     stats_service,
-    timetable_service,
 )
+from app.services.timetable import occurrence_service, reschedule_service, slot_service
 from tests import test_authorization
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import ZONE, Stage, copy_of
@@ -51,6 +51,12 @@ WRITES = {
     "changeUser": 5,
     "changeStudent": 3,
     "mergeStudents": 14,
+    "addTerm": 2,
+    "changeTerm": 2,
+    "removeTerm": 2,
+    "addHoliday": 2,
+    "changeHoliday": 2,
+    "removeHoliday": 2,
 }
 COST = {name: 1 for name, case in TABLE.items() if case.method == "GET"} | WRITES
 
@@ -182,16 +188,23 @@ ROLL_KEYS = [f"23/cs/{n}" for n in range(200, 260)]
 
 
 CLASS, SESSION, ACTOR, TODAY = "{class}", "{session}", "{actor}", str(today())
+NOW = f"{TODAY} 12:00"
 MARKS = (ROLL_KEYS, ROLL_KEYS, ["late"] * 60, [False] * 60, [None] * 60, [None] * 60)
 
 # Each with values for its parameters.
 STATEMENTS: dict[str, tuple[Any, ...]] = {
     "me": (auth_service._ME, ACTOR),
     "sign_in": (auth_service._SIGN_IN, "teacher7@demo.university.example", "sub", "Name"),
-    "list_classes": (class_service._LIST[True], ACTOR, False),
+    "list_classes": (class_service._LIST[True], ACTOR, False, "current"),
     "get_class": (class_service._GET[True], ACTOR, CLASS),
-    "list_slots": (timetable_service._LIST_SLOTS, ACTOR, CLASS),
-    "list_moves": (timetable_service._LIST_MOVES, ACTOR, CLASS, None, None),
+    "list_slots": (slot_service._LIST_SLOTS, ACTOR, CLASS),
+    "list_moves": (reschedule_service._LIST_MOVES, ACTOR, CLASS, None, None),
+    "occurrences_of_class": (
+        *(occurrence_service._OF_CLASS, ACTOR, CLASS),
+        *("2025-10-01", "2025-10-31", NOW),
+    ),
+    "occurrences_on_date": (occurrence_service._ON_DATE, ACTOR, "2025-10-03", NOW),
+    "plan": (occurrence_service._PLAN, ACTOR, CLASS, "2025-09-01", "2026-04-01", NOW),
     "find_session": (attendance_service._FIND, ACTOR, CLASS, "2025-10-03", None, TODAY, "09:30"),
     "open_session": (attendance_service._OPEN, ACTOR, CLASS, "2025-10-20", "09:00", "10:00", None),
     "list_sessions": (attendance_service._LIST, ACTOR, CLASS, *[None] * 4, 200),

@@ -38,13 +38,13 @@ from app.services import (
     class_service,
     marking_service,
     roster_service,
-    timetable_service,
 )
 from app.services.access import Actor
 from app.services.admin import allow_list_service, user_service
 from app.services.admin.allow_list_service import Entry
 from app.services.demo import dating_service
 from app.services.demo.dating_service import Happened
+from app.services.timetable import reschedule_service, slot_service
 
 WEEKS = 8
 
@@ -134,7 +134,7 @@ async def _timetable(
 ) -> None:
     for slot in course.slots:
         draft = {"dayOfWeek": slot.weekday, "startTime": slot.start, "endTime": slot.end}
-        await timetable_service.add_slot(db, teacher, class_id, SlotDraft.model_validate(draft))
+        await slot_service.add_slot(db, teacher, class_id, SlotDraft.model_validate(draft))
     for move in course.moves:
         original, moved_to = dates_of(move, today)
         draft = {
@@ -144,7 +144,7 @@ async def _timetable(
             "rescheduledEndTime": move.to.end,
             "reason": move.reason,
         }
-        await timetable_service.add_reschedule(
+        await reschedule_service.add_reschedule(
             db, teacher, class_id, RescheduleDraft.model_validate(draft)
         )
 

@@ -8,6 +8,7 @@ from app.models.attendance import (
 )
 from app.models.audit import AuditEntry
 from app.models.base import Base
+from app.models.calendar import Holiday, Term
 from app.models.class_model import Class, ClassReschedule, ClassSchedule, ClassStudent
 from app.models.student import Student
 from app.models.user import AllowedEmail, Role, User
@@ -23,8 +24,10 @@ __all__ = [
     "ClassReschedule",
     "ClassSchedule",
     "ClassStudent",
+    "Holiday",
     "Role",
     "Student",
     "SupersededStatus",
+    "Term",
     "User",
 ]

@@ -18,14 +18,16 @@ from app.models.base import Base, Id, Now, OwnId
 class Class(Base):
     __tablename__ = "classes"
     __table_args__ = (
-        # One live class a teacher, code and section; archived ones may repeat.
+        # One live class a teacher, term, code and section; archived ones may repeat.
         Index(
             "uq_classes_live",
             "teacher_id",
+            "term_id",
             "code",
             "section",
             unique=True,
             postgresql_where=text("archived_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
         ),
     )
 
@@ -37,6 +39,7 @@ class Class(Base):
     teacher_type: Mapped[str | None]
     practical_group: Mapped[str | None]
     teacher_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    term_id: Mapped[UUID | None] = mapped_column(ForeignKey("terms.id"))
     created_at: Mapped[Now]
     updated_at: Mapped[Now]
     archived_at: Mapped[datetime | None]

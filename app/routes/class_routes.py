@@ -15,6 +15,13 @@ from app.services import class_service, roster_service
 router = APIRouter(prefix="/classes", tags=["Classes"], route_class=SignedInRoute)
 
 WithRoster = Annotated[bool, Query(description="false: no students, but how many there are")]
+TermChoice = Annotated[
+    str,
+    Query(
+        pattern="^(current|all|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+        description="The id of a term, `all`, or `current`: the term of today, else the latest",
+    ),
+]
 
 
 class RosterMode(StrEnum):
@@ -34,10 +41,16 @@ async def list_classes(
     call: Call,
     roster: WithRoster = True,
     archived: Annotated[bool, Query(description="true: the archived ones instead")] = False,
+    term: TermChoice = "current",
 ) -> Response:
-    """The classes of a teacher, or for an admin all, by code and section."""
+    """The classes of a teacher, or for an admin all, by code and section.
+
+    Those that belong to no term are shown with the current ones.
+    """
     return answer(
-        await class_service.list_classes(call.db, call.actor, roster=roster, archived=archived)
+        await class_service.list_classes(
+            call.db, call.actor, roster=roster, archived=archived, term=term
+        )
     )
 
 
@@ -50,7 +63,8 @@ async def list_classes(
     responses=problems_of(400, 401, 403, 409, 413, 415, 422),
 )
 async def create_class(body: ClassDraft, call: Call) -> Response:
-    """A class of one's own; an admin may name another `teacherId`."""
+    """A class of one's own; an admin may name another `teacherId`. One code and section may
+    be there once a term; without `termId` it is the current term."""
     return answer(await class_service.create_class(call.db, call.actor, body), status=201)
 
 

@@ -17,6 +17,7 @@ from app.schemas.words import (
     Label,
     Prose,
     StoredDate,
+    TermId,
     Text,
     UserId,
     Words,
@@ -47,7 +48,10 @@ class ClassDraft(
         code="CS301", name="Operating Systems", section="A", ltpPattern="3-0-0"
     ),
 ):
-    """A new class. Only an admin may name another `teacherId` than their own."""
+    """A new class. Only an admin may name another `teacherId` than their own.
+
+    Without `termId` it belongs to the current term, if any is defined.
+    """
 
     code: Label
     name: FilledName
@@ -56,10 +60,14 @@ class ClassDraft(
     teacher_type: Text | None = None
     practical_group: Text | None = None
     teacher_id: Id | None = None
+    term_id: Id | None = None
 
 
 class ClassChange(Words, json_schema_extra=example(name="Operating Systems", ltpPattern="3-0-0")):
-    """What to change; what is left out stays. Only an admin may change `teacherId`."""
+    """What to change; what is left out stays. Only an admin may change `teacherId`.
+
+    `termId` null takes the class out of its term.
+    """
 
     code: Label = ""
     name: FilledName = ""
@@ -68,6 +76,7 @@ class ClassChange(Words, json_schema_extra=example(name="Operating Systems", ltp
     teacher_type: Text | None = None
     practical_group: Text | None = None
     teacher_id: Id | None = None
+    term_id: Id | None = None
 
 
 class SlotDraft(Words, json_schema_extra=example(dayOfWeek=6, startTime="09:00", endTime="10:00")):
@@ -156,6 +165,7 @@ class ClassDetails(
     teacher_type: str | None
     practical_group: str | None
     teacher_id: UserId
+    term_id: TermId | None
     created_at: Instant
     updated_at: Instant
     archived_at: Instant | None

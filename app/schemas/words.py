@@ -223,10 +223,12 @@ Instant = Annotated[
 A_CLASS = "3f0a4a57-5b6c-4a0e-9d0c-1f6a2f0c7c11"
 A_SESSION = "8d1f6c52-7a3e-4f0b-b0c4-52d1b7a9e620"
 A_STUDENT = "c2e7a9b4-16d8-4b7f-8f3a-9b0d5e4c3a21"
+A_TERM = "b7a1d2c3-6e4f-4a5b-8c9d-0e1f2a3b4c5d"
 A_TEACHER = "6b4d2f10-93c5-4e8a-a7d6-0c1b2a3f4e5d"
 ClassId = Annotated[UUID, Field(examples=[A_CLASS])]
 SessionId = Annotated[UUID, Field(examples=[A_SESSION])]
 StudentId = Annotated[UUID, Field(examples=[A_STUDENT])]
+TermId = Annotated[UUID, Field(examples=[A_TERM])]
 UserId = Annotated[UUID, Field(examples=[A_TEACHER])]
 
 

@@ -14,8 +14,10 @@ from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.services import access
 from app.services.access import Actor, check
 from app.services.admin.audit_service import RECORD, author
+from app.services.calendar_service import CURRENT_TERM
 from app.services.roster_service import ROSTERS
-from app.services.timetable_service import MOVE, SLOT
+from app.services.timetable.reschedule_service import MOVE
+from app.services.timetable.slot_service import SLOT
 
 # From `listed`, the classes to show, to `documents`, one JSON object each.
 _PARTS = f"""
@@ -55,7 +57,7 @@ documents AS (
     CROSS JOIN LATERAL (
         SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
                l.teacher_type AS "teacherType", l.practical_group AS "practicalGroup",
-               l.teacher_id AS "teacherId",
+               l.teacher_id AS "teacherId", l.term_id AS "termId",
                {instant("l.created_at")} AS "createdAt",
                {instant("l.updated_at")} AS "updatedAt",
                {instant("l.archived_at")} AS "archivedAt",
@@ -70,18 +72,24 @@ _WITH_STUDENTS = _documents(ROSTERS, "coalesce(rosters.students, '[]') AS studen
 _WITH_COUNT = _documents(_COUNTS, 'coalesce(rosters.student_count, 0) AS "studentCount"')
 
 
+# $3 is the id of a term, `all` or `current`, which shows classes without a term as well.
 def _list_sql(documents: str) -> str:
     return f"""
 WITH {access.ACTOR},
 listed AS MATERIALIZED (
     SELECT c.* FROM classes c CROSS JOIN actor
     WHERE {access.MAY} AND (c.archived_at IS NOT NULL) = $2
+      AND CASE $3 WHEN 'all' THEN true
+                  WHEN 'current' THEN c.term_id IS NULL OR c.term_id = ({CURRENT_TERM})
+                  ELSE c.term_id::text = $3 END
 ),
 {documents}
 SELECT {access.SIGNED_OUT}, (
     SELECT coalesce(json_agg(document ORDER BY code COLLATE "C", section COLLATE "C", id), '[]')
     FROM documents
-)::text AS document
+)::text AS document, (
+    $3 IN ('all', 'current') OR EXISTS (SELECT FROM terms WHERE id::text = $3)
+) AS term_known
 """
 
 
@@ -99,11 +107,16 @@ _GET = {True: _get_sql(_WITH_STUDENTS), False: _get_sql(_WITH_COUNT)}
 
 
 async def list_classes(
-    db: Database, actor: Actor, *, roster: bool, archived: bool
+    db: Database, actor: Actor, *, roster: bool, archived: bool, term: str
 ) -> Document[list[ClassDetails]]:
-    """The actor's classes (an admin's are all), by code and section."""
-    row = await db.row(_LIST[roster], actor.user_id, archived)
+    """The actor's classes (an admin's are all) of a term, by code and section.
+
+    `term` is an id, `current` or `all`. Classes without a term are among the current ones.
+    """
+    row = await db.row(_LIST[roster], actor.user_id, archived, term.lower())
     check(row)
+    if not row["term_known"]:
+        raise _no_such_term("/query/term")
     return Document(row["document"])
 
 
@@ -123,8 +136,8 @@ owner AS MATERIALIZED (
 ),
 made AS (
     INSERT INTO classes (
-        teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group)
-    SELECT owner.id, $3, $4, $5, $6, $7, $8
+        teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group, term_id)
+    SELECT owner.id, $3, $4, $5, $6, $7, $8, coalesce($9, ({CURRENT_TERM}))
     FROM owner JOIN actor ON actor.role = 'admin' OR owner.id = actor.id
     RETURNING id
 )
@@ -137,9 +150,12 @@ END AS verdict, (SELECT id FROM made) AS id
 
 
 async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Document[ClassDetails]:
-    """A new class of the actor's own, or of `teacher_id` when an admin says so."""
+    """A new class of the actor's own, or of `teacher_id` when an admin says so.
+
+    Unless the draft names a term, it is one of the current term.
+    """
     async with db.transaction() as tx:
-        with _duplicates_named():
+        with _collisions_named():
             row = await tx.row(
                 _CREATE,
                 actor.user_id,
@@ -150,6 +166,7 @@ async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Documen
                 draft.ltp_pattern,
                 draft.teacher_type,
                 draft.practical_group,
+                draft.term_id,
             )
         check(row)
         if row["id"] is None:
@@ -165,6 +182,7 @@ _COLUMNS = (
     "teacher_type",
     "practical_group",
     "teacher_id",
+    "term_id",
 )
 
 # `$3` names the columns to change; the values follow in the order of `_COLUMNS`.
@@ -186,7 +204,7 @@ changed AS (
 ),
 recorded AS (
     {RECORD}
-    SELECT $1, $11, 'class_reassigned', 'class', id,
+    SELECT $1, $12, 'class_reassigned', 'class', id,
            jsonb_build_object('from', former, 'to', teacher_id)
     FROM changed WHERE teacher_id <> former
 )
@@ -204,7 +222,7 @@ async def update_class(
         raise _no_such_teacher()
     values: list[Any] = [getattr(change, column) for column in _COLUMNS]
     async with db.transaction() as tx:
-        with _duplicates_named():
+        with _collisions_named():
             row = await tx.row(_UPDATE, actor.user_id, class_id, given, *values, actor.request_id)
         check(row)
         if not row["changed"]:
@@ -258,19 +276,21 @@ async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[
     """Bring an archived class back; for one that is not archived nothing changes."""
     async with db.transaction() as tx:
         check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))
-        with _duplicates_named():
+        with _collisions_named():
             await tx.find_row(_RESTORE, *author(actor), class_id)
         return await get_class(tx, actor, class_id)
 
 
 @contextmanager
-def _duplicates_named() -> Iterator[None]:
+def _collisions_named() -> Iterator[None]:
     try:
         yield
     except asyncpg.UniqueViolationError:
         raise Conflict(
             "This teacher already has a class with this code and section.", code="class_exists"
         ) from None
+    except asyncpg.ForeignKeyViolationError:
+        raise _no_such_term("/termId") from None
 
 
 def _no_such_teacher() -> Invalid:
@@ -279,3 +299,8 @@ def _no_such_teacher() -> Invalid:
         code="unknown_teacher",
         flaws=(Flaw("/teacherId", "unknown_teacher", "There is no such teacher."),),
     )
+
+
+def _no_such_term(place: str) -> Invalid:
+    sentence = "There is no such term."
+    return Invalid(sentence, code="unknown_term", flaws=(Flaw(place, "unknown_term", sentence),))

@@ -1,0 +1,37 @@
+"""Terms, in which classes meet, and holidays, on which none does."""
+
+from datetime import date
+
+from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Now, OwnId
+
+
+class Term(Base):
+    """Terms may overlap: a summer course lies inside one."""
+
+    __tablename__ = "terms"
+    __table_args__ = (CheckConstraint("last_day >= first_day", name="ends_after_start"),)
+
+    id: Mapped[OwnId]
+    name: Mapped[str] = mapped_column(unique=True)
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    created_at: Mapped[Now]
+
+
+class Holiday(Base):
+    """A day without classes, or several in a row."""
+
+    __tablename__ = "holidays"
+    __table_args__ = (
+        CheckConstraint("last_day >= first_day", name="ends_after_start"),
+        UniqueConstraint("name", "first_day", "last_day"),
+    )
+
+    id: Mapped[OwnId]
+    name: Mapped[str]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    created_at: Mapped[Now]

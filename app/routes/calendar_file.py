@@ -1,0 +1,79 @@
+"""When a class meets, as an iCalendar file (RFC 5545)."""
+
+import re
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from fastapi import Response
+from icalendar import Calendar, Event, Timezone
+from pydantic import TypeAdapter
+
+from app.documents import Document
+from app.schemas.calendar import Occurrence, OccurrenceState, Plan
+
+_PLAN = TypeAdapter(Plan)
+_MARGIN = timedelta(days=366)
+
+
+def answer(document: Document[Plan], zone: ZoneInfo, now: datetime) -> Response:
+    """The plan of a class as a file that calendars open, in the institution's local times."""
+    plan = _PLAN.validate_json(document.json)
+    meetings = [met for met in plan.occurrences if _takes_place(met)]
+    calendar = Calendar()
+    calendar.add("prodid", "-//AIMS//Attendance//EN")
+    calendar.add("version", "2.0")
+    calendar.add("x-wr-calname", f"{plan.code} {plan.name}")
+    days = [met.date for met in meetings] or [now.date()]
+    calendar.add_component(_timezone(zone, min(days) - _MARGIN, max(days) + _MARGIN))
+    for met in meetings:
+        calendar.add_component(_event(met, zone, now))
+    disposition = f'attachment; filename="{_file_name(plan)}.ics"'
+    return Response(
+        calendar.to_ical(),
+        media_type="text/calendar",
+        headers={"Content-Disposition": disposition},
+    )
+
+
+def _takes_place(met: Occurrence) -> bool:
+    return met.moved_to is None and met.state is not OccurrenceState.HOLIDAY
+
+
+def _event(met: Occurrence, zone: ZoneInfo, now: datetime) -> Event:
+    event = Event()
+    event.add("uid", _uid(met))
+    event.add("dtstamp", now)
+    event.add("dtstart", datetime.combine(met.date, met.start, zone))
+    event.add("dtend", datetime.combine(met.date, met.end, zone))
+    event.add("summary", f"{met.code} {met.name} ({met.section})")
+    cancelled = met.state is OccurrenceState.CANCELLED
+    event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
+    return event
+
+
+def _uid(met: Occurrence) -> str:
+    """Named after the slot as the timetable has it: moved, it is the same event elsewhere."""
+    slot = met.moved_from or met
+    return f"{slot.date:%Y%m%d}T{slot.start:%H%M}-{met.class_id}@aims"
+
+
+def _timezone(zone: ZoneInfo, first: date, last: date) -> Timezone:
+    """The VTIMEZONE, with its changes as RFC 5545 has them: in the local time that ends.
+
+    The library gives them in the time that begins, an hour late when clocks go forward.
+    """
+    timezone = Timezone.from_tzinfo(zone, zone.key, first, last)
+    for change in timezone.subcomponents:
+        gained = change.TZOFFSETTO - change.TZOFFSETFROM
+        if gained > timedelta():
+            later = [start - gained for start, _ in change.rdates]
+            change.DTSTART -= gained
+            change.pop("RDATE", None)
+            if later:
+                change.add("RDATE", later)
+    return timezone
+
+
+def _file_name(plan: Plan) -> str:
+    """Code and section, as far as every system can spell them."""
+    return re.sub("[^A-Za-z0-9]+", "-", f"{plan.code}-{plan.section}").strip("-") or "class"

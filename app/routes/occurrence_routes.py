@@ -1,0 +1,103 @@
+"""`/occurrences` and `/classes/{id}/occurrences`: the teaching day, as JSON and for calendars."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.routes import calendar_file
+from app.routes.answers import READS, answer, check_range, problems_of, refused_query
+from app.schemas.calendar import Occurrence
+from app.schemas.words import StoredDate
+from app.services.timetable import occurrence_service
+from app.services.timetable.occurrence_service import MAX_DAYS
+
+router = APIRouter(tags=["Occurrences"], route_class=SignedInRoute)
+
+DAYS_BACK, DAYS_AHEAD = 7, 28
+# PostgreSQL's last date is infinite to asyncpg.
+_LAST = date.max.toordinal() - 1
+_FIRST = date.min.toordinal() + 1
+
+From = Annotated[
+    StoredDate | None, Query(alias="from", description="First date; without both, a week ago")
+]
+To = Annotated[
+    StoredDate | None, Query(alias="to", description="Last date; without both, in four weeks")
+]
+Day = Annotated[StoredDate | None, Query(alias="date", description="Without it today")]
+
+
+@router.get(
+    "/occurrences",
+    operation_id="listOccurrences",
+    summary="List what is on a date",
+    response_model=list[Occurrence],
+    responses=problems_of(401, 422),
+)
+async def list_occurrences(call: Call, day: Day = None) -> Response:
+    """Of the classes of a teacher, or for an admin of all, by start. Archived ones are left out."""
+    now = call.now()
+    return answer(await occurrence_service.on_date(call.db, call.actor, day or now.date(), now))
+
+
+@router.get(
+    "/classes/{id}/occurrences",
+    operation_id="listClassOccurrences",
+    summary="List when a class meets",
+    response_model=list[Occurrence],
+    responses=READS,
+)
+async def list_class_occurrences(
+    id: UUID, call: Call, first: From = None, last: To = None
+) -> Response:
+    """By date and start, inside the term of the class; at most 400 days at a time.
+
+    With one bound alone it is as many days from or up to there as without both.
+    """
+    now = call.now()
+    first, last = _range(first, last, now.date())
+    return answer(await occurrence_service.of_class(call.db, call.actor, id, first, last, now))
+
+
+def _range(first: date | None, last: date | None, today: date) -> tuple[date, date]:
+    if first is None and last is None:
+        return _days_from(today, -DAYS_BACK), _days_from(today, DAYS_AHEAD)
+    if last is None:
+        assert first is not None
+        last = _days_from(first, DAYS_BACK + DAYS_AHEAD)
+    if first is None:
+        first = _days_from(last, -DAYS_BACK - DAYS_AHEAD)
+    check_range(first, last)
+    if (last - first).days >= MAX_DAYS:
+        raise refused_query("to", "range_too_long", f"Ask for at most {MAX_DAYS} days at a time.")
+    return first, last
+
+
+def _days_from(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, _FIRST), _LAST))
+
+
+@router.get(
+    "/classes/{id}/calendar.ics",
+    operation_id="getClassCalendar",
+    summary="Get when a class meets, for calendars",
+    response_class=Response,
+    responses=READS
+    | {
+        200: {
+            "description": "An iCalendar file (RFC 5545)",
+            "content": {"text/calendar": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def get_class_calendar(id: UUID, call: Call) -> Response:
+    """All meetings of its term; without a term, those of 30 days back to 180 ahead.
+
+    Holidays are left out, and what was moved is where it went, as the same event.
+    """
+    now = call.now()
+    plan = await occurrence_service.plan(call.db, call.actor, id, now)
+    return calendar_file.answer(plan, call.zone, now)

@@ -1,0 +1,49 @@
+"""What weekly slots and moved occurrences share: the lock on their class, and refusals."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from app.db import Database
+from app.documents import Document
+from app.errors import Conflict, NotFound
+from app.services import access
+from app.services.access import Actor, check
+
+LOCK = f"{access.CHANGE_CLASS} SELECT {access.VERDICT}"
+
+
+async def remove(
+    db: Database, actor: Actor, class_id: UUID, own_id: UUID, statement: str, what: str
+) -> None:
+    """Run the statement that takes one of them from its class; `NotFound` if it is not there."""
+    async with db.transaction() as tx:
+        check(await tx.row(LOCK, actor.user_id, class_id))
+        if await tx.find_row(statement, class_id, own_id) is None:
+            raise missing(what)
+
+
+def found(row: asyncpg.Record, what: str) -> Document[Any]:
+    """The document of the row; `NotFound` if the class has no such thing."""
+    check(row)
+    if row["document"] is None:
+        raise missing(what)
+    return Document(row["document"])
+
+
+def missing(what: str) -> NotFound:
+    return NotFound(f"This class has no such {what}.")
+
+
+@contextmanager
+def moved_twice_named() -> Iterator[None]:
+    """Name the conflict of two moves of one occurrence."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError:
+        raise Conflict(
+            "Another reschedule already moves that occurrence.", code="already_rescheduled"
+        ) from None
