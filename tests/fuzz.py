@@ -169,6 +169,8 @@ async def assert_all_reads(room: Classroom, session: str | None = None) -> None:
         room.path,
         f"/attendance/sessions?classId={room.id}",
         f"/stats/classes/{room.id}/students",
+        f"{room.path}/occurrences",
+        f"{room.path}/calendar.ics",
         *([f"/attendance/sessions/{session}/history"] if session else []),
     ]
     for path in paths:

@@ -1,13 +1,26 @@
 """Terms and holidays, and which classes are of the current term."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.classroom import Classroom, classroom_of, today
 from tests.conftest import Stage
+from tests.fuzz import (
+    Sent,
+    accepted,
+    assert_all_reads,
+    drafts,
+    examples,
+    read,
+    send,
+    sent,
+    text_up_to,
+)
 from tests.support import Person
 from tests.test_admin import actions
 
@@ -118,6 +131,37 @@ async def test_only_dates_that_exist_are_days_of_the_calendar(stage: Stage, day:
         answer = await stage.meera.post(f"/admin/{kind}", {**AUTUMN, "lastDay": day})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == "/lastDay"
+
+
+ENTRY = {
+    "name": text_up_to(255),
+    "firstDay": st.dates(date(1, 1, 2), date(2025, 12, 31)).map(str),
+    "lastDay": st.dates(date(2026, 1, 1), date(9999, 12, 30)).map(str),
+}
+
+
+@pytest.mark.parametrize("kind", ["terms", "holidays"])
+@examples(40)
+@given(body=sent(drafts(ENTRY)), change=sent(drafts(ENTRY, tuple(ENTRY))))
+async def test_an_entry_is_stored_as_sent_or_refused(
+    stage: Stage, room: Classroom, kind: str, body: Sent, change: Sent
+) -> None:
+    answer = await send(stage.meera, "POST", f"/admin/{kind}", body)
+    if accepted(answer, body, 409):
+        stored = answer.json()
+        path = f"/admin/{kind}/{stored['id']}"
+        assert stored.items() >= shown(body.fields).items()
+        changed = await send(stage.meera, "PATCH", path, change)
+        if accepted(changed, change, 409):
+            stored |= {name: v for name, v in shown(change.fields).items() if v is not None}
+        assert stored in (await read(stage.asha, "/calendar"))[kind]
+        await assert_all_reads(room)
+        assert (await stage.meera.delete(path)).status_code == 204
+    await assert_all_reads(room)
+
+
+def shown(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: v.strip() if isinstance(v, str) else v for name, v in fields.items()}
 
 
 async def test_the_calendar_shows_everybody_what_touches_the_range(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import ZONE, Stage
 from tests.test_timetable import MONDAY, NEXT_MONDAY, add, move
 
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TERM = {"name": "Weeks", "firstDay": "2025-10-20", "lastDay": "2025-11-03"}
 
 
@@ -127,12 +128,12 @@ async def test_a_class_that_never_meets_has_an_empty_calendar(room: Classroom) -
     assert len(calendar.timezones) == 1
 
 
-@pytest.mark.parametrize("name", ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC",
-                                  "Australia/Lord_Howe", "America/Santiago"])  # fmt: skip
-def test_the_time_zone_in_the_file_is_that_of_the_institution(name: str) -> None:
-    zone = ZoneInfo(name)
-    now = datetime(2026, 6, 1, tzinfo=UTC)
-    occurrence = {
+ZONES = ["Europe/Paris", "America/Santiago", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
+
+
+def written_for(zone: str) -> bytes:
+    """The file of one meeting, on 1 June 2026, in that zone."""
+    met = {
         "classId": str(uuid4()),
         "code": "C",
         "name": "N",
@@ -141,21 +142,33 @@ def test_the_time_zone_in_the_file_is_that_of_the_institution(name: str) -> None
         "start": "09:00",
         "end": "10:00",
         "state": "upcoming",
-        "startsAt": now,
-        "endsAt": now,
+        "startsAt": NOON,
+        "endsAt": NOON,
         "sessionId": None,
         "holiday": None,
         "movedTo": None,
         "movedFrom": None,
     }
-    plan = Plan.model_validate(
-        {"code": "C", "name": "N", "section": "A", "occurrences": [occurrence]}
-    )
-    answer = calendar_file.answer(Document(plan.model_dump_json(by_alias=True)), zone, now)
-    written = bytes(answer.body)
-    read = Calendar.from_ical(written).timezones[0].to_tz(lookup_tzid=False)
+    plan = Plan.model_validate({"code": "C", "name": "N", "section": "A", "occurrences": [met]})
+    document = Document[Plan](plan.model_dump_json(by_alias=True))
+    return bytes(calendar_file.answer(document, ZoneInfo(zone), NOON).body)
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_the_time_zone_in_the_file_is_that_of_the_institution(name: str) -> None:
+    zone = ZoneInfo(name)
+    read = Calendar.from_ical(written_for(name)).timezones[0].to_tz(lookup_tzid=False)
     for hour in range(24 * 365):
-        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
-        wall = moment.astimezone(zone).replace(tzinfo=None)
-        if wall.replace(tzinfo=zone).astimezone(UTC) == moment:
+        wall = datetime(2026, 1, 1) + timedelta(hours=hour)
+        shown = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+        if shown == wall:  # not skipped
             assert read.utcoffset(wall) == zone.utcoffset(wall), wall
+
+
+def test_clocks_change_at_the_local_time_that_ends() -> None:
+    """RFC 5545, section 3.6.5: the onset is told in the time before it."""
+    written = written_for("Europe/Paris")
+    assert b"DTSTART:20260329T020000" in written
+    assert b"RDATE:20270328T020000" in written
+    assert b"DTSTART:20251026T030000" in written
+    assert b"RDATE:20261025T030000" in written

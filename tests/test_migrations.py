@@ -178,6 +178,27 @@ def test_every_step_goes_down_and_up(empty_url: str) -> None:
         assert ask(empty_url, DETAILS) == made
 
 
+TWO_TERMS = """
+INSERT INTO users (email, name) VALUES ('asha@demo.university.example', 'Asha Demo');
+INSERT INTO terms (name, first_day, last_day)
+VALUES ('Spring', '2025-01-06', '2025-05-16'), ('Autumn', '2025-07-21', '2025-12-05');
+INSERT INTO classes (code, name, section, teacher_id, term_id)
+SELECT 'CS301', t.name, 'A', u.id, t.id
+FROM users u, (SELECT id, name FROM terms UNION ALL SELECT NULL, 'None') t;
+"""
+LIVE = "SELECT name FROM classes WHERE archived_at IS NULL"
+
+
+def test_without_terms_the_class_of_the_latest_stays_live(empty_url: str) -> None:
+    command.upgrade(configuration(empty_url), "0003")
+    on(empty_url, lambda connection: connection.execute(TWO_TERMS))
+    command.downgrade(configuration(empty_url), "0002")
+    assert ask(empty_url, LIVE) == ["Autumn"]
+    assert ask(empty_url, "SELECT count(*) FROM classes") == [3]
+    command.upgrade(configuration(empty_url), "0003")
+    assert ask(empty_url, LIVE) == ["Autumn"]
+
+
 def test_no_extension_is_needed(own_database_url: str) -> None:
     assert ask(own_database_url, "SELECT extname FROM pg_extension") == ["plpgsql"]
 

@@ -172,7 +172,8 @@ async def test_the_session_is_of_what_meets_then_not_of_what_was_moved_away(
     )
     session = await room.open(MONDAY)
     await room.mark(session, {ROLLS[0]: "present"})
-    there = {o["end"]: (o["state"], o["sessionId"]) for o in await occurrences(room)}
+    that_day = await occurrences(room, **{"from": MONDAY, "to": MONDAY})
+    there = {o["end"]: (o["state"], o["sessionId"]) for o in that_day}
     assert there["10:00"] == ("moved", None)
     assert there["11:00"] == ("taken", session)
 

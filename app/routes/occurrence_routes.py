@@ -17,15 +17,14 @@ from app.services.timetable.occurrence_service import MAX_DAYS
 router = APIRouter(tags=["Occurrences"], route_class=SignedInRoute)
 
 DAYS_BACK, DAYS_AHEAD = 7, 28
-# PostgreSQL's last date is infinite to asyncpg.
-_LAST = date.max.toordinal() - 1
-_FIRST = date.min.toordinal() + 1
+# The ends of Python's calendar are infinite to asyncpg.
+_FIRST, _LAST = date.min.toordinal() + 1, date.max.toordinal() - 1
 
 From = Annotated[
-    StoredDate | None, Query(alias="from", description="First date; without both, a week ago")
+    StoredDate | None, Query(alias="from", description="First date; with neither given, a week ago")
 ]
 To = Annotated[
-    StoredDate | None, Query(alias="to", description="Last date; without both, in four weeks")
+    StoredDate | None, Query(alias="to", description="Last date; with neither given, in four weeks")
 ]
 Day = Annotated[StoredDate | None, Query(alias="date", description="Without it today")]
 
