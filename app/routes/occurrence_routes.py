@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.routes import calendar_file
@@ -99,4 +100,5 @@ async def get_class_calendar(id: UUID, call: Call) -> Response:
     """
     now = call.now()
     plan = await occurrence_service.plan(call.db, call.actor, id, now)
-    return calendar_file.answer(plan, call.zone, now)
+    # Writing some hundred events takes long enough to hold up the requests of others.
+    return await run_in_threadpool(calendar_file.answer, plan, call.zone, now)
