@@ -58,9 +58,11 @@ _TAGS = {
     "Sign-in": "Google's ID token for a token of this API.",
     "People": "The signed-in person.",
     "Classes": "Classes and who is enrolled in them. Teachers see their own, admins all.",
-    "Timetable": "When classes meet: weekly slots, single occurrences moved, terms, holidays.",
+    "Timetable": "The weekly slots of a class, and single occurrences moved elsewhere.",
+    "Occurrences": "When classes meet on dates, and whether attendance was taken.",
     "Attendance": "Open a session, mark its students, read who changed what.",
     "Statistics": "Attendance counted, for each student of a class.",
+    "Calendar": "Terms and holidays. Everybody reads them, admins keep them.",
     "Administration": "The allow-list, users, student records and the audit log. Admins only.",
     "Health": "For load balancers and people who wonder. No sign-in.",
 }

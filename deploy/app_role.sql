@@ -22,8 +22,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
 -- What is true now. Users are disabled and sessions stay: neither is ever deleted.
 GRANT INSERT, UPDATE ON users, attendance_sessions TO aims_app;
 GRANT INSERT, UPDATE, DELETE ON
-    allowed_emails, students, classes, class_schedules, class_reschedules, class_students,
-    attendance_statuses
+    allowed_emails, terms, holidays, students, classes, class_schedules, class_reschedules,
+    class_students, attendance_statuses
 TO aims_app;
 
 -- What was true once, and who did it: added to, never changed, never taken away.

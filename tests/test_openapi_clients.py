@@ -35,7 +35,8 @@ ANSWERED = [
     (name, status, body["example"])
     for name, operation in NAMES.items()
     for status, answer in answers_of(operation).items()
-    for body in answer.get("content", {}).values()
+    for kind, body in answer.get("content", {}).items()
+    if kind.endswith("json")
 ]
 
 

@@ -16,10 +16,11 @@ router = APIRouter(prefix="/classes", tags=["Classes"], route_class=SignedInRout
 
 WithRoster = Annotated[bool, Query(description="false: no students, but how many there are")]
 TermChoice = Annotated[
-    str,
+    str | None,
     Query(
         pattern="^(current|all|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
-        description="The id of a term, `all`, or `current`: the term of today, else the latest",
+        description="The id of a term, `all`, or `current`: the term of today, else the latest. "
+        "Without it `current`, and `all` for archived classes",
     ),
 ]
 
@@ -41,15 +42,16 @@ async def list_classes(
     call: Call,
     roster: WithRoster = True,
     archived: Annotated[bool, Query(description="true: the archived ones instead")] = False,
-    term: TermChoice = "current",
+    term: TermChoice = None,
 ) -> Response:
     """The classes of a teacher, or for an admin all, by code and section.
 
     Those that belong to no term are shown with the current ones.
     """
+    wanted = term or ("all" if archived else "current")
     return answer(
         await class_service.list_classes(
-            call.db, call.actor, roster=roster, archived=archived, term=term
+            call.db, call.actor, roster=roster, archived=archived, term=wanted
         )
     )
 

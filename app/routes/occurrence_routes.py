@@ -17,6 +17,7 @@ from app.services.timetable.occurrence_service import MAX_DAYS
 
 router = APIRouter(tags=["Occurrences"], route_class=SignedInRoute)
 
+_ICS = {"type": "string", "example": "BEGIN:VCALENDAR\r\n...\r\nEND:VCALENDAR\r\n"}
 DAYS_BACK, DAYS_AHEAD = 7, 28
 # The ends of Python's calendar are infinite to asyncpg.
 _FIRST, _LAST = date.min.toordinal() + 1, date.max.toordinal() - 1
@@ -89,7 +90,7 @@ def _days_from(day: date, days: int) -> date:
     | {
         200: {
             "description": "An iCalendar file (RFC 5545)",
-            "content": {"text/calendar": {"schema": {"type": "string"}}},
+            "content": {"text/calendar": {"schema": _ICS}},
         }
     },
 )

@@ -23,7 +23,7 @@ from app.schemas.words import (
 )
 
 HolidayId = Annotated[UUID, Field(examples=["d4c3b2a1-5f6e-4d7c-8b9a-1f0e2d3c4b5a"])]
-_A_TERM = {"name": "Autumn 2025", "firstDay": "2025-08-04", "lastDay": "2025-12-05"}
+_A_TERM = {"name": "Spring 2026", "firstDay": "2026-01-05", "lastDay": "2026-05-08"}
 _A_HOLIDAY = {"name": "Foundation day", "firstDay": "2025-10-24", "lastDay": "2025-10-24"}
 
 
@@ -68,7 +68,7 @@ class HolidayDraft(_Draft, json_schema_extra=example(**_A_HOLIDAY)):
     """Days without classes. `lastDay` left out: a single day."""
 
 
-class TermChange(_Change, json_schema_extra=example(lastDay="2025-12-12")):
+class TermChange(_Change, json_schema_extra=example(lastDay="2026-05-15")):
     """What to change of a term; what is left out stays."""
 
 
