@@ -97,6 +97,8 @@ OUR_CODES = frozenset(
         "invalid_score",
         "invalid_status",
         "invalid_time",
+        "last_day_before_first",
+        "one_of_user_id_and_email",
         "repeated_roll_number",
         "start_time_missing",
         "too_long",

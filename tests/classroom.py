@@ -1,7 +1,7 @@
 """A class to take attendance in, made through the API like the app makes it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -58,3 +58,29 @@ async def classroom_of(teacher: Person, code: str = "CS301", rolls: list[str] = 
     if rolls:
         await room.enrol(*rolls)
     return room
+
+
+def day(distance: int) -> date:
+    """The day that many days after today."""
+    return today() + timedelta(days=distance)
+
+
+def co_teacher(person: Person) -> dict[str, Any]:
+    """An entry of the list of teachers."""
+    return {"userId": str(person.user_id), "role": "co_teacher"}
+
+
+def substitute(
+    person: Person, since: int | None = None, until: int | None = None
+) -> dict[str, Any]:
+    """The same for a substitute; the days count from today."""
+    entry = {"userId": str(person.user_id), "role": "substitute"}
+    days = {"firstDay": since, "lastDay": until}
+    return entry | {name: str(day(n)) for name, n in days.items() if n is not None}
+
+
+async def share(room: Classroom, *teachers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Let these, and nobody else, work in the class besides its owner."""
+    answer = await room.teacher.put(f"{room.path}/teachers", {"teachers": list(teachers)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -2,7 +2,8 @@
 
 Asha teaches and owns the class most tests are about; Bilal teaches another; Meera is the
 admin; Ravi was taken off the allow-list, Divya was an admin and is now a teacher, Omar's
-account is disabled. All of them hold a token from before.
+account is disabled. Chitra and Esha teach; where a test says so, Chitra is a co-teacher of Asha's
+class and Esha was its substitute until yesterday. All of them hold a token from before.
 """
 
 import asyncio
@@ -50,6 +51,8 @@ CAST = {
     "ravi": "teacher",
     "divya": "admin",
     "omar": "admin",
+    "chitra": "teacher",
+    "esha": "teacher",
 }
 
 
@@ -200,6 +203,8 @@ class Stage:
     ravi: Person
     divya: Person
     omar: Person
+    chitra: Person
+    esha: Person
     nobody: Person
 
     async def count(self, table: str) -> int:

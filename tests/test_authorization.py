@@ -3,26 +3,35 @@
 A route that is missing here fails the suite.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.classroom import ROLLS, Classroom, classroom_of, today
+from tests.classroom import (
+    ROLLS,
+    Classroom,
+    classroom_of,
+    co_teacher,
+    share,
+    substitute,
+    today,
+)
 from tests.conftest import Stage
 from tests.support import ROUTES, Person, checksum
 
 pytestmark = pytest.mark.anyio
 
-PEOPLE = ("nobody", "asha", "bilal", "ravi", "divya", "omar", "meera")
+PEOPLE = ("nobody", "asha", "chitra", "esha", "bilal", "ravi", "divya", "omar", "meera")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A valid request, and what it answers Asha (the owner), Bilal and Divya, and Meera.
+    """A valid request, and what it answers Asha (the owner), Bilal, Divya and Esha, and Meera.
 
-    Everybody else is signed out: anonymous, taken off the list, disabled.
+    Chitra, the co-teacher, is answered like the owner unless `owners`. Everybody else is signed
+    out: anonymous, taken off the list, disabled.
     """
 
     method: str
@@ -31,15 +40,22 @@ class Case:
     stranger: int
     admin: int
     body: Any = None
+    owners: bool = False
 
     def expected(self, person: str) -> int:
         if person in ("nobody", "ravi", "omar"):
             return 401
+        if person == "chitra":
+            return self.stranger if self.owners else self.owner
         return {"asha": self.owner, "meera": self.admin}.get(person, self.stranger)
 
 
 def _of_class(method: str, rest: str, status: int, body: Any = None) -> Case:
     return Case(method, "/classes/{class}" + rest, status, 403, status, body)
+
+
+def _of_owners(method: str, rest: str, status: int, body: Any = None) -> Case:
+    return replace(_of_class(method, rest, status, body), owners=True)
 
 
 def _of_admins(method: str, path: str, status: int, body: Any = None) -> Case:
@@ -63,9 +79,11 @@ TABLE = {
         "POST", "/classes", 201, 201, 201, {"code": "N1", "name": "New", "section": "A"}
     ),
     "getClass": _of_class("GET", "", 200),
-    "updateClass": _of_class("PATCH", "", 200, {"name": "Renamed"}),
-    "deleteClass": _of_class("DELETE", "", 204),
-    "restoreClass": _of_class("POST", "/restore", 200),
+    "updateClass": _of_owners("PATCH", "", 200, {"name": "Renamed"}),
+    "deleteClass": _of_owners("DELETE", "", 204),
+    "restoreClass": _of_owners("POST", "/restore", 200),
+    "listTeachers": _of_class("GET", "/teachers", 200),
+    "putTeachers": _of_owners("PUT", "/teachers", 200, {"teachers": []}),
     "putRoster": _of_class("PUT", "/students?confirm=true", 200, {"students": []}),
     "listSlots": _of_class("GET", "/schedules", 200),
     "addSlot": _of_class("POST", "/schedules", 201, SLOT),
@@ -119,7 +137,8 @@ PUBLIC = {"signIn", "getHealth", "getLiveness", "getReadiness"}
 
 @dataclass
 class Scene:
-    """Asha's class with a slot, a move, a session and a mark; Bilal has a class of his own."""
+    """Asha's class with a slot, a move, a session and a mark, and Chitra and Esha as in the
+    cast; Bilal has a class of his own."""
 
     stage: Stage
     ids: dict[str, str]
@@ -148,6 +167,7 @@ async def scene(stage: Stage, room: Classroom) -> Scene:
     move = await stage.asha.post(f"{room.path}/reschedules", MOVE)
     session = await room.open("2025-10-20")
     await room.mark(session, {ROLLS[0]: "present"})
+    await share(room, co_teacher(stage.chitra), substitute(stage.esha, until=-1))
     await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
     ids = {"class": room.id, "slot": slot.json()["id"], "move": move.json()["id"]}
     students = (await room.document())["students"]

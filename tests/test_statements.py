@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from app.db import server_settings
+from app.schemas.roster import STUDENT_FIELDS
 from app.services import (
     attendance_service,
     auth_service,
@@ -17,7 +18,9 @@ from app.services import (
     marking_service,
     roster_service,
     stats_service,
+    teacher_service,
 )
+from app.services.admin import allow_list_service
 from app.services.timetable import occurrence_service, reschedule_service, slot_service
 from tests import test_authorization
 from tests.classroom import ROLLS, Classroom, today
@@ -36,6 +39,7 @@ WRITES = {
     "deleteClass": 3,
     "restoreClass": 3,
     "putRoster": 4,
+    "putTeachers": 5,
     "addSlot": 3,
     "changeSlot": 4,
     "removeSlot": 2,
@@ -161,6 +165,9 @@ INSERT INTO classes (code, name, section, teacher_id)
 SELECT 'CS' || n, 'Class ' || n, 'A', u.id
 FROM generate_series(1, 200) n
 JOIN users u ON u.email = format('teacher%s@demo.university.example', n);
+INSERT INTO class_teachers (class_id, user_id, role)
+SELECT c.id, u.id, 'co_teacher' FROM classes c JOIN users u ON u.id <> c.teacher_id
+WHERE hashtext(c.id::text || u.id) % 200 = 0;
 INSERT INTO class_schedules (class_id, day_of_week, start_time, end_time)
 SELECT id, day, '09:00', '10:00' FROM classes, generate_series(1, 5) day;
 INSERT INTO class_students (class_id, student_id, periods)
@@ -182,6 +189,7 @@ LARGE = {
     "attendance_sessions",
     "students",
     "class_students",
+    "class_teachers",
     "users",
 }
 ROLL_KEYS = [f"23/cs/{n}" for n in range(200, 260)]
@@ -219,6 +227,13 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "stats": (stats_service._CLASS, ACTOR, CLASS, False),
     "lock_roster": (roster_service._LOCK, ACTOR, CLASS),
     "roster": (roster_service._ROSTER, CLASS),
+    "apply_roster": (
+        *(roster_service._APPLY, ACTOR, CLASS, "request", True, [], []),
+        *(ROLL_KEYS, ROLL_KEYS, *[[None] * 60] * len(STUDENT_FIELDS), [None] * 60),
+    ),
+    "list_teachers": (teacher_service._LIST, ACTOR, CLASS),
+    "find_users": (teacher_service._FIND_USERS, [ACTOR, None], [None, "a@x.example"]),
+    "make_users": (allow_list_service._MAKE_USERS, ["a@x.example", "b@x.example"]),
 }
 OF_MARKS = ["list_sessions", "list_some_sessions", "get_session", "mark", "history", "stats"]
 
@@ -261,7 +276,8 @@ class Planner:
         if value is None:
             return "NULL"
         if isinstance(value, list):
-            return f"'{{{', '.join('NULL' if item is None else str(item) for item in value)}}}'"
+            items = ("NULL" if item is None else self._ids.get(item, str(item)) for item in value)
+            return f"'{{{', '.join(items)}}}'"
         return f"'{self._ids.get(value, value)}'"
 
 

@@ -110,7 +110,7 @@ async def _course(
         weeks = (occurrence.day - first).days / 7
         if enrolled(course, weeks) != rolls:
             rolls = enrolled(course, weeks)
-            await _roster(db, teacher, class_id, rolls, occurrence.day)
+            await _roster(db, teacher, class_id, present, rolls, occurrence.day)
         batches = batches_of(course, occurrence, rolls, weeks / WEEKS, now)
         session_id = await _open(db, teacher, class_id, course, occurrence, batches[0].at)
         happened += await _mark(db, teacher, admin, session_id, batches)
@@ -150,11 +150,19 @@ async def _timetable(
 
 
 async def _roster(
-    db: Database, teacher: Actor, class_id: UUID, rolls: list[str], day: date
+    db: Database, teacher: Actor, class_id: UUID, present: list[str], rolls: list[str], day: date
 ) -> None:
-    roster = Roster.model_validate({"students": [student(roll) for roll in rolls]})
+    joining = {roll: {"from": str(day)} for roll in rolls if roll not in present}
+    leaving = [roll for roll in present if roll not in rolls]
+    eve = str(day - timedelta(days=1))
+    roster = Roster.model_validate(
+        {
+            "students": [{**student(roll), **joining.get(roll, {})} for roll in rolls],
+            "withdrawals": [{"rollNo": roll, "lastDay": eve} for roll in leaving],
+        }
+    )
     await roster_service.put_roster(
-        db, teacher, class_id, roster, day, merge=False, dry_run=False, confirm=False
+        db, teacher, class_id, roster, merge=False, dry_run=False, confirm=False
     )
 
 

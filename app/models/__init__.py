@@ -9,7 +9,14 @@ from app.models.attendance import (
 from app.models.audit import AuditEntry
 from app.models.base import Base
 from app.models.calendar import Holiday, Term
-from app.models.class_model import Class, ClassReschedule, ClassSchedule, ClassStudent
+from app.models.class_model import (
+    Class,
+    ClassReschedule,
+    ClassSchedule,
+    ClassStudent,
+    ClassTeacher,
+    Cover,
+)
 from app.models.student import Student
 from app.models.user import AllowedEmail, Role, User
 
@@ -24,6 +31,8 @@ __all__ = [
     "ClassReschedule",
     "ClassSchedule",
     "ClassStudent",
+    "ClassTeacher",
+    "Cover",
     "Holiday",
     "Role",
     "Student",

@@ -1,10 +1,11 @@
-"""Classes, their weekly slots, the slots moved once, and who is enrolled.
+"""Classes, their weekly slots, the slots moved once, who teaches there and who is enrolled.
 
 What belongs to a class carries `class_id` first in its keys: a class's rows lie together
 on disk, and a distributed PostgreSQL can keep them on one node.
 """
 
 from datetime import date, datetime, time
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -87,10 +88,40 @@ class ClassReschedule(Base):
     created_at: Mapped[Now]
 
 
+class Cover(StrEnum):
+    """What somebody besides the owner is in a class."""
+
+    CO_TEACHER = "co_teacher"
+    SUBSTITUTE = "substitute"
+
+
+class ClassTeacher(Base):
+    """Who may work in a class besides its owner, from `first_day` to `last_day`, both included.
+
+    A day that is null leaves that side open.
+    """
+
+    __tablename__ = "class_teachers"
+    __table_args__ = (
+        CheckConstraint("role IN ('co_teacher', 'substitute')", name="role"),
+        CheckConstraint("last_day >= first_day", name="days_in_order"),
+    )
+
+    class_id: Mapped[UUID] = mapped_column(
+        ForeignKey("classes.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
+    role: Mapped[str]
+    first_day: Mapped[date | None]
+    last_day: Mapped[date | None]
+    created_at: Mapped[Now]
+
+
 class ClassStudent(Base):
     """An enrolment, one row per student and class; `periods` are ended, never deleted.
 
-    Enrolled now means the last period has no end.
+    On the roster are those whose last period is not over yet. At most one period of an
+    enrolment is not over, and between two of them lies a day at least.
     """
 
     __tablename__ = "class_students"

@@ -1,4 +1,4 @@
-"""`/classes`: classes and their rosters."""
+"""`/classes`: classes, who teaches there and who is enrolled."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +10,8 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, WRITES, answer, problems_of
 from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.schemas.roster import Roster, RosterOutcome
-from app.services import class_service, roster_service
+from app.schemas.teachers import ClassTeacher, TeacherList
+from app.services import class_service, roster_service, teacher_service
 
 router = APIRouter(prefix="/classes", tags=["Classes"], route_class=SignedInRoute)
 
@@ -119,6 +120,32 @@ async def restore_class(id: UUID, call: Call) -> Response:
     return answer(await class_service.restore_class(call.db, call.actor, id))
 
 
+@router.get(
+    "/{id}/teachers",
+    operation_id="listTeachers",
+    summary="List who teaches in a class",
+    response_model=list[ClassTeacher],
+    responses=READS,
+)
+async def list_teachers(id: UUID, call: Call) -> Response:
+    """The owner, then co-teachers and substitutes by name, each with their days."""
+    return answer(await teacher_service.list_teachers(call.db, call.actor, id))
+
+
+@router.put(
+    "/{id}/teachers",
+    operation_id="putTeachers",
+    summary="Replace the co-teachers and substitutes",
+    response_model=list[ClassTeacher],
+    responses=WRITES,
+)
+async def put_teachers(id: UUID, body: TeacherList, call: Call) -> Response:
+    """On their days they may do what the owner may, except rename, delete, give away or share
+    the class. Those not in the list may no more, from the next request on.
+    """
+    return answer(await teacher_service.put_teachers(call.db, call.actor, id, body))
+
+
 @router.put(
     "/{id}/students",
     operation_id="putRoster",
@@ -130,7 +157,9 @@ async def put_roster(
     id: UUID,
     body: Roster,
     call: Call,
-    mode: Annotated[RosterMode, Query(description="merge: only add")] = RosterMode.REPLACE,
+    mode: Annotated[
+        RosterMode, Query(description="merge: change only those who are named")
+    ] = RosterMode.REPLACE,
     dry_run: Annotated[
         bool, Query(alias="dryRun", description="Answer, but change nothing")
     ] = False,
@@ -138,6 +167,8 @@ async def put_roster(
 ) -> Response:
     """Students not in the list leave the roster and keep their history.
 
+    `from` of an entry is the first day of the enrolment; `withdrawals` names who leaves with a
+    last day of their own. Without them an enrolment begins today, or ended yesterday.
     A stored value that the actor may not change stays, and is named in `conflicts`.
     """
     return answer(
@@ -146,7 +177,6 @@ async def put_roster(
             call.actor,
             id,
             body,
-            call.now().date(),
             merge=mode is RosterMode.MERGE,
             dry_run=dry_run,
             confirm=confirm,

@@ -1,11 +1,12 @@
 """Classes, their weekly slots and the slots moved once."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, Strict, model_validator
 
-from app.schemas.roster import RosterStudent
+from app.schemas.roster import EnrolledStudent
 from app.schemas.words import (
     Answer,
     ClassId,
@@ -144,6 +145,15 @@ class Reschedule(
     reason: str | None
 
 
+class MyRole(StrEnum):
+    """What the actor is in a class today."""
+
+    OWNER = "owner"
+    CO_TEACHER = "co_teacher"
+    SUBSTITUTE = "substitute"
+    ADMIN = "admin"
+
+
 class ClassDetails(
     Answer,
     json_schema_extra=example(
@@ -151,6 +161,7 @@ class ClassDetails(
         name="Operating Systems",
         section="A",
         ltpPattern="3-0-0",
+        myRole="owner",
         schedule=[_A_SLOT],
         students=[{}],
     ),
@@ -166,10 +177,11 @@ class ClassDetails(
     practical_group: str | None
     teacher_id: UserId
     term_id: TermId | None
+    my_role: MyRole
     created_at: Instant
     updated_at: Instant
     archived_at: Instant | None
     schedule: list[Slot]
     reschedules: list[Reschedule]
-    students: list[RosterStudent] | None = None
+    students: list[EnrolledStudent] | None = None
     student_count: int | None = None

@@ -9,8 +9,10 @@ from pydantic_core import PydanticCustomError
 from app.schemas.words import (
     MAX_ENTRIES,
     Answer,
+    Date,
     Name,
     RollNo,
+    StoredDate,
     StudentId,
     Text,
     Words,
@@ -33,7 +35,8 @@ class RosterEntry(
 ):
     """A student as the app sends one. Unknown fields are ignored: the app sends extras.
 
-    A field left out, null or blank never erases a stored one.
+    A field left out, null or blank never erases a stored one. `from` is the first day of the
+    enrolment: of a new one (without it, today), or of the present one, which it moves.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -49,22 +52,43 @@ class RosterEntry(
     email: Text | None = None
     dtu_email: Text | None = None
     phone: Text | None = None
+    from_: Annotated[StoredDate | None, Field(alias="from")] = None
 
 
-STUDENT_FIELDS = tuple(name for name in RosterEntry.model_fields if name != "roll_no")
+STUDENT_FIELDS = tuple(
+    name for name in RosterEntry.model_fields if name not in ("roll_no", "from_")
+)
+
+
+class Withdrawal(Words):
+    """A student who leaves: after `lastDay`, or without it, after yesterday."""
+
+    roll_no: RollNo
+    last_day: StoredDate | None = None
 
 
 class Roster(Words):
+    """Who is in the class, and who leaves it on which day."""
+
     students: Annotated[list[RosterEntry], Field(max_length=MAX_ENTRIES)]
+    withdrawals: Annotated[list[Withdrawal], Field(default_factory=list, max_length=MAX_ENTRIES)]
 
     @model_validator(mode="after")
     def _each_roll_once(self) -> Self:
-        places = repeated_rolls(entry.roll_no for entry in self.students)
+        listed: dict[str, list[RosterEntry] | list[Withdrawal]] = {
+            "students": self.students,
+            "withdrawals": self.withdrawals,
+        }
+        pointers = [
+            f"/{name}/{place}/rollNo" for name in listed for place in range(len(listed[name]))
+        ]
+        rolls = [entry.roll_no for entries in listed.values() for entry in entries]
+        places = repeated_rolls(rolls)
         if places:
             raise PydanticCustomError(
                 "repeated_roll_number",
-                "This roll number stands in the list twice.",
-                {"pointers": [f"/students/{place}/rollNo" for place in places]},
+                "This roll number stands in the request twice.",
+                {"pointers": [pointers[place] for place in places]},
             )
         return self
 
@@ -87,6 +111,13 @@ class RosterStudent(
     phone: str | None
 
 
+class EnrolledStudent(RosterStudent, json_schema_extra=example(**A_ROSTER_STUDENT)):
+    """A student with the days of the enrolment, both included; null: no end is known yet."""
+
+    enrolled_from: Date
+    enrolled_until: Date | None
+
+
 class Conflict(Answer, json_schema_extra=example(rollNo="23/CS/107", field="name")):
     """A stored value that the actor may not change, and that was therefore left as it is."""
 
@@ -94,12 +125,19 @@ class Conflict(Answer, json_schema_extra=example(rollNo="23/CS/107", field="name
     field: str
 
 
-class RosterOutcome(Answer, json_schema_extra=example(added=["23/CS/107"], removed=["23/CS/160"])):
-    """The roster as it now is (or, in a dry run, as it would be), and what that changed."""
+class RosterOutcome(
+    Answer,
+    json_schema_extra=example(added=["23/CS/107"], removed=["23/CS/160"], changed=["23/CS/108"]),
+):
+    """The roster as it now is (or, in a dry run, as it would be), and what that changed.
 
-    students: list[RosterStudent]
+    `changed` are those who stay and whose first or last day is another now.
+    """
+
+    students: list[EnrolledStudent]
     added: list[str]
     removed: list[str]
+    changed: list[str]
     conflicts: list[Conflict]
 
 

@@ -33,16 +33,41 @@ actor AS MATERIALIZED (
     WHERE u.id = $1 AND u.disabled_at IS NULL
 )"""
 
-MAY = "(actor.role = 'admin' OR c.teacher_id = actor.id)"
+
+def in_days(teacher: str, day: str = "current_date") -> str:
+    """SQL for whether the day is one of those of that row of `class_teachers`."""
+    return f"daterange({teacher}.first_day, {teacher}.last_day, '[]') @> {day}"
+
+
+def covering(day: str) -> str:
+    """SQL for the classes the actor does not own and may work in on the day: after `actor`,
+    wherever `MAY` stands.
+
+    Nothing reads it for who owns the class or is an admin, for whom it therefore costs nothing.
+    """
+    return f"""
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN actor ON actor.id = t.user_id
+    WHERE {in_days("t", day)}
+)"""
+
+
+COVERING = covering("current_date")
+
+OWNS = "(actor.role = 'admin' OR c.teacher_id = actor.id)"
+# An array, since the planner takes `IN` for half of all classes, and reads all students for them.
+MAY = f"({OWNS} OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))"
 
 _CLASS_OF_SESSION = "(SELECT class_id FROM attendance_sessions WHERE id = $2)"
 
 
-def _prelude(class_id: str, condition: str, lock: str) -> str:
+def _prelude(class_id: str, condition: str, lock: str, right: str = MAY) -> str:
     return f"""
     WITH {ACTOR},
+    {COVERING},
     class AS MATERIALIZED (
-        SELECT c.*, {MAY} AS may, actor.id AS actor_id, actor.role AS actor_role
+        SELECT c.*, {right} AS may, actor.id AS actor_id, actor.role AS actor_role
         FROM classes c CROSS JOIN actor
         WHERE c.id = {class_id}
         {f"FOR {lock} OF c" if lock else ""}
@@ -56,7 +81,9 @@ READ_CLASS = _prelude("$2", "may", "")
 READ_SESSION = _prelude(_CLASS_OF_SESSION, "may", "")
 WRITE_CLASS = _prelude("$2", _LIVE, "SHARE")
 CHANGE_CLASS = _prelude("$2", _LIVE, "NO KEY UPDATE")
-CLOSE_CLASS = _prelude("$2", "may", "UPDATE")
+# For owners and admins alone: renaming, giving away, closing a class, and saying who else may.
+OWN_CLASS = _prelude("$2", _LIVE, "NO KEY UPDATE", OWNS)
+CLOSE_CLASS = _prelude("$2", "may", "UPDATE", OWNS)
 MARK_SESSION = _prelude(_CLASS_OF_SESSION, _LIVE, "SHARE")
 
 # Who asks is decided before what they ask for, and whether it exists before whether they may.

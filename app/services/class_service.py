@@ -15,7 +15,7 @@ from app.services import access
 from app.services.access import Actor, check
 from app.services.admin.audit_service import RECORD, author
 from app.services.calendar_service import CURRENT_TERM
-from app.services.roster_service import ROSTERS
+from app.services.roster_service import ENROLLED, ROSTERS
 from app.services.timetable.reschedule_service import MOVE
 from app.services.timetable.slot_service import SLOT
 
@@ -35,12 +35,12 @@ moves AS MATERIALIZED (
     GROUP BY r.class_id
 )"""
 
-_COUNTS = """
+_COUNTS = f"""
 rosters AS MATERIALIZED (
-    SELECT class_id, count(*) AS student_count
-    FROM class_students
-    WHERE class_id IN (SELECT id FROM listed) AND upper_inf(periods)
-    GROUP BY class_id
+    SELECT e.class_id, count(*) AS student_count
+    FROM class_students e
+    WHERE e.class_id IN (SELECT id FROM listed) AND {ENROLLED}
+    GROUP BY e.class_id
 )"""
 
 
@@ -51,6 +51,7 @@ def _documents(rosters: str, students: str) -> str:
 documents AS (
     SELECT l.code, l.section, l.id, row_to_json(shown) AS document
     FROM listed l
+    CROSS JOIN actor
     LEFT JOIN slots ON slots.class_id = l.id
     LEFT JOIN moves ON moves.class_id = l.id
     LEFT JOIN rosters ON rosters.class_id = l.id
@@ -58,6 +59,11 @@ documents AS (
         SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
                l.teacher_type AS "teacherType", l.practical_group AS "practicalGroup",
                l.teacher_id AS "teacherId", l.term_id AS "termId",
+               CASE
+                   WHEN l.teacher_id = actor.id THEN 'owner'
+                   WHEN actor.role = 'admin' THEN 'admin'
+                   ELSE (SELECT role FROM covering WHERE class_id = l.id)
+               END AS "myRole",
                {instant("l.created_at")} AS "createdAt",
                {instant("l.updated_at")} AS "updatedAt",
                {instant("l.archived_at")} AS "archivedAt",
@@ -76,6 +82,7 @@ _WITH_COUNT = _documents(_COUNTS, 'coalesce(rosters.student_count, 0) AS "studen
 def _list_sql(documents: str) -> str:
     return f"""
 WITH {access.ACTOR},
+{access.COVERING},
 listed AS MATERIALIZED (
     SELECT c.* FROM classes c CROSS JOIN actor
     WHERE {access.MAY} AND (c.archived_at IS NOT NULL) = $2
@@ -109,9 +116,10 @@ _GET = {True: _get_sql(_WITH_STUDENTS), False: _get_sql(_WITH_COUNT)}
 async def list_classes(
     db: Database, actor: Actor, *, roster: bool, archived: bool, term: str
 ) -> Document[list[ClassDetails]]:
-    """The actor's classes (an admin's are all) of a term, by code and section.
+    """The classes of a term the actor may work in today (an admin's are all).
 
-    `term` is an id, `current` or `all`. Classes without a term are among the current ones.
+    They are in the order of code and section. `term` is an id, `current` or `all`; classes
+    without a term are among the current ones.
     """
     row = await db.row(_LIST[roster], actor.user_id, archived, term.lower())
     check(row)
@@ -191,8 +199,9 @@ _CHANGES = ", ".join(
     for place, column in enumerate(_COLUMNS, start=4)
 )
 
+# Who becomes the owner needs no place beside the owner any more.
 _UPDATE = f"""
-{access.CHANGE_CLASS},
+{access.OWN_CLASS},
 changed AS (
     UPDATE classes c SET {_CHANGES}, updated_at = now()
     FROM granted
@@ -201,6 +210,10 @@ changed AS (
            OR $10 = granted.teacher_id)
       AND ($10 IS NULL OR EXISTS (SELECT FROM users WHERE id = $10))
     RETURNING c.id, c.teacher_id, granted.teacher_id AS former
+),
+risen AS (
+    DELETE FROM class_teachers t USING changed
+    WHERE t.class_id = changed.id AND t.user_id = changed.teacher_id
 ),
 recorded AS (
     {RECORD}

@@ -11,6 +11,7 @@ from app.schemas.attendance import MarkBatch, MarkChange, Marks
 from app.schemas.words import roll_key
 from app.services import access
 from app.services.access import Actor, check
+from app.services.roster_service import ENROLLED
 
 # Locks class, then session, so that the next statement sees what these waited for: a
 # statement that waits and then compares would compare marks from before the wait.
@@ -43,7 +44,8 @@ markable AS MATERIALIZED (
     JOIN students st ON st.id = e.student_id
     LEFT JOIN attendance_statuses m
         ON m.class_id = $1 AND m.session_id = $2 AND m.student_id = e.student_id
-    WHERE e.class_id = $1 AND (upper_inf(e.periods) OR m.student_id IS NOT NULL)
+    WHERE e.class_id = $1 AND ({ENROLLED} OR m.student_id IS NOT NULL OR e.periods @> (
+        SELECT session_date FROM attendance_sessions WHERE class_id = $1 AND id = $2))
 ),
 changes AS MATERIALIZED (
     SELECT old.student_id, old.marked, g.status, g.recognized_by_ai, g.similarity_score, g.remark

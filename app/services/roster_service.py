@@ -1,20 +1,46 @@
-"""Who is enrolled in a class: replacing and extending the roster.
+"""Who is enrolled in a class, and from which day to which.
 
 A roster names students by roll number. Those unknown are created; of those known, an empty
 field is filled, and a stored value changed only by who may (contract, section 3).
+
+An enrolment has periods of days. At most the last of them is not over yet, and who has such
+a one is on the roster: also before its first day, since a teacher sees whom they have entered.
 """
 
-from datetime import date
+from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict
-from app.schemas.roster import STUDENT_FIELDS, Roster, RosterEntry, RosterOutcome, json_name
+from app.errors import Conflict, Flaw, Invalid
+from app.schemas.roster import STUDENT_FIELDS, Roster, RosterOutcome, json_name
 from app.schemas.words import is_blank, roll_key
 from app.services import access
 from app.services.access import Actor, check
 from app.services.admin.audit_service import RECORD
+
+
+def enrolled(periods: str) -> str:
+    """SQL for whether an enrolment of these periods is on the roster: not over yet.
+
+    The view `v_enrolment_attendance` says the same.
+    """
+    return f"({periods} && daterange(current_date, NULL))"
+
+
+def first_day(periods: str) -> str:
+    """SQL for the first day of the last period; its last day is `upper(periods) - 1`.
+
+    Nearly every enrolment has one period, whose first day costs a tenth of a search.
+    """
+    return f"""
+    CASE WHEN datemultirange(range_merge({periods})) = {periods} THEN lower({periods})
+         ELSE (SELECT max(lower(period)) FROM unnest({periods}) period) END"""
+
+
+ENROLLED = enrolled("e.periods")
 
 # The students of the classes in `listed`, as JSON, by roll number.
 ROSTERS = f"""
@@ -24,9 +50,11 @@ rosters AS MATERIALIZED (
     JOIN students s ON s.id = e.student_id
     CROSS JOIN LATERAL (
         SELECT s.id AS "studentId", s.roll_no AS "rollNo",
-               {", ".join(f's.{field} AS "{json_name(field)}"' for field in STUDENT_FIELDS)}
+               {", ".join(f's.{field} AS "{json_name(field)}"' for field in STUDENT_FIELDS)},
+               {first_day("e.periods")} AS "enrolledFrom",
+               upper(e.periods) - 1 AS "enrolledUntil"
     ) student
-    WHERE e.class_id IN (SELECT id FROM listed) AND upper_inf(e.periods)
+    WHERE e.class_id IN (SELECT id FROM listed) AND {ENROLLED}
     GROUP BY e.class_id
 )"""
 
@@ -35,18 +63,19 @@ _LOCK = f"""
 """
 
 # A statement of its own, to count those too whose enrolment the lock waited for.
-_ENROLLED = """
-SELECT count(*) AS students FROM class_students WHERE class_id = $1 AND upper_inf(periods)
+_COUNT = f"""
+SELECT count(*) AS students FROM class_students e WHERE e.class_id = $1 AND {ENROLLED}
 """
 
 _FIELDS = ", ".join(STUDENT_FIELDS)
-_VALUES = ("roll_key", "roll_no", *STUDENT_FIELDS)
+_TEXTS = ("roll_key", "roll_no", *STUDENT_FIELDS)
 
 
 def _entries(first: int) -> str:
     """The roster as a table `i`: parameters from `$first` on are one array per column."""
-    arrays = ", ".join(f"${first + place}::text[]" for place in range(len(_VALUES)))
-    return f"unnest({arrays}) AS i(roll_key, roll_no, {_FIELDS})"
+    texts = ", ".join(f"${first + place}::text[]" for place in range(len(_TEXTS)))
+    return f"""unnest({texts}, ${first + len(_TEXTS)}::date[])
+        WITH ORDINALITY AS i(roll_key, roll_no, {_FIELDS}, begins, place)"""
 
 
 def _given(field: str) -> str:
@@ -76,13 +105,64 @@ _CONFLICTS = ", ".join(
     f"CASE WHEN {_REFUSED.format(field)} THEN '{json_name(field)}' END" for field in STUDENT_FIELDS
 )
 
-# $1 actor, $2 class, $3 role, $4 today, $5 whether those not named are withdrawn, $6 request.
+# How far ahead an enrolment may begin or end, in days.
+_AHEAD = 400
+
+# From the students named (`s`, `i`, `w`) to `judged`, what is asked of each enrolment, and the
+# refusal where that cannot be. Where two periods touch they would be one, and a later repeat of
+# the request would cut the one they have become: hence the day between them.
+_JUDGED = f"""
+enrolments AS MATERIALIZED (
+    SELECT e.student_id, e.periods, {ENROLLED} AS enrolled, first.day AS first_day,
+           upper(e.periods) AS until,
+           e.periods - datemultirange(daterange(first.day, NULL)) AS earlier
+    FROM class_students e CROSS JOIN LATERAL (SELECT {first_day("e.periods")} AS day) first
+    WHERE e.class_id = $2
+),
+named AS MATERIALIZED (
+    SELECT s.id AS student_id, i.place, i.begins, NULL::date AS last_day, false AS leaves
+    FROM s JOIN i USING (roll_key)
+    UNION ALL
+    SELECT t.id, w.place, NULL, w.last_day, true
+    FROM w LEFT JOIN students t USING (roll_key)
+),
+asked AS (
+    SELECT * FROM named
+    UNION ALL
+    SELECT e.student_id, NULL, NULL, NULL, true FROM enrolments e
+    WHERE $4 AND e.enrolled AND NOT EXISTS (
+        SELECT FROM named WHERE named.student_id = e.student_id)
+),
+judged AS MATERIALIZED (
+    SELECT asked.*, e.periods, coalesce(e.enrolled, false) AS enrolled, e.first_day, e.until,
+           e.earlier,
+           CASE
+               WHEN leaves AND (e.periods IS NULL OR (first_day IS NULL AND last_day IS NOT NULL))
+               THEN 'not_enrolled'
+               WHEN greatest(begins, last_day) > current_date + {_AHEAD} THEN 'too_far_ahead'
+               WHEN last_day < first_day THEN 'last_day_before_first'
+               WHEN begins <= upper(CASE WHEN enrolled THEN earlier ELSE periods END)
+               THEN 'within_earlier_period'
+               WHEN enrolled AND begins >= until THEN 'first_day_after_last'
+           END AS refusal
+    FROM asked LEFT JOIN enrolments e USING (student_id)
+)"""
+
+# $1 actor, $2 class, $3 request, $4 whether those not named are withdrawn, $5 and $6 who leaves
+# with their last days, from $7 on the roster.
 _APPLY = f"""
-WITH i AS MATERIALIZED (SELECT * FROM {_entries(7)}),
+WITH {access.ACTOR},
+{access.COVERING},
+i AS MATERIALIZED (SELECT * FROM {_entries(7)}),
+w AS MATERIALIZED (
+    SELECT * FROM unnest($5::text[], $6::date[]) WITH ORDINALITY AS w(roll_key, last_day, place)
+),
 s AS MATERIALIZED (
-    SELECT s.*, $3 = 'admin' OR NOT EXISTS (
-        SELECT FROM class_students e JOIN classes c ON c.id = e.class_id
-        WHERE e.student_id = s.id AND upper_inf(e.periods) AND c.teacher_id <> $1
+    SELECT s.*, NOT EXISTS (
+        SELECT FROM class_students e
+        JOIN classes c ON c.id = e.class_id
+        LEFT JOIN actor ON true
+        WHERE e.student_id = s.id AND {ENROLLED} AND {access.MAY} IS NOT TRUE
     ) AS may_change
     FROM students s JOIN i USING (roll_key)
 ),
@@ -92,41 +172,60 @@ filled AS (
     FROM s JOIN i USING (roll_key)
     WHERE t.id = s.id AND ({_each_field(_APPLIED, " OR ")})
 ),
-added AS (
-    INSERT INTO class_students AS e (class_id, student_id, periods)
-    SELECT $2, s.id, datemultirange(daterange($4, NULL))
-    FROM s
-    ORDER BY s.id
-    ON CONFLICT (class_id, student_id) DO UPDATE
-    SET periods = e.periods + datemultirange(daterange($4, NULL))
-    WHERE NOT upper_inf(e.periods)
-    RETURNING e.student_id
+{_JUDGED},
+planned AS MATERIALIZED (
+    SELECT student_id, periods AS before, enrolled, CASE
+        WHEN refusal IS NOT NULL THEN periods
+        WHEN leaves AND last_day IS NULL
+        THEN periods - datemultirange(daterange(current_date, NULL))
+        WHEN leaves THEN earlier + datemultirange(daterange(first_day, last_day, '[]'))
+        WHEN enrolled AND begins IS NULL THEN periods
+        WHEN enrolled THEN earlier + datemultirange(daterange(begins, until))
+        ELSE coalesce(periods, '{{}}')
+             + datemultirange(daterange(coalesce(begins, current_date), NULL))
+    END AS after
+    FROM judged
 ),
-removed AS (
-    UPDATE class_students e
-    SET periods = e.periods - datemultirange(daterange($4, NULL))
-    WHERE $5 AND e.class_id = $2 AND upper_inf(e.periods)
-      AND NOT EXISTS (SELECT FROM s WHERE s.id = e.student_id)
-    RETURNING e.student_id
+acts AS MATERIALIZED (
+    SELECT student_id, after, CASE
+        WHEN {enrolled("after")} = enrolled THEN 'enrolment_changed'
+        WHEN enrolled THEN 'student_withdrawn'
+        ELSE 'student_enrolled'
+    END AS action
+    FROM planned WHERE after IS DISTINCT FROM before
+),
+written AS (
+    INSERT INTO class_students (class_id, student_id, periods)
+    SELECT $2, student_id, after FROM acts ORDER BY student_id
+    ON CONFLICT (class_id, student_id) DO UPDATE SET periods = excluded.periods
 ),
 recorded AS (
     {RECORD}
-    SELECT $1, $6, action, 'student', student_id, jsonb_build_object('classId', $2::uuid)
-    FROM (SELECT 'student_enrolled' AS action, student_id FROM added
-          UNION ALL SELECT 'student_withdrawn', student_id FROM removed) acts
+    SELECT $1, $3, action, 'student', student_id, jsonb_build_object(
+        'classId', $2::uuid, 'firstDay', {first_day("after")}, 'lastDay', upper(after) - 1)
+    FROM acts
 ),
 conflicts AS (
     SELECT s.roll_key, s.roll_no AS "rollNo", refused.field
     FROM s JOIN i USING (roll_key)
     CROSS JOIN LATERAL unnest(ARRAY[{_CONFLICTS}]) AS refused(field)
     WHERE refused.field IS NOT NULL
+),
+rolls AS (
+    SELECT action, json_agg(t.roll_no ORDER BY t.roll_key)::text AS list
+    FROM acts JOIN students t ON t.id = acts.student_id
+    GROUP BY action
 )
 SELECT
-    (SELECT array_agg(student_id) FROM added) AS newcomers,
-    (SELECT coalesce(json_agg(s.roll_no ORDER BY s.roll_key), '[]')
-     FROM s JOIN added ON added.student_id = s.id)::text AS added,
-    (SELECT coalesce(json_agg(t.roll_no ORDER BY t.roll_key), '[]')
-     FROM students t JOIN removed ON removed.student_id = t.id)::text AS removed,
+    (SELECT array_agg(student_id) FROM acts WHERE action = 'student_enrolled') AS newcomers,
+    (SELECT array_agg(refusal ORDER BY leaves, place) FROM judged WHERE refusal IS NOT NULL)
+        AS refusals,
+    (SELECT array_agg(format('/%s/%s', CASE WHEN leaves THEN 'withdrawals' ELSE 'students' END,
+                             place - 1) ORDER BY leaves, place)
+     FROM judged WHERE refusal IS NOT NULL) AS refused,
+    coalesce((SELECT list FROM rolls WHERE action = 'student_enrolled'), '[]') AS added,
+    coalesce((SELECT list FROM rolls WHERE action = 'student_withdrawn'), '[]') AS removed,
+    coalesce((SELECT list FROM rolls WHERE action = 'enrolment_changed'), '[]') AS changed,
     (SELECT coalesce(json_agg(
         json_build_object('rollNo', "rollNo", 'field', field) ORDER BY roll_key, field), '[]')
      FROM conflicts)::text AS conflicts
@@ -153,13 +252,12 @@ async def put_roster(
     actor: Actor,
     class_id: UUID,
     roster: Roster,
-    today: date,
     *,
     merge: bool,
     dry_run: bool,
     confirm: bool,
 ) -> Document[RosterOutcome]:
-    """Make the roster the given one (`merge`: only add to it) and say what that changed.
+    """Make the roster the given one (`merge`: only what it names) and say what that changed.
 
     Those withdrawn keep their marks. `dry_run` answers the same and changes nothing.
     Emptying a roster of more than one needs `confirm`.
@@ -169,29 +267,30 @@ async def put_roster(
         check(lock)
         if not (merge or confirm or roster.students):
             await _refuse_emptying(tx, class_id)
-        columns = _columns(roster.students)
+        columns = _columns(roster)
         await tx.find_row(_CREATE_AND_LOCK_STUDENTS, *columns)
         change = await tx.row(
             _APPLY,
             actor.user_id,
             class_id,
-            lock["actor_role"],
-            today,
-            not merge,
             actor.request_id,
+            not merge,
+            [roll_key(leaver.roll_no) for leaver in roster.withdrawals],
+            [leaver.last_day for leaver in roster.withdrawals],
             *columns,
         )
+        _check_dates(change)
         if dry_run and lock["actor_role"] != "admin":
             await tx.find_row(_FORGET, change["newcomers"], *columns)
         students = (await tx.row(_ROSTER, class_id))["students"]
     return Document(
-        f'{{"students":{students},"added":{change["added"]},'
-        f'"removed":{change["removed"]},"conflicts":{change["conflicts"]}}}'
+        f'{{"students":{students},"added":{change["added"]},"removed":{change["removed"]},'
+        f'"changed":{change["changed"]},"conflicts":{change["conflicts"]}}}'
     )
 
 
 async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:
-    students = (await tx.row(_ENROLLED, class_id))["students"]
+    students = (await tx.row(_COUNT, class_id))["students"]
     if students > 1:
         raise Conflict(
             f"This would remove all {students} students. Confirm it to go on.",
@@ -199,12 +298,35 @@ async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:
         )
 
 
-def _columns(entries: list[RosterEntry]) -> list[list[str | None]]:
-    columns: list[list[str | None]] = [
-        [roll_key(entry.roll_no) for entry in entries],
-        [entry.roll_no for entry in entries],
+def _columns(roster: Roster) -> list[list[Any]]:
+    columns: list[list[Any]] = [
+        [roll_key(entry.roll_no) for entry in roster.students],
+        [entry.roll_no for entry in roster.students],
     ]
     for field in STUDENT_FIELDS:
-        given = [getattr(entry, field) for entry in entries]
+        given = [getattr(entry, field) for entry in roster.students]
         columns.append([None if is_blank(value) else value for value in given])
-    return columns
+    return [*columns, [entry.from_ for entry in roster.students]]
+
+
+_SENTENCES = {
+    "not_enrolled": "Not enrolled in this class.",
+    "too_far_ahead": f"This day is more than {_AHEAD} days ahead.",
+    "last_day_before_first": "This day is before the first day of the enrolment.",
+    "first_day_after_last": "This day is after the last day of the enrolment.",
+    "within_earlier_period": "The student was in the class until the day before this one or "
+    "longer. Choose a later day, or leave it out to go on from today.",
+}
+
+
+def _check_dates(change: asyncpg.Record) -> None:
+    """Refuse the whole roster if a day in it cannot be."""
+    flaws = []
+    for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
+        day = "lastDay" if place.startswith("/withdrawals") else "from"
+        field = "rollNo" if code == "not_enrolled" else day
+        flaws.append(Flaw(f"{place}/{field}", code, _SENTENCES[code]))
+    if flaws:
+        raise Invalid(
+            f"Nothing was changed. {flaws[0].detail}", code=flaws[0].code, flaws=tuple(flaws)
+        )

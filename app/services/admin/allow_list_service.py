@@ -142,27 +142,35 @@ def check_address(email: str) -> str:
     return address
 
 
-# A person who has never signed in yet gets their row here, without Google's `sub`.
-_USER = """
-WITH allowed AS (
-    SELECT btrim(email) AS email, coalesce(nullif(btrim(name), ''), btrim(email)) AS name
-    FROM allowed_emails WHERE lower(btrim(email)) = lower(btrim($1))
-),
-made AS (
-    INSERT INTO users (email, name) SELECT email, name FROM allowed
-    ON CONFLICT (lower(btrim(email))) DO NOTHING
-    RETURNING id
-)
-SELECT id FROM made
-UNION ALL
-SELECT u.id FROM users u JOIN allowed ON lower(btrim(u.email)) = lower(allowed.email)
+# Those who have never signed in yet get their row here, without Google's `sub`.
+_MAKE_USERS = """
+INSERT INTO users (email, name)
+SELECT btrim(a.email), coalesce(nullif(btrim(a.name), ''), btrim(a.email))
+FROM allowed_emails a
+WHERE lower(btrim(a.email)) IN (
+    SELECT lower(btrim(given.email)) FROM unnest($1::text[]) AS given(email))
+ORDER BY lower(btrim(a.email))
+ON CONFLICT (lower(btrim(email))) DO NOTHING
 """
+
+_USER = """
+SELECT u.id FROM users u
+JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+WHERE lower(btrim(u.email)) = lower(btrim($1))
+"""
+
+
+async def make_users(tx: Transaction, emails: list[str]) -> None:
+    """Give the allowed ones of these addresses a user, where there is none yet."""
+    await tx.find_row(_MAKE_USERS, emails)
 
 
 async def user_of(db: Database, email: str) -> UUID:
     """The user of an allowed address, made if they have never signed in."""
+    address = check_address(email)
     async with db.transaction() as tx:
-        row = await tx.find_row(_USER, check_address(email))
+        await make_users(tx, [address])
+        row = await tx.find_row(_USER, address)
     if row is None:
         raise Invalid("This address is not on the allow-list.", code="account_not_allowed")
     user_id: UUID = row["id"]

@@ -13,6 +13,7 @@ from app.schemas.words import roll_key
 from app.services import access
 from app.services.access import Actor, check, require_admin
 from app.services.admin.audit_service import RECORD, author
+from app.services.roster_service import ENROLLED
 
 _DOCUMENT = f"""
 CROSS JOIN LATERAL (
@@ -20,7 +21,7 @@ CROSS JOIN LATERAL (
            {", ".join(f's.{field} AS "{json_name(field)}"' for field in STUDENT_FIELDS)},
            {instant("s.created_at")} AS "createdAt",
            (SELECT count(*) FROM class_students e
-            WHERE e.student_id = s.id AND upper_inf(e.periods)) AS classes
+            WHERE e.student_id = s.id AND {ENROLLED}) AS classes
 ) student"""
 
 # `lower` alone would miss what Python's case folding finds in a roll number.

@@ -100,8 +100,10 @@ span AS (SELECT $3::date AS first, $4::date AS last),
 SELECT {access.VERDICT}, (SELECT list FROM occurrences)::text AS document
 """
 
+# Who will be a substitute on a day to come sees today what will be on it.
 _ON_DATE = f"""
 WITH {access.ACTOR},
+{access.covering("greatest($2::date, current_date)")},
 shown AS MATERIALIZED (
     SELECT c.* FROM classes c CROSS JOIN actor WHERE {access.MAY} AND c.archived_at IS NULL
 ),
