@@ -111,8 +111,9 @@ ENTRY = {
     "rollNo": ROLL,
     "name": st.none() | st.just(" ") | text_up_to(200),
     **{name: st.none() | st.just("") | text_up_to(255) for name in STUDENT_TEXTS},
+    "from": st.none() | st.dates(date(1, 1, 2), date(2025, 12, 1)).map(str),
 }
-ROSTER = lists_of("students", drafts(ENTRY, ("name", *STUDENT_TEXTS)))
+ROSTER = lists_of("students", drafts(ENTRY, ("name", "from", *STUDENT_TEXTS)))
 
 
 @examples(90)

@@ -13,7 +13,7 @@ CLIENT_FIELDS = {
 }
 STUDENT_FIELDS = {
     *("studentId", "rollNo", "name", "photoUrl", "program", "spCode", "semester", "status"),
-    *("duration", "email", "dtuEmail", "phone"),
+    *("duration", "email", "dtuEmail", "phone", "enrolledFrom", "enrolledUntil"),
 }
 
 
