@@ -23,7 +23,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
 GRANT INSERT, UPDATE ON users, attendance_sessions TO aims_app;
 GRANT INSERT, UPDATE, DELETE ON
     allowed_emails, terms, holidays, students, classes, class_schedules, class_reschedules,
-    class_students, attendance_statuses
+    class_students, class_teachers, attendance_statuses
 TO aims_app;
 
 -- What was true once, and who did it: added to, never changed, never taken away.

@@ -27,17 +27,20 @@ from app.demo.department import (
     occurrences,
     student,
 )
+from app.models.class_model import Cover
 from app.models.user import Role
 from app.schemas.admin import UserChange
 from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
 from app.schemas.classes import ClassDetails, ClassDraft, RescheduleDraft, SlotDraft
 from app.schemas.roster import Roster
+from app.schemas.teachers import TeacherList
 from app.services import (
     attendance_service,
     auth_service,
     class_service,
     marking_service,
     roster_service,
+    teacher_service,
 )
 from app.services.access import Actor
 from app.services.admin import allow_list_service, user_service
@@ -104,17 +107,31 @@ async def _course(
     await _timetable(db, teacher, class_id, course, now.date())
     first, today = _first_day(now), now.date()
     rolls = enrolled(course, 0)
-    await _roster(db, teacher, class_id, rolls, first)
+    await _roster(db, teacher, class_id, [], rolls, first)
     happened = []
     for occurrence in occurrences(course, first, today, today):
         weeks = (occurrence.day - first).days / 7
         if enrolled(course, weeks) != rolls:
-            rolls = enrolled(course, weeks)
+            present, rolls = rolls, enrolled(course, weeks)
             await _roster(db, teacher, class_id, present, rolls, occurrence.day)
         batches = batches_of(course, occurrence, rolls, weeks / WEEKS, now)
         session_id = await _open(db, teacher, class_id, course, occurrence, batches[0].at)
         happened += await _mark(db, teacher, admin, session_id, batches)
+    if course is COURSES[0]:
+        await _share(db, teacher, class_id, today)
     return happened
+
+
+async def _share(db: Database, owner: Actor, class_id: UUID, today: date) -> None:
+    """Chitra teaches Asha's first class with her, and Bilal stands in there this week."""
+    bilal, chitra = (email for email, _ in TEACHERS[1:3])
+    days = {"firstDay": str(today), "lastDay": str(today + timedelta(days=6))}
+    entries = [
+        {"email": chitra, "role": Cover.CO_TEACHER},
+        {"email": bilal, "role": Cover.SUBSTITUTE, **days},
+    ]
+    teachers = TeacherList.model_validate({"teachers": entries})
+    await teacher_service.put_teachers(db, owner, class_id, teachers)
 
 
 async def _class_of(db: Database, teacher: Actor, course: Course) -> UUID:

@@ -2,18 +2,19 @@
 
 from enum import StrEnum
 from typing import Annotated, Self
-from uuid import UUID
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.models.class_model import Cover
-from app.schemas.words import Answer, Date, Email, Id, StoredDate, Words
+from app.schemas.words import Answer, Date, Email, Id, StoredDate, UserId, Words, example
 
 MAX_TEACHERS = 100
 
 
-class TeacherEntry(Words):
+class TeacherEntry(
+    Words, json_schema_extra=example(email="chitra@demo.university.example", role="co_teacher")
+):
     """A co-teacher or substitute, by `userId` or by `email`, and from which day to which.
 
     Both days count; one left out leaves that side open.
@@ -26,7 +27,12 @@ class TeacherEntry(Words):
     last_day: StoredDate | None = None
 
 
-class TeacherList(Words):
+class TeacherList(
+    Words,
+    json_schema_extra=example(
+        teachers=[{"email": "chitra@demo.university.example", "role": "co_teacher"}]
+    ),
+):
     """All who may work in the class besides its owner."""
 
     teachers: Annotated[list[TeacherEntry], Field(max_length=MAX_TEACHERS)]
@@ -70,10 +76,15 @@ class TeacherRole(StrEnum):
     SUBSTITUTE = "substitute"
 
 
-class ClassTeacher(Answer):
+class ClassTeacher(
+    Answer,
+    json_schema_extra=example(
+        name="Asha Demo", email="asha@demo.university.example", role="owner", active=True
+    ),
+):
     """`active`: today is one of their days."""
 
-    user_id: UUID
+    user_id: UserId
     name: str
     email: str
     role: TeacherRole
