@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner
-from tests.conftest import DOMAIN, Stage
+from tests.conftest import CAST, DOMAIN, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -122,7 +122,7 @@ async def test_a_token_that_is_not_googles_word_for_us_is_a_401(
 ) -> None:
     answer = await sign_in(stage, google.signer.sign(ASHA, **claims))
     assert answer.status_code == 401
-    assert await stage.count("users") == 6
+    assert await stage.count("users") == len(CAST)
 
 
 @pytest.mark.parametrize(
