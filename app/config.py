@@ -140,6 +140,7 @@ class Settings(DatabaseSettings):
     google_jwks_url: str = GOOGLE_JWKS_URL
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
+    edit_window_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     metrics: bool = False
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
 

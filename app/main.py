@@ -34,7 +34,10 @@ from app.routes import (
     calendar_routes,
     class_routes,
     health_routes,
+    leave_routes,
+    lifecycle_routes,
     occurrence_routes,
+    policy_routes,
     stats_routes,
     timetable_routes,
     user_routes,
@@ -54,9 +57,12 @@ ROUTERS = tuple(
         timetable_routes,
         occurrence_routes,
         attendance_routes,
+        lifecycle_routes,
+        leave_routes,
         stats_routes,
         calendar_routes,
         admin_routes,
+        policy_routes,
         health_routes,
     )
 )

@@ -60,7 +60,8 @@ _TAGS = {
     "Classes": "Classes and who is enrolled in them. Teachers see their own, admins all.",
     "Timetable": "The weekly slots of a class, and single occurrences moved elsewhere.",
     "Occurrences": "When classes meet on dates, and whether attendance was taken.",
-    "Attendance": "Open a session, mark its students, read who changed what.",
+    "Attendance": "Open a session, mark its students, close it, read who changed what.",
+    "Leave": "Leave of absence: asked for, decided, and seen in marks as `excused`.",
     "Statistics": "Attendance counted, for each student of a class.",
     "Calendar": "Terms and holidays. Everybody reads them, admins keep them.",
     "Administration": "The allow-list, users, student records and the audit log. Admins only.",
@@ -265,14 +266,15 @@ def example_of(schema: Part, schemas: Part, given: Any = None) -> Any:
     if given is None and schema.get("nullable"):
         return None
     schema = _resolved(schema, schemas)
-    kind, given = schema.get("type"), given or schema.get("example", given)
+    kind, own = schema.get("type"), schema.get("example")
     if kind == "object" and "properties" in schema:
-        given = given or {}
+        given = {**(own or {}), **(given or {})}
         return {
             name: example_of(field, schemas, given.get(name))
             for name, field in schema["properties"].items()
             if name in given or name in schema.get("required", ())
         }
+    given = given or own or given
     if kind == "array":
         items = [None] if given is None else given
         return [example_of(schema["items"], schemas, item) for item in items]

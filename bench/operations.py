@@ -14,6 +14,7 @@ from app.services import (
     auth_service,
     class_service,
     marking_service,
+    session_lock,
     stats_service,
 )
 from app.services.demo.bench_service import CLASSES, SESSIONS, STUDENTS
@@ -136,7 +137,16 @@ def _marking_scripts() -> list[str]:
         mark = _filled(
             marking_service._MARK,
             (
-                *(CLASS, SESSION, ":version::int", USER, "'bench'", "false"),
+                *(
+                    CLASS,
+                    SESSION,
+                    "'2026-07-01'",
+                    ":version::int",
+                    USER,
+                    "'bench'",
+                    "NULL",
+                    "false",
+                ),
                 "array[:version::int]",
                 f"'{{{','.join(keys)}}}'::text[]".lower(),
                 f"'{{{','.join(keys)}}}'::text[]",
@@ -146,7 +156,7 @@ def _marking_scripts() -> list[str]:
                 "array_fill(NULL::text, array[60])",
             ),
         )
-        lock = _filled(marking_service._LOCK, (USER, SESSION))
+        lock = _filled(session_lock.LOCK, (USER, SESSION, "NULL"))
         scripts.append(
             f"\\set c {number}\n\\set s random(1, {SESSIONS})\n\\set r random(1, 1000000)\n"
             f"BEGIN;\n{lock}\n\\gset\n{mark};\nCOMMIT;\n"

@@ -19,15 +19,17 @@ GRANT USAGE ON SCHEMA public TO aims_app;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM aims_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
 
--- What is true now. Users are disabled and sessions stay: neither is ever deleted.
-GRANT INSERT, UPDATE ON users, attendance_sessions TO aims_app;
+-- What is true now. Users are disabled; sessions and leave stay: none is deleted.
+GRANT INSERT, UPDATE ON users, attendance_sessions, leaves TO aims_app;
+GRANT INSERT ON leave_sessions TO aims_app;
+GRANT UPDATE ON policy TO aims_app;
 GRANT INSERT, UPDATE, DELETE ON
     allowed_emails, terms, holidays, students, classes, class_schedules, class_reschedules,
     class_students, class_teachers, attendance_statuses
 TO aims_app;
 
 -- What was true once, and who did it: added to, never changed, never taken away.
-GRANT INSERT ON audit_log, attendance_batches, superseded_statuses TO aims_app;
+GRANT INSERT ON audit_log, attendance_batches, superseded_statuses, session_events TO aims_app;
 -- When two records of one student become one, the marks of old change their owner, nothing else.
 GRANT UPDATE (student_id, recorded_for) ON superseded_statuses TO aims_app;
 

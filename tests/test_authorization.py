@@ -58,6 +58,10 @@ def _of_owners(method: str, rest: str, status: int, body: Any = None) -> Case:
     return replace(_of_class(method, rest, status, body), owners=True)
 
 
+def _of_session(method: str, rest: str, body: Any = None) -> Case:
+    return Case(method, "/attendance/sessions/{session}" + rest, 200, 403, 200, body)
+
+
 def _of_admins(method: str, path: str, status: int, body: Any = None) -> Case:
     return Case(method, "/admin" + path, 403, 403, status, body)
 
@@ -71,6 +75,21 @@ MOVE = {
 }
 SPRING = {"name": "Spring 2026", "firstDay": "2026-01-05", "lastDay": "2026-05-15"}
 MARKS = {"updates": [{"rollNo": ROLLS[0], "status": "absent"}]}
+
+POLICY = {
+    "threshold": 8000,
+    "lateWeight": 50,
+    "excused": "excluded",
+    "onDuty": "present",
+    "minimumSessions": 1,
+}
+LEAVE = {
+    "rollNo": ROLLS[0],
+    "classId": "{class}",
+    "firstDay": "2025-10-13",
+    "lastDay": "2025-10-24",
+    "kind": "medical",
+}
 
 TABLE = {
     "getMe": Case("GET", "/users/me", 200, 200, 200),
@@ -118,6 +137,18 @@ TABLE = {
     "listSessions": Case("GET", "/attendance/sessions?classId={class}", 200, 403, 200),
     "getSession": Case("GET", "/attendance/sessions/{session}", 200, 403, 200),
     "markStudents": Case("PUT", "/attendance/sessions/{session}/statuses", 200, 403, 200, MARKS),
+    "finaliseSession": _of_session("POST", "/finalise", {}),
+    "reopenSession": _of_session("POST", "/reopen", {"reason": "One was late"}),
+    "cancelSession": _of_session("POST", "/cancel", {"reason": "The power was out"}),
+    "restoreSession": _of_session("POST", "/restore", {}),
+    "markUnmarked": _of_session("POST", "/mark-unmarked", {"status": "absent"}),
+    "listSessionEvents": _of_session("GET", "/events"),
+    "listLeaves": Case("GET", "/leaves", 200, 200, 200),
+    "requestLeave": Case("POST", "/leaves", 201, 403, 201, LEAVE),
+    "getLeave": Case("GET", "/leaves/{leave}", 200, 403, 200),
+    "approveLeave": Case("POST", "/leaves/{leave}/approve", 200, 403, 200),
+    "rejectLeave": Case("POST", "/leaves/{leave}/reject", 200, 403, 200),
+    "withdrawLeave": Case("POST", "/leaves/{leave}/withdraw", 200, 403, 200),
     "getHistory": Case("GET", "/attendance/sessions/{session}/history", 200, 403, 200),
     "listAllowedEmails": _of_admins("GET", "/allowed-emails", 200),
     "addAllowedEmail": _of_admins("POST", "/allowed-emails", 201, {"email": "new@x.example"}),
@@ -129,6 +160,9 @@ TABLE = {
     "findStudents": _of_admins("GET", "/students", 200),
     "changeStudent": _of_admins("PATCH", "/students/{student}", 200, {"name": "Renamed"}),
     "mergeStudents": _of_admins("POST", "/students/{student}/merge", 200, {"otherId": "{other}"}),
+    "getPolicy": _of_admins("GET", "/policy", 200),
+    "setPolicy": _of_admins("PUT", "/policy", 200, POLICY),
+    "previewPolicy": _of_admins("POST", "/policy/preview", 200, POLICY),
     "listAudit": _of_admins("GET", "/audit", 200),
     "getClassStats": Case("GET", "/stats/classes/{class}/students", 200, 403, 200),
 }
@@ -177,7 +211,9 @@ async def scene(stage: Stage, room: Classroom) -> Scene:
     )
     ids |= {"entry": str(entry), "user": str(stage.bilal.user_id)}
     ids |= await _calendar_of(stage)
-    return Scene(stage, {**ids, "session": session})
+    asked = {name: value.replace("{class}", room.id) for name, value in LEAVE.items()}
+    leave = await stage.meera.post("/leaves", {**asked, "kind": "other"})
+    return Scene(stage, {**ids, "session": session, "leave": leave.json()["id"]})
 
 
 async def _calendar_of(stage: Stage) -> dict[str, str]:

@@ -185,6 +185,9 @@ async def test_marks_are_stored_as_sent_or_refused(
         for update in body.fields["updates"]:
             fields = Draft(update, True).fields
             if key(fields["rollNo"]) in map(key, ROLLS):
+                if fields["rollNo"].strip() in rejected:
+                    assert fields["recognizedByAi"]  # marked by hand in an earlier example
+                    continue
                 assert marks[key(fields["rollNo"])].items() >= mark_of(fields).items()
             else:
                 assert fields["rollNo"].strip() in rejected
@@ -248,7 +251,10 @@ async def test_a_session_is_stored_as_sent_or_refused(
     if accepted(answer, body):
         opened = answer.json()
         stored = await read(stage.asha, f"/attendance/sessions/{opened['sessionId']}")
-        assert {**stored, "created": opened["created"]} == {**opened, "statuses": []}
+        more = {"statuses", "statusReason", "unmarked"}
+        created = opened.pop("created")
+        assert {name: stored[name] for name in stored.keys() - more} == opened
+        opened["created"] = created
         fields = body.fields
         assert opened["sessionDate"] == fields["sessionDate"]
         if fields.get("startTime"):

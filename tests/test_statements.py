@@ -15,8 +15,11 @@ from app.services import (
     attendance_service,
     auth_service,
     class_service,
+    history_service,
+    leave_marks,
     marking_service,
     roster_service,
+    session_lock,
     stats_service,
     teacher_service,
 )
@@ -46,15 +49,26 @@ WRITES = {
     "addReschedule": 4,
     "replaceReschedule": 5,
     "removeReschedule": 2,
-    "openSession": 2,
+    "openSession": 3,
     "markStudents": 2,
+    "finaliseSession": 4,
+    "reopenSession": 2,
+    "cancelSession": 3,
+    "restoreSession": 2,
+    "markUnmarked": 3,
+    "setPolicy": 3,
+    "previewPolicy": 1,
+    "requestLeave": 5,
+    "approveLeave": 6,
+    "rejectLeave": 5,
+    "withdrawLeave": 5,
     "addAllowedEmail": 5,
     "uploadAllowedEmails": 6,
     "changeAllowedEmail": 5,
     "removeAllowedEmail": 5,
     "changeUser": 5,
     "changeStudent": 3,
-    "mergeStudents": 14,
+    "mergeStudents": 15,
     "addTerm": 2,
     "changeTerm": 2,
     "removeTerm": 2,
@@ -115,7 +129,7 @@ async def test_marking_locks_then_marks_in_one_transaction(
 
     monkeypatch.setattr(pool, "transaction", transaction)
     ran = await statements_of(scene, scene.stage.asha, "markStudents")
-    assert ran == ["BEGIN", marking_service._LOCK, marking_service._MARK]
+    assert ran == ["BEGIN", session_lock.LOCK, marking_service._MARK]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -127,13 +141,17 @@ async def test_the_number_of_marks_costs_nothing(stage: Stage, room: Classroom, 
     assert len(stage.pool.statements) == 2
 
 
-async def test_a_new_session_costs_two_and_an_existing_one_one(
+async def test_a_new_session_costs_three_and_an_existing_one_one(
     stage: Stage, room: Classroom
 ) -> None:
     assert stage.pool is not None
     stage.pool.statements.clear()
     await room.open()
-    assert stage.pool.statements == [attendance_service._FIND, attendance_service._OPEN]
+    assert stage.pool.statements == [
+        attendance_service._FIND,
+        attendance_service._OPEN,
+        leave_marks._APPLY_TO_SESSION,
+    ]
     stage.pool.statements.clear()
     await room.open()
     assert stage.pool.statements == [attendance_service._FIND]
@@ -221,9 +239,20 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
         *("2025-10-01", "2025-10-31", "2025-10-04", "09:00", 2),
     ),
     "get_session": (attendance_service._GET, ACTOR, SESSION),
-    "lock_session": (marking_service._LOCK, ACTOR, SESSION),
-    "mark": (marking_service._MARK, CLASS, SESSION, 1, ACTOR, "request", False, [1], *MARKS),
-    "history": (marking_service._HISTORY, ACTOR, SESSION, None, None, None, 200),
+    "lock_session": (session_lock.LOCK, ACTOR, SESSION, None),
+    "mark": (
+        *(marking_service._MARK, CLASS, SESSION, "2025-10-03", 1),
+        *(ACTOR, "request", None, False, [1], *MARKS),
+    ),
+    "fill": (
+        *(marking_service._FILL, CLASS, SESSION, "2025-10-03"),
+        *(ACTOR, "request", None, "absent", "auto"),
+    ),
+    "leave_in_a_session": (
+        *(leave_marks._APPLY_TO_SESSION, ACTOR, "request"),
+        *(CLASS, SESSION, "2025-10-03"),
+    ),
+    "history": (history_service._HISTORY, ACTOR, SESSION, None, None, None, 200),
     "stats": (stats_service._CLASS, ACTOR, CLASS, False),
     "lock_roster": (roster_service._LOCK, ACTOR, CLASS),
     "roster": (roster_service._ROSTER, CLASS),
@@ -235,7 +264,10 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "find_users": (teacher_service._FIND_USERS, [ACTOR, None], [None, "a@x.example"]),
     "make_users": (allow_list_service._MAKE_USERS, ["a@x.example", "b@x.example"]),
 }
-OF_MARKS = ["list_sessions", "list_some_sessions", "get_session", "mark", "history", "stats"]
+OF_MARKS = [
+    *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
+    "leave_in_a_session",
+]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ async def test_marks_are_counted_and_the_percentage_rounded_half_up(
         "late": 1,
         "excused": 0,
         "total": 3,
+        "counted": 3,
+        "attended": 2,
         "percentage": 66.67,
     }
     assert (second["total"], second["percentage"]) == (0, 0)

@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from pydantic_core import from_json
 from starlette.requests import HTTPConnection
 
+from app.config import Settings
 from app.db import Database
 from app.errors import Invalid, Malformed, NotSignedIn, UnsupportedMedia
 from app.services.access import Actor, require_admin, require_signed_in
@@ -98,11 +99,15 @@ class SignedInRoute(JsonRoute):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call by somebody signed in: the database to ask, who asks, and the clock on their wall."""
+    """A call by somebody signed in: the database to ask, who asks, and the institution's rules.
+
+    `window` is for how many days a teacher may change marks; None is for ever.
+    """
 
     db: Database
     actor: Actor
     zone: ZoneInfo
+    window: int | None
 
     def now(self) -> datetime:
         """The date and time where the institution is: its "today" is never the server's."""
@@ -119,7 +124,8 @@ class _Bearer(HTTPBearer):
 
     async def __call__(self, request: HTTPConnection) -> Any:
         state = request.app.state
-        return _Call(state.database, request.state.actor, state.settings.zone)
+        settings: Settings = state.settings
+        return _Call(state.database, request.state.actor, settings.zone, settings.edit_window_days)
 
 
 async def _database(request: Request) -> Database:

@@ -4,6 +4,7 @@ from app.models.attendance import (
     AttendanceBatch,
     AttendanceSession,
     AttendanceStatus,
+    SessionEvent,
     SupersededStatus,
 )
 from app.models.audit import AuditEntry
@@ -17,6 +18,8 @@ from app.models.class_model import (
     ClassTeacher,
     Cover,
 )
+from app.models.leave import Leave, LeaveSession
+from app.models.policy import Policy
 from app.models.student import Student
 from app.models.user import AllowedEmail, Role, User
 
@@ -34,7 +37,11 @@ __all__ = [
     "ClassTeacher",
     "Cover",
     "Holiday",
+    "Leave",
+    "LeaveSession",
+    "Policy",
     "Role",
+    "SessionEvent",
     "Student",
     "SupersededStatus",
     "Term",

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,15 +12,20 @@ from sqlalchemy import (
     Index,
     Numeric,
     UniqueConstraint,
+    func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Id, Now
 
 
 class AttendanceSession(Base):
-    """One taking of attendance. `version` counts the requests that changed a mark of it."""
+    """One taking of attendance. `version` counts the requests that changed a mark of it.
+
+    `status_reason` is why it is cancelled, or was opened again.
+    """
 
     __tablename__ = "attendance_sessions"
     __table_args__ = (
@@ -27,8 +33,16 @@ class AttendanceSession(Base):
             "class_id", "session_date", "start_time", postgresql_nulls_not_distinct=True
         ),
         CheckConstraint("end_time > start_time", name="ends_after_start"),
+        CheckConstraint("status IN ('open', 'finalised', 'cancelled')", name="status"),
         # Paths name a session by its id alone.
         Index(None, "id"),
+        # Few are: whatever counts leaves them out.
+        Index(
+            "ix_attendance_sessions_cancelled",
+            "class_id",
+            "id",
+            postgresql_where=text("status = 'cancelled'"),
+        ),
     )
 
     class_id: Mapped[UUID] = mapped_column(ForeignKey("classes.id"), primary_key=True)
@@ -39,12 +53,36 @@ class AttendanceSession(Base):
     teacher_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     processed_image_url: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default="open")
+    status_reason: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[Now]
 
 
+class SessionEvent(Base):
+    """A session finalised, reopened, cancelled or restored: by whom, when and why."""
+
+    __tablename__ = "session_events"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["class_id", "session_id"], ["attendance_sessions.class_id", "attendance_sessions.id"]
+        ),
+    )
+
+    class_id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    request_id: Mapped[str]
+
+
 class AttendanceBatch(Base):
-    """A request that changed marks: it made `version` of its session."""
+    """A request that changed marks: it made `version` of its session.
+
+    `reason` is what an administrator gave for a change outside the edit window.
+    """
 
     __tablename__ = "attendance_batches"
     __table_args__ = (
@@ -59,10 +97,16 @@ class AttendanceBatch(Base):
     request_id: Mapped[str]
     actor_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     made_at: Mapped[Now]
+    reason: Mapped[str | None]
 
 
 class AttendanceStatus(Base):
-    """The mark that counts. Only enrolled students have one: it references the enrolment."""
+    """The mark that counts. Only enrolled students have one: it references the enrolment.
+
+    A mark that a leave made carries the leave, its kind, and in `beneath` the mark that comes
+    back when the leave is withdrawn: JSON of status, recognizedByAi, similarityScore, remark
+    and source, or null for none.
+    """
 
     __tablename__ = "attendance_statuses"
     __table_args__ = (
@@ -74,6 +118,13 @@ class AttendanceStatus(Base):
         ),
         CheckConstraint("status IN ('present', 'absent', 'late', 'excused')", name="status"),
         CheckConstraint("similarity_score BETWEEN 0 AND 100", name="similarity_score"),
+        CheckConstraint("source IN ('manual', 'ai', 'auto', 'import', 'leave')", name="source"),
+        CheckConstraint("(source = 'leave') = (leave_id IS NOT NULL)", name="leave"),
+        Index(
+            "ix_attendance_statuses_leave_id",
+            "leave_id",
+            postgresql_where=text("leave_id IS NOT NULL"),
+        ),
         # Half-empty pages let a changed mark stay on its page, without touching an index.
         {"postgresql_with": {"fillfactor": "50"}},
     )
@@ -90,10 +141,15 @@ class AttendanceStatus(Base):
     marked_by: Mapped[UUID]
     marked_at: Mapped[Now]
     version: Mapped[int] = mapped_column(server_default="0")
+    leave_id: Mapped[UUID | None]
+    leave_kind: Mapped[str | None]
+    beneath: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class SupersededStatus(Base):
     """A mark that no longer counts, whole, as it was. `version` is the one that made it.
+
+    Without a status it says that `version` took the student's mark away.
 
     `recorded_for` is the student it was given to: another than `student_id` where two records
     of one person were merged and both had a mark.
@@ -109,10 +165,11 @@ class SupersededStatus(Base):
     student_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     recorded_for: Mapped[UUID] = mapped_column(primary_key=True)
-    status: Mapped[str]
+    status: Mapped[str | None]
     recognized_by_ai: Mapped[bool]
     similarity_score: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
     remark: Mapped[str | None]
     source: Mapped[str]
     marked_by: Mapped[UUID]
     marked_at: Mapped[datetime]
+    leave_kind: Mapped[str | None]

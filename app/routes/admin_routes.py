@@ -1,6 +1,5 @@
 """`/admin`: the allow-list, users, student records and the audit log, for administrators."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -17,9 +16,9 @@ from app.routes.answers import (
     Limit,
     To,
     answer,
-    bad_cursor,
     check_range,
     check_text,
+    instant_cursor,
     problems_of,
 )
 from app.schemas.admin import (
@@ -246,15 +245,6 @@ async def list_audit(
     """Administrative acts, newest first, by ids alone; dates are those of the institution."""
     check_range(first, last)
     shown = audit_service.Filter(actor_id, subject_id, action, first, last)
-    after = _audit_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor) if cursor is not None else None
     page = await audit_service.list_entries(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
-
-
-def _audit_cursor(cursor: str) -> tuple[datetime, UUID]:
-    at, _, entry_id = cursor.partition("~")
-    try:
-        # Ours are in UTC; another offset could lead past the first or the last year.
-        return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
-    except (ValueError, OverflowError):
-        raise bad_cursor() from None

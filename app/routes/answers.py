@@ -1,8 +1,9 @@
 """How documents become answers, and what several routes read from a request."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
@@ -34,12 +35,22 @@ def check_range(first: date | None, last: date | None) -> None:
         raise refused_query("from", "range_reversed", "The range ends before it begins.")
 
 
-def check_text(query: str | None, cursor: str | None) -> None:
+def check_text(query: str | None, cursor: str | None, *, name: str = "query") -> None:
     """Refuse what PostgreSQL cannot take as text."""
     if "\0" in (query or ""):
-        raise refused_query("query", "control_character", "Control characters are not allowed.")
+        raise refused_query(name, "control_character", "Control characters are not allowed.")
     if "\0" in (cursor or ""):
         raise bad_cursor()
+
+
+def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """The instant and the id at which a list by time goes on."""
+    at, _, entry_id = cursor.partition("~")
+    try:
+        # Ours are in UTC; another offset could lead past the first or the last year.
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
+    except (ValueError, OverflowError):
+        raise bad_cursor() from None
 
 
 def bad_cursor() -> Invalid:

@@ -31,9 +31,10 @@ from app.schemas.attendance import (
     Marks,
     OpenedSession,
     Session,
+    SessionDetail,
     SessionDraft,
 )
-from app.services import attendance_service, marking_service
+from app.services import attendance_service, history_service, marking_service
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 
@@ -87,7 +88,7 @@ async def list_sessions(
     "/{id}",
     operation_id="getSession",
     summary="Get a session with its marks",
-    response_model=Session,
+    response_model=SessionDetail,
     responses=READS | VERSIONED,
 )
 async def get_session(id: UUID, call: Call) -> Response:
@@ -115,7 +116,13 @@ async def mark_students(
     """
     return answer(
         await marking_service.mark(
-            call.db, call.actor, id, body, strict=strict, if_match=seen_versions(if_match)
+            call.db,
+            call.actor,
+            id,
+            body,
+            strict=strict,
+            if_match=seen_versions(if_match),
+            window=call.window,
         )
     )
 
@@ -137,7 +144,7 @@ async def get_history(
     """Newest first: from what, to what, by whom, when, in which request."""
     after = _change_cursor(cursor) if cursor is not None else None
     return answer(
-        await marking_service.history(call.db, call.actor, id, limit, after), request=request
+        await history_service.history(call.db, call.actor, id, limit, after), request=request
     )
 
 

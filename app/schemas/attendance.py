@@ -18,6 +18,7 @@ from app.schemas.words import (
     Id,
     Instant,
     Prose,
+    Reason,
     RollNo,
     SessionId,
     StoredDate,
@@ -127,7 +128,10 @@ class MarkUpdate(
 
 
 class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
+    """`reason` is for an administrator who changes marks outside the edit window."""
+
     updates: Annotated[list[MarkUpdate], Field(max_length=MAX_ENTRIES)]
+    reason: Reason | None = None
 
     @model_validator(mode="after")
     def _each_roll_once(self) -> Self:
@@ -141,11 +145,22 @@ class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
         return self
 
 
+class Source(StrEnum):
+    """Where a mark comes from: `auto` was filled in when the session was finalised."""
+
+    MANUAL = "manual"
+    AI = "ai"
+    AUTO = "auto"
+    IMPORT = "import"
+    LEAVE = "leave"
+
+
 _ANOTHER_MARK = {
     "rollNo": "23/CS/108",
     "name": "Kavya C. Demo",
     "status": "absent",
     "recognizedByAi": False,
+    "source": "manual",
 }
 
 
@@ -157,6 +172,7 @@ class Mark(
         status="present",
         recognizedByAi=True,
         similarityScore=92.5,
+        source="ai",
     ),
 ):
     roll_no: str
@@ -165,11 +181,15 @@ class Mark(
     recognized_by_ai: bool
     similarity_score: Score | None
     remark: str | None
+    source: Source
     marked_at: Instant
 
 
 class Rejected(Answer):
-    """A roll number that was not marked. `not_enrolled`: not in this class."""
+    """A roll number that was not marked.
+
+    `not_enrolled`: not in this class. `marked_by_hand`: a photo changes no mark made by hand.
+    """
 
     roll_no: str
     code: str
@@ -187,44 +207,63 @@ class Marks(
     rejected: list[Rejected]
 
 
+class SessionStatus(StrEnum):
+    """Marks change while it is `open`. One that is `cancelled` counts nowhere."""
+
+    OPEN = "open"
+    FINALISED = "finalised"
+    CANCELLED = "cancelled"
+
+
+class _SessionHead(Answer):
+    session_id: SessionId
+    class_id: ClassId
+    session_date: Date
+    start_time: Clock | None
+    end_time: Clock | None
+    teacher_id: UserId
+    processed_image_url: str | None
+    status: SessionStatus
+    version: int
+    created_at: Instant
+
+
 _A_SESSION = {"startTime": "09:00", "endTime": "10:00", "status": "open"}
 
 
-class OpenedSession(Answer, json_schema_extra=example(**_A_SESSION, version=0, created=True)):
+class OpenedSession(_SessionHead, json_schema_extra=example(**_A_SESSION, version=0, created=True)):
     """`created` tells whether this request made the session."""
 
-    session_id: SessionId
-    class_id: ClassId
-    session_date: Date
-    start_time: Clock | None
-    end_time: Clock | None
-    teacher_id: UserId
-    processed_image_url: str | None
-    status: str
-    version: int
-    created_at: Instant
     created: bool
 
 
-class Session(Answer, json_schema_extra=example(**_A_SESSION, version=1)):
-    session_id: SessionId
-    class_id: ClassId
-    session_date: Date
-    start_time: Clock | None
-    end_time: Clock | None
-    teacher_id: UserId
-    processed_image_url: str | None
-    status: str
-    version: int
-    created_at: Instant
+class Session(_SessionHead, json_schema_extra=example(**_A_SESSION, version=1)):
+    """`statusReason` is why it was cancelled, or opened again."""
+
+    status_reason: str | None
     statuses: list[Mark]
 
 
-class MarkState(Answer, json_schema_extra=example(status="present", recognizedByAi=False)):
+class UnmarkedStudent(Answer, json_schema_extra=example(rollNo="23/CS/109", name="Lata J. Demo")):
+    roll_no: str
+    name: str
+
+
+class SessionDetail(Session, json_schema_extra=example(**_A_SESSION, version=1)):
+    """`unmarked` are those who were enrolled on its day and have no mark."""
+
+    unmarked: list[UnmarkedStudent]
+
+
+class MarkState(
+    Answer,
+    json_schema_extra=example(status="present", recognizedByAi=False, source="manual"),
+):
     status: Status
     recognized_by_ai: bool
     similarity_score: Score | None
     remark: str | None
+    source: Source
 
 
 class MarkChange(
@@ -233,20 +272,33 @@ class MarkChange(
         version=2,
         rollNo="23/CS/107",
         name="Kabir V. Demo",
-        **{"from": {"status": "present", "recognizedByAi": True, "similarityScore": 92.5}},
-        to={"status": "late", "recognizedByAi": False, "remark": "Came at 09:20."},
+        **{
+            "from": {
+                "status": "present",
+                "recognizedByAi": True,
+                "similarityScore": 92.5,
+                "source": "ai",
+            }
+        },
+        to={
+            "status": "late",
+            "recognizedByAi": False,
+            "remark": "Came at 09:20.",
+            "source": "manual",
+        },
         changedByName="Asha Demo",
         requestId="0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10",
     ),
 ):
-    """One mark, changed `from` what it was (null: not marked before) `to` what it became."""
+    """One mark, changed `from` what it was `to` what it became; null is not marked."""
 
     version: int
     roll_no: str
     name: str
     from_: Annotated[MarkState | None, Field(alias="from")]
-    to: MarkState
+    to: MarkState | None
     changed_by: UserId
     changed_by_name: str | None
     changed_at: Instant
     request_id: str | None
+    reason: str | None

@@ -11,6 +11,8 @@ Percentage = Annotated[
     Decimal, Field(ge=0, le=100), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})
 ]
 
+Attended = Annotated[Decimal, Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})]
+
 
 class StudentStats(
     Answer,
@@ -22,13 +24,16 @@ class StudentStats(
         late=1,
         excused=0,
         total=12,
+        counted=12,
+        attended=10,
         percentage=83.33,
     ),
 ):
     """Marks of one student in one class.
 
-    `total` counts the marks recorded; `percentage` is 100 x (present + late) / total, two
-    decimals half up, 0 when nothing is recorded.
+    `total` counts the marks recorded. By the policy `attended` of `counted` sessions were
+    attended; `percentage` is 100 x attended / counted, two decimals half up, 0 when nothing
+    counts. While the policy is the default that is 100 x (present + late) / total.
     """
 
     student_id: StudentId
@@ -39,4 +44,6 @@ class StudentStats(
     late: int
     excused: int
     total: int
+    counted: int
+    attended: Attended
     percentage: Percentage

@@ -159,12 +159,19 @@ def _short_key(roll_no: str) -> str:
     return roll_no
 
 
+def _not_blank(text: str) -> str:
+    if is_blank(text):
+        raise PydanticCustomError("blank", "This must not be blank.")
+    return text
+
+
 _VISIBLE = AfterValidator(_refuse_control())
 _PROSE = AfterValidator(_refuse_control(but="\n\r\t"))
 
 Name = Annotated[str, Strict(), Field(max_length=MAX_NAME), _VISIBLE]
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT), _VISIBLE]
 Prose = Annotated[str, Strict(), Field(max_length=MAX_REMARK), _PROSE]
+Reason = Annotated[Prose, AfterValidator(_not_blank)]
 # Identifiers lose surrounding white space, which phone keyboards like to add.
 Label = Annotated[
     str,
@@ -181,13 +188,6 @@ Email = Annotated[
     Field(examples=["asha@demo.university.example"]),
 ]
 RollNo = Annotated[Label, AfterValidator(_short_key), Field(examples=["23/CS/107"])]
-
-
-def _not_blank(text: str) -> str:
-    if is_blank(text):
-        raise PydanticCustomError("blank", "This must not be blank.")
-    return text
-
 
 FilledName = Annotated[Name, AfterValidator(_not_blank)]
 

@@ -3,12 +3,13 @@
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from app.db import Database
+from app.db import Database, Transaction
 from app.documents import Document, clock, instant
 from app.errors import Flaw, Invalid
-from app.schemas.attendance import OpenedSession, Session, SessionDraft
+from app.schemas.attendance import OpenedSession, Session, SessionDetail, SessionDraft
 from app.services import access
 from app.services.access import Actor, check
+from app.services.leave_marks import apply_to_session
 from app.services.timetable.meetings import slots_on
 
 # The columns of a session as the API names them.
@@ -17,6 +18,9 @@ SESSION = f"""
     {clock("s.start_time")} AS "startTime", {clock("s.end_time")} AS "endTime",
     s.teacher_id AS "teacherId", s.processed_image_url AS "processedImageUrl",
     s.status, s.version, {instant("s.created_at")} AS "createdAt\""""
+
+_READ = f"""{SESSION}, s.status_reason AS "statusReason",
+    coalesce(marks.statuses, '[]') AS statuses"""
 
 # $3 date, $4 the start that was asked for, $5 and $6 the institution's date and time now.
 # Without a start: today's slot in progress, else the one begun last, else the first; on
@@ -49,6 +53,7 @@ LEFT JOIN existing s ON s.start_time IS NOT DISTINCT FROM chosen.start_time
 """
 
 # Two requests for one new session: the second finds the first's, and fills only its image.
+# The class stays held, so leave that is decided meanwhile finds the session or is found.
 _OPEN = f"""
 {access.WRITE_CLASS},
 opened AS (
@@ -59,9 +64,15 @@ opened AS (
     SET processed_image_url = coalesce(s.processed_image_url, excluded.processed_image_url)
     RETURNING s.*, s.xmax = 0 AS created
 )
-SELECT {access.VERDICT}, s.version,
+SELECT {access.VERDICT}, s.id, s.version, s.created,
        (SELECT row_to_json(d) FROM (SELECT {SESSION}, s.created) d)::text AS document
 FROM (SELECT) AS always LEFT JOIN opened s ON true
+"""
+
+_OPENED_WITH_LEAVE = f"""
+SELECT s.version, row_to_json(d)::text AS document
+FROM attendance_sessions s CROSS JOIN LATERAL (SELECT {SESSION}, true AS created) d
+WHERE s.class_id = $1 AND s.id = $2
 """
 
 
@@ -88,16 +99,20 @@ async def open_session(
     fills_image = draft.processed_image_url is not None and found["no_image"]
     if found["document"] is not None and not fills_image:
         return Document(found["document"], version=found["version"])
-    opened = await db.row(
-        _OPEN,
-        actor.user_id,
-        draft.class_id,
-        draft.session_date,
-        found["start_time"],
-        draft.end_time or found["end_time"],
-        draft.processed_image_url,
-    )
-    check(opened)
+    async with db.transaction() as tx:
+        opened = await tx.row(
+            _OPEN,
+            actor.user_id,
+            draft.class_id,
+            draft.session_date,
+            found["start_time"],
+            draft.end_time or found["end_time"],
+            draft.processed_image_url,
+        )
+        check(opened)
+        key = (draft.class_id, opened["id"])
+        if opened["created"] and await apply_to_session(tx, actor, *key, draft.session_date):
+            opened = await tx.row(_OPENED_WITH_LEAVE, *key)
     return Document(opened["document"], version=opened["version"])
 
 
@@ -123,17 +138,11 @@ marks AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT p.roll_no AS "rollNo", p.name, m.status,
                m.recognized_by_ai AS "recognizedByAi", m.similarity_score AS "similarityScore",
-               m.remark, {instant("m.marked_at")} AS "markedAt"
+               m.remark, m.source, {instant("m.marked_at")} AS "markedAt"
     ) mark
     WHERE m.class_id = (SELECT id FROM granted)
       AND m.session_id = ANY(ARRAY(SELECT id FROM shown))
     GROUP BY m.session_id
-),
-documents AS (
-    SELECT s.session_date, s.start_time, row_to_json(d) AS document
-    FROM shown s
-    LEFT JOIN marks ON marks.session_id = s.id
-    CROSS JOIN LATERAL (SELECT {SESSION}, coalesce(marks.statuses, '[]') AS statuses) d
 )"""
 
 # Newest first; on one date the untimed session comes last. $5 and $6 say after which one.
@@ -153,8 +162,10 @@ page AS MATERIALIZED (
 shown AS MATERIALIZED (SELECT * FROM page WHERE n <= $7),
 {_MARKS}
 SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg(document ORDER BY session_date DESC, start_time DESC NULLS LAST), '[]')
-    FROM documents
+    SELECT coalesce(json_agg(d ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST), '[]')
+    FROM shown s
+    LEFT JOIN marks ON marks.session_id = s.id
+    CROSS JOIN LATERAL (SELECT {_READ}) d
 )::text AS document, (
     SELECT last.session_date || 'T' || coalesce({clock("last.start_time")}, '')
     FROM page last
@@ -167,9 +178,26 @@ _GET = f"""
 shown AS MATERIALIZED (
     SELECT s.* FROM attendance_sessions s JOIN granted ON s.class_id = granted.id WHERE s.id = $2
 ),
-{_MARKS}
-SELECT {access.VERDICT}, (SELECT document FROM documents)::text AS document,
-       (SELECT version FROM shown) AS version
+{_MARKS},
+unmarked AS (
+    SELECT json_agg(person ORDER BY p.roll_key) AS people
+    FROM shown s
+    JOIN class_students e ON e.class_id = s.class_id AND e.periods @> s.session_date
+    JOIN people p ON p.id = e.student_id
+    CROSS JOIN LATERAL (SELECT p.roll_no AS "rollNo", p.name) person
+    WHERE NOT EXISTS (
+        SELECT FROM attendance_statuses m
+        WHERE m.class_id = s.class_id AND m.session_id = s.id AND m.student_id = e.student_id)
+)
+SELECT {access.VERDICT}, (SELECT version FROM shown) AS version, (
+    SELECT row_to_json(d)
+    FROM shown s
+    LEFT JOIN marks ON marks.session_id = s.id
+    LEFT JOIN unmarked ON true
+    CROSS JOIN LATERAL (
+        SELECT {_READ}, coalesce(unmarked.people, '[]') AS unmarked
+    ) d
+)::text AS document
 """
 
 
@@ -192,8 +220,10 @@ async def list_sessions(
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-async def get_session(db: Database, actor: Actor, session_id: UUID) -> Document[Session]:
-    """One session with its marks."""
+async def get_session(
+    db: Database | Transaction, actor: Actor, session_id: UUID
+) -> Document[SessionDetail]:
+    """One session with its marks, and who was enrolled on its day and has none."""
     row = await db.row(_GET, actor.user_id, session_id)
     check(row, "session")
     return Document(row["document"], version=row["version"])

@@ -1,105 +1,80 @@
-"""Marking students in a session, and the history of their marks."""
+"""Marking students in a session."""
 
 from uuid import UUID
 
 import asyncpg
 
-from app.db import Database
+from app.db import Database, Transaction
 from app.documents import Document, instant
 from app.errors import Flaw, Invalid, Stale
-from app.schemas.attendance import MarkBatch, MarkChange, Marks
+from app.schemas.attendance import MarkBatch, Marks, Status
 from app.schemas.words import roll_key
-from app.services import access
-from app.services.access import Actor, check
+from app.services.access import Actor
+from app.services.mark_changes import WRITE, beneath, fields_of, on_leave
 from app.services.roster_service import ENROLLED
+from app.services.session_lock import Change, lock_session, require_open
 
-# Locks class, then session, so that the next statement sees what these waited for: a
-# statement that waits and then compares would compare marks from before the wait.
-_LOCK = f"""
-{access.MARK_SESSION},
-session AS MATERIALIZED (
-    SELECT s.version FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
-    WHERE s.id = $2
-    FOR NO KEY UPDATE OF s
-)
-SELECT {access.VERDICT}, (SELECT id FROM granted) AS class_id,
-       (SELECT version FROM session) AS version
-"""
-
-# $1 class, $2 session, $3 its version, $4 actor, $5 request id, $6 strict, $7 the versions the
-# caller accepts, $8 to $13 the updates. Writes all that changes, or nothing. Times are of
-# this statement, which began after the lock was had, so they grow as the versions do.
+# $1 class, $2 session, $3 its date, $4 its version, $5 to $7 actor, request and reason, $8
+# strict, $9 the versions the caller accepts, $10 to $15 the updates. Writes all that changes,
+# or nothing. An absence on a day of leave is excused, and lies beneath the leave's mark.
 _MARK = f"""
-WITH given AS MATERIALIZED (
+WITH act AS (SELECT $5::uuid AS actor_id, $6::text AS request_id, $7::text AS reason),
+given AS MATERIALIZED (
     SELECT *
-    FROM unnest($8::text[], $9::text[], $10::text[], $11::boolean[], $12::numeric[], $13::text[])
+    FROM unnest($10::text[], $11::text[], $12::text[], $13::boolean[], $14::numeric[], $15::text[])
         WITH ORDINALITY
         AS g(roll_key, roll_no, status, recognized_by_ai, similarity_score, remark, place)
 ),
+on_leave AS MATERIALIZED ({on_leave("$1", "$2", "$3::date")}),
 markable AS MATERIALIZED (
     SELECT st.roll_key, st.roll_no, st.name, e.student_id, m.student_id IS NOT NULL AS marked,
-           m.status, m.recognized_by_ai, m.similarity_score, m.remark,
-           m.source, m.marked_by, m.marked_at, m.version
+           {fields_of("m")}, m.marked_at
     FROM class_students e
     JOIN students st ON st.id = e.student_id
     LEFT JOIN attendance_statuses m
         ON m.class_id = $1 AND m.session_id = $2 AND m.student_id = e.student_id
-    WHERE e.class_id = $1 AND ({ENROLLED} OR m.student_id IS NOT NULL OR e.periods @> (
-        SELECT session_date FROM attendance_sessions WHERE class_id = $1 AND id = $2))
+    WHERE e.class_id = $1
+      AND ({ENROLLED} OR e.periods @> $3::date OR m.student_id IS NOT NULL)
 ),
-changes AS MATERIALIZED (
-    SELECT old.student_id, old.marked, g.status, g.recognized_by_ai, g.similarity_score, g.remark
-    FROM given g JOIN markable old USING (roll_key)
-    WHERE (old.status, old.recognized_by_ai, old.similarity_score, old.remark)
-          IS DISTINCT FROM (g.status, g.recognized_by_ai, g.similarity_score, g.remark)
+judged AS MATERIALIZED (
+    SELECT g.place, g.roll_no, old.student_id,
+           CASE WHEN old.student_id IS NULL THEN 'not_enrolled'
+                WHEN g.recognized_by_ai AND old.source = 'manual' THEN 'marked_by_hand'
+           END AS refusal,
+           g.status, g.recognized_by_ai, g.similarity_score, g.remark,
+           CASE WHEN g.recognized_by_ai THEN 'ai' ELSE 'manual' END AS source
+    FROM given g LEFT JOIN markable old USING (roll_key)
 ),
-refused AS MATERIALIZED (
-    SELECT g.place, g.roll_no FROM given g
-    WHERE NOT EXISTS (SELECT FROM markable WHERE markable.roll_key = g.roll_key)
+wanted AS MATERIALIZED (
+    SELECT student_id, status, recognized_by_ai, similarity_score, remark, source,
+           NULL::uuid AS leave_id, NULL::text AS leave_kind, NULL::jsonb AS beneath
+    FROM judged
+    WHERE refusal IS NULL
+      AND NOT (status = 'absent' AND student_id IN (SELECT student_id FROM on_leave))
+    UNION ALL
+    SELECT student_id, 'excused', false, NULL, remark, 'leave', leave_id, leave_kind,
+           {beneath("status", "recognized_by_ai", "similarity_score", "remark", "source")}
+    FROM judged JOIN on_leave USING (student_id)
+    WHERE refusal IS NULL AND status = 'absent'
+),
+different AS MATERIALIZED (
+    SELECT $1::uuid AS class_id, $2::uuid AS session_id, wanted.*
+    FROM wanted JOIN markable old USING (student_id)
+    WHERE ({fields_of("wanted")}) IS DISTINCT FROM ({fields_of("old")})
 ),
 decision AS MATERIALIZED (
     SELECT CASE
-        WHEN EXISTS (SELECT FROM refused)
-             AND ($6 OR (SELECT count(*) FROM refused) = (SELECT count(*) FROM given))
-        THEN 'refused'
-        WHEN NOT EXISTS (SELECT FROM changes) THEN 'unchanged'
-        WHEN NOT $3 = ANY($7::integer[]) THEN 'stale'
+        WHEN refused > 0 AND ($8 OR refused = asked) THEN 'refused'
+        WHEN NOT EXISTS (SELECT FROM different) THEN 'unchanged'
+        WHEN NOT $4 = ANY($9::integer[]) THEN 'stale'
         ELSE 'changed'
     END AS outcome
+    FROM (SELECT count(*) AS asked, count(refusal) AS refused FROM judged) counts
 ),
-going AS MATERIALIZED (SELECT $3 + 1 AS version FROM decision WHERE outcome = 'changed'),
-counted AS (
-    UPDATE attendance_sessions s SET version = going.version
-    FROM going WHERE s.class_id = $1 AND s.id = $2
+changes AS MATERIALIZED (
+    SELECT different.* FROM different CROSS JOIN decision WHERE outcome = 'changed'
 ),
-recorded AS (
-    INSERT INTO attendance_batches (class_id, session_id, version, request_id, actor_id, made_at)
-    SELECT $1, $2, going.version, $5, $4, statement_timestamp() FROM going
-),
-superseded AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, marked_by, marked_at)
-    SELECT $1, $2, old.student_id, old.student_id, old.version, old.status, old.recognized_by_ai,
-           old.similarity_score, old.remark, old.source, old.marked_by, old.marked_at
-    FROM going CROSS JOIN changes JOIN markable old USING (student_id)
-    WHERE old.marked
-),
-written AS (
-    INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, status, recognized_by_ai,
-        similarity_score, remark, source, marked_by, marked_at, version)
-    SELECT $1, $2, student_id, status, recognized_by_ai, similarity_score, remark,
-           CASE WHEN recognized_by_ai THEN 'ai' ELSE 'manual' END, $4,
-           statement_timestamp(), going.version
-    FROM going CROSS JOIN changes
-    ORDER BY student_id
-    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
-    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
-        similarity_score = excluded.similarity_score, remark = excluded.remark,
-        source = excluded.source, marked_by = excluded.marked_by,
-        marked_at = excluded.marked_at, version = excluded.version
-),
+{WRITE},
 marks AS (
     SELECT old.roll_key, mark
     FROM markable old
@@ -107,21 +82,23 @@ marks AS (
     CROSS JOIN LATERAL (
         SELECT old.roll_no AS "rollNo", old.name,
                new.status, new.recognized_by_ai AS "recognizedByAi",
-               new.similarity_score AS "similarityScore", new.remark,
+               new.similarity_score AS "similarityScore", new.remark, new.source,
                {instant("statement_timestamp()")} AS "markedAt"
         WHERE new.student_id IS NOT NULL
         UNION ALL
         SELECT old.roll_no, old.name, old.status, old.recognized_by_ai, old.similarity_score,
-               old.remark, {instant("old.marked_at")}
+               old.remark, old.source, {instant("old.marked_at")}
         WHERE new.student_id IS NULL AND old.marked
     ) mark
 )
 SELECT decision.outcome,
-       coalesce((SELECT version FROM going), $3) AS version,
+       coalesce((SELECT version FROM numbered), $4) AS version,
        (SELECT json_agg(mark ORDER BY roll_key) FROM marks)::text AS statuses,
-       (SELECT json_agg(json_build_object('rollNo', roll_no, 'code', 'not_enrolled') ORDER BY place)
-        FROM refused)::text AS rejected,
-       (SELECT array_agg(place ORDER BY place) FROM refused) AS refused_places
+       (SELECT json_agg(json_build_object('rollNo', roll_no, 'code', refusal) ORDER BY place)
+        FROM judged WHERE refusal IS NOT NULL)::text AS rejected,
+       (SELECT array_agg(place ORDER BY place) FROM judged WHERE refusal IS NOT NULL) AS places,
+       (SELECT array_agg(refusal ORDER BY place) FROM judged
+        WHERE refusal IS NOT NULL) AS refusals
 FROM decision
 """
 
@@ -134,6 +111,7 @@ async def mark(
     *,
     strict: bool,
     if_match: list[int] | None,
+    window: int | None = None,
 ) -> Document[Marks]:
     """Merge the marks into the session, all of them or none, and answer with all its marks.
 
@@ -142,17 +120,19 @@ async def mark(
     another one is `Stale`, unless the batch changes nothing.
     """
     async with db.transaction() as tx:
-        lock = await tx.row(_LOCK, actor.user_id, session_id)
-        check(lock, "session")
+        session = await lock_session(tx, actor, session_id, Change(window, batch.reason))
+        require_open(session)
         row = await tx.row(
             _MARK,
-            lock["class_id"],
+            session["class_id"],
             session_id,
-            lock["version"],
+            session["session_date"],
+            session["version"],
             actor.user_id,
             actor.request_id,
+            batch.reason,
             strict,
-            if_match if if_match is not None else [lock["version"]],
+            if_match if if_match is not None else [session["version"]],
             *_columns(batch),
         )
         _check_outcome(row)
@@ -175,82 +155,75 @@ def _columns(batch: MarkBatch) -> tuple[list[object], ...]:
     )
 
 
+_REFUSALS = {
+    "not_enrolled": "Not enrolled in this class.",
+    "marked_by_hand": "Marked by hand: a photo does not change that.",
+}
+
+
 def _check_outcome(row: asyncpg.Record) -> None:
     if row["outcome"] == "stale":
         raise Stale("Somebody else has changed this attendance since. Reload it and try again.")
     if row["outcome"] == "refused":
+        codes = row["refusals"]
         raise Invalid(
-            "Nothing was marked: these roll numbers are not enrolled in this class.",
-            code="not_enrolled",
+            "Nothing was marked: these roll numbers are not enrolled in this class."
+            if set(codes) == {"not_enrolled"}
+            else "Nothing was marked: these roll numbers may not be marked so.",
+            code=codes[0],
             flaws=tuple(
-                Flaw(f"/updates/{place - 1}/rollNo", "not_enrolled", "Not enrolled in this class.")
-                for place in row["refused_places"]
+                Flaw(f"/updates/{place - 1}/rollNo", code, _REFUSALS[code])
+                for place, code in zip(row["places"], codes, strict=True)
             ),
         )
 
 
-# A mark and the ones it replaced, in the order of the versions that made them: each stands
-# beside the one before it. $3 to $5 say after which one to go on, $6 how many to give.
-_HISTORY = f"""
-{access.READ_SESSION},
-states AS MATERIALIZED (
-    SELECT student_id, student_id AS recorded_for, version, status, recognized_by_ai,
-           similarity_score, remark, marked_by, marked_at
-    FROM attendance_statuses WHERE class_id = (SELECT id FROM granted) AND session_id = $2
-    UNION ALL
-    SELECT student_id, recorded_for, version, status, recognized_by_ai,
-           similarity_score, remark, marked_by, marked_at
-    FROM superseded_statuses WHERE class_id = (SELECT id FROM granted) AND session_id = $2
-),
-steps AS MATERIALIZED (
-    SELECT states.*, state,
-           lag(state) OVER (PARTITION BY student_id, recorded_for ORDER BY version) AS before
-    FROM states
+# $1 class, $2 session, $3 its date, $4 to $6 actor, request and reason, $7 status, $8 source.
+# Marks everybody who was enrolled on the day and has no mark; an absence is excused by leave.
+_FILL = f"""
+WITH act AS (SELECT $4::uuid AS actor_id, $5::text AS request_id, $6::text AS reason),
+on_leave AS MATERIALIZED ({on_leave("$1", "$2", "$3::date")}),
+changes AS MATERIALIZED (
+    SELECT $1::uuid AS class_id, $2::uuid AS session_id, e.student_id,
+           CASE WHEN excused THEN 'excused' ELSE $7 END AS status,
+           false AS recognized_by_ai, NULL::numeric AS similarity_score, NULL::text AS remark,
+           CASE WHEN excused THEN 'leave' ELSE $8 END AS source,
+           CASE WHEN excused THEN l.leave_id END AS leave_id,
+           CASE WHEN excused THEN l.leave_kind END AS leave_kind,
+           CASE WHEN excused THEN {beneath("$7::text", "false", "NULL", "NULL", "$8::text")}
+           END AS beneath
+    FROM class_students e
+    LEFT JOIN on_leave l USING (student_id)
     CROSS JOIN LATERAL (
-        SELECT row_to_json(s) AS state
-        FROM (SELECT status, recognized_by_ai AS "recognizedByAi",
-                     similarity_score AS "similarityScore", remark) s
-    ) shaped
+        SELECT l.leave_id IS NOT NULL AND $7::text = 'absent' AS excused
+    ) rule
+    WHERE e.class_id = $1 AND e.periods @> $3::date
+      AND NOT EXISTS (
+          SELECT FROM attendance_statuses m
+          WHERE m.class_id = $1 AND m.session_id = $2 AND m.student_id = e.student_id)
 ),
-page AS MATERIALIZED (
-    SELECT steps.*, st.roll_key, st.roll_no, st.name,
-           row_number() OVER (
-               ORDER BY steps.version DESC, st.roll_key, steps.recorded_for) AS n
-    FROM steps JOIN students st ON st.id = steps.student_id
-    WHERE $3::integer IS NULL OR steps.version < $3
-       OR (steps.version = $3 AND (st.roll_key, steps.recorded_for) > ($4, $5::uuid))
-    ORDER BY steps.version DESC, st.roll_key, steps.recorded_for
-    LIMIT $6 + 1
-)
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg(change ORDER BY page.n), '[]')
-    FROM page
-    LEFT JOIN attendance_batches b
-        ON b.class_id = (SELECT id FROM granted) AND b.session_id = $2 AND b.version = page.version
-    LEFT JOIN users u ON u.id = page.marked_by
-    CROSS JOIN LATERAL (
-        SELECT page.version, page.roll_no AS "rollNo", page.name,
-               page.before AS "from", page.state AS "to",
-               page.marked_by AS "changedBy", u.name AS "changedByName",
-               {instant("page.marked_at")} AS "changedAt", b.request_id AS "requestId"
-    ) change
-    WHERE page.n <= $6
-)::text AS document, (
-    SELECT last.version || '~' || last.recorded_for || '~' || last.roll_key FROM page last
-    WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
-) AS next_cursor
+{WRITE}
+SELECT count(*) AS marked FROM changes
 """
 
 
-async def history(
-    db: Database,
+async def fill(
+    tx: Transaction,
     actor: Actor,
-    session_id: UUID,
-    limit: int,
-    after: tuple[int, str, UUID] | None,
-) -> Document[list[MarkChange]]:
-    """Who changed which mark from what to what, newest first, `limit` changes after `after`."""
-    version, key, student = after or (None, None, None)
-    row = await db.row(_HISTORY, actor.user_id, session_id, version, key, student, limit)
-    check(row, "session")
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    session: asyncpg.Record,
+    status: Status,
+    source: str,
+    reason: str | None,
+) -> None:
+    """Mark who was enrolled on the session's day and has no mark yet."""
+    await tx.row(
+        _FILL,
+        session["class_id"],
+        session["session_id"],
+        session["session_date"],
+        actor.user_id,
+        actor.request_id,
+        reason,
+        status,
+        source,
+    )

@@ -15,7 +15,8 @@ SELECT {access.VERDICT}, (
     FROM v_enrolment_attendance v
     CROSS JOIN LATERAL (
         SELECT v.student_id AS "studentId", v.roll_no AS "rollNo", v.name,
-               v.present, v.absent, v.late, v.excused, v.total, v.percentage
+               v.present, v.absent, v.late, v.excused, v.total,
+               v.counted, round(v.attended / 100.0, 2) AS attended, v.percentage
     ) stats
     WHERE v.class_id = $2 AND (v.enrolled OR $3) AND EXISTS (SELECT FROM granted)
 )::text AS document

@@ -13,6 +13,7 @@ from app.schemas.roster import STUDENT_FIELDS
 from app.services.access import Actor, require_admin
 from app.services.admin.audit_service import RECORD, author
 from app.services.admin.student_service import missing, student_document
+from app.services.mark_changes import FIELDS, fields_of
 
 # Classes before students, as enrolling takes them; with these nobody marks either meanwhile.
 _LOCK_CLASSES = """
@@ -47,7 +48,7 @@ _DIFFERENT = f"{_BOTH} AND {_SAID.format('this')} IS DISTINCT FROM {_SAID.format
 
 _STATE = """(SELECT row_to_json(state) FROM (
     SELECT {0}.status, {0}.recognized_by_ai AS "recognizedByAi",
-           {0}.similarity_score AS "similarityScore", {0}.remark) state)"""
+           {0}.similarity_score AS "similarityScore", {0}.remark, {0}.source) state)"""
 
 _CLASHES = f"""
 SELECT count(*) AS number, coalesce(json_agg(json_build_object(
@@ -93,12 +94,13 @@ SET student_id = $1,
 WHERE h.student_id = $2
 """
 
-_FIELDS = "status, recognized_by_ai, similarity_score, remark, source, marked_by, marked_at"
+_FIELDS = (
+    "status, recognized_by_ai, similarity_score, remark, source, leave_kind, marked_by, marked_at"
+)
 
 _TAKE_OTHERS_MARKS = f"""
 WITH clashing AS MATERIALIZED (
-    SELECT this.class_id, this.session_id, s.version, other.status, other.recognized_by_ai,
-           other.similarity_score, other.remark, other.source
+    SELECT this.class_id, this.session_id, s.version, {fields_of("other")}
     {_DIFFERENT}
 ),
 superseded AS (
@@ -109,8 +111,7 @@ superseded AS (
     {_DIFFERENT}
 )
 UPDATE attendance_statuses m
-SET status = c.status, recognized_by_ai = c.recognized_by_ai, source = c.source,
-    similarity_score = c.similarity_score, remark = c.remark, version = c.version,
+SET {", ".join(f"{field} = c.{field}" for field in FIELDS)}, version = c.version,
     marked_by = $3, marked_at = statement_timestamp()
 FROM clashing c
 WHERE m.class_id = c.class_id AND m.session_id = c.session_id AND m.student_id = $1
@@ -129,6 +130,8 @@ INSERT INTO superseded_statuses (
     class_id, session_id, student_id, recorded_for, version, {_FIELDS})
 SELECT class_id, session_id, $1, student_id, version, {_FIELDS} FROM retired
 """
+
+_MOVE_LEAVES = "UPDATE leaves SET student_id = $1 WHERE student_id = $2"
 
 _MOVE_MARKS = "UPDATE attendance_statuses SET student_id = $1 WHERE student_id = $2"
 
@@ -183,6 +186,7 @@ async def merge(
             await tx.find_row(_TAKE_OTHERS_MARKS, *ids, actor.user_id)
         await tx.find_row(_RETIRE_OTHERS_MARKS, *ids)
         await tx.find_row(_MOVE_MARKS, *ids)
+        await tx.find_row(_MOVE_LEAVES, *ids)
         left = await tx.row(_LEAVE_CLASSES, wanted.other_id)
         await tx.find_row(_FILL_AND_REMOVE, *ids)
         await tx.find_row(_RECORD, *author(actor), *ids)

@@ -1,0 +1,122 @@
+"""`/leaves`: leave of absence, asked for and decided."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.routes.answers import (
+    MAX_PAGE,
+    PAGED,
+    READS,
+    WRITES,
+    Cursor,
+    From,
+    Limit,
+    To,
+    answer,
+    check_range,
+    check_text,
+    instant_cursor,
+    problems_of,
+)
+from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
+from app.services import leave_service
+from app.services.leave_service import Decision, Filter
+
+router = APIRouter(prefix="/leaves", tags=["Leave"], route_class=SignedInRoute)
+
+_DECISIONS = problems_of(401, 403, 404, 409, 422)
+
+
+@router.get(
+    "",
+    operation_id="listLeaves",
+    summary="List leaves",
+    response_model=list[Leave],
+    responses=problems_of(401, 422) | PAGED,
+)
+async def list_leaves(
+    request: Request,
+    call: Call,
+    class_id: Annotated[UUID | None, Query(alias="classId")] = None,
+    roll_no: Annotated[str | None, Query(alias="rollNo", max_length=255)] = None,
+    status: LeaveStatus | None = None,
+    first: From = None,
+    last: To = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first: an admin's are all, a teacher's those of students in their classes."""
+    check_range(first, last)
+    check_text(roll_no, cursor, name="rollNo")
+    shown = Filter(class_id, roll_no, status, first, last)
+    after = instant_cursor(cursor) if cursor is not None else None
+    page = await leave_service.list_leaves(call.db, call.actor, shown, limit, after)
+    return answer(page, request=request)
+
+
+@router.post(
+    "",
+    operation_id="requestLeave",
+    summary="Ask for leave",
+    status_code=201,
+    response_model=Leave,
+    responses=WRITES | {200: {"model": Leave, "description": "It was asked for already"}},
+)
+async def request_leave(body: LeaveDraft, call: Call) -> Response:
+    """For a class of one's own, or for all classes of a student; it is then to be decided."""
+    leave, made = await leave_service.request_leave(call.db, call.actor, body)
+    return answer(leave, status=201 if made else 200)
+
+
+@router.get(
+    "/{id}",
+    operation_id="getLeave",
+    summary="Get a leave",
+    response_model=Leave,
+    responses=READS,
+)
+async def get_leave(id: UUID, call: Call) -> Response:
+    """One leave, for whom it concerns."""
+    return answer(await leave_service.get_leave(call.db, call.actor, id))
+
+
+@router.post(
+    "/{id}/approve",
+    operation_id="approveLeave",
+    summary="Approve leave",
+    response_model=DecidedLeave,
+    responses=_DECISIONS,
+)
+async def approve_leave(id: UUID, call: Call) -> Response:
+    """Absences and missing marks in its time become `excused`, now and in sessions to come.
+
+    A teacher decides for a class of theirs, an admin for any and for all classes.
+    """
+    return answer(await leave_service.decide(call.db, call.actor, id, Decision.APPROVE))
+
+
+@router.post(
+    "/{id}/reject",
+    operation_id="rejectLeave",
+    summary="Reject leave",
+    response_model=DecidedLeave,
+    responses=_DECISIONS,
+)
+async def reject_leave(id: UUID, call: Call) -> Response:
+    """It changes no mark."""
+    return answer(await leave_service.decide(call.db, call.actor, id, Decision.REJECT))
+
+
+@router.post(
+    "/{id}/withdraw",
+    operation_id="withdrawLeave",
+    summary="Withdraw leave",
+    response_model=DecidedLeave,
+    responses=_DECISIONS,
+)
+async def withdraw_leave(id: UUID, call: Call) -> Response:
+    """What the leave had replaced comes back, where its mark still stands."""
+    return answer(await leave_service.decide(call.db, call.actor, id, Decision.WITHDRAW))

@@ -1,0 +1,100 @@
+"""`/attendance/sessions/{id}`: what is done with a whole session."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.documents import Document
+from app.routes.answers import READS, VERSIONED, WRITES, answer
+from app.schemas.attendance import SessionDetail
+from app.schemas.lifecycle import Explained, Reasoned, SessionEvent, Unmarked
+from app.services import lifecycle_service
+from app.services.lifecycle_service import Act
+from app.services.session_lock import Change
+
+router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
+
+# For acts that need no reason: an empty body will do.
+_NO_REASON = Explained()
+
+
+@router.post(
+    "/{id}/finalise",
+    operation_id="finaliseSession",
+    summary="Finalise a session",
+    response_model=SessionDetail,
+    responses=WRITES | VERSIONED,
+)
+async def finalise_session(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
+    """Whoever was enrolled on its day and has no mark was absent. Marks are closed after that."""
+    return answer(await _perform(call, id, Act.FINALISE, body.reason))
+
+
+@router.post(
+    "/{id}/reopen",
+    operation_id="reopenSession",
+    summary="Reopen a finalised session",
+    response_model=SessionDetail,
+    responses=WRITES | VERSIONED,
+)
+async def reopen_session(id: UUID, body: Reasoned, call: Call) -> Response:
+    """Marks may be changed again. Absences filled in by finalising stay as ordinary marks."""
+    return answer(await _perform(call, id, Act.REOPEN, body.reason))
+
+
+@router.post(
+    "/{id}/cancel",
+    operation_id="cancelSession",
+    summary="Cancel a session",
+    response_model=SessionDetail,
+    responses=WRITES | VERSIONED,
+)
+async def cancel_session(id: UUID, body: Reasoned, call: Call) -> Response:
+    """The class did not take place: its marks stay, count nowhere, and are closed."""
+    return answer(await _perform(call, id, Act.CANCEL, body.reason))
+
+
+@router.post(
+    "/{id}/restore",
+    operation_id="restoreSession",
+    summary="Restore a cancelled session",
+    response_model=SessionDetail,
+    responses=WRITES | VERSIONED,
+)
+async def restore_session(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
+    """Takes a cancellation back."""
+    return answer(await _perform(call, id, Act.RESTORE, body.reason))
+
+
+async def _perform(call: Call, session_id: UUID, act: Act, reason: str | None) -> Document[Any]:
+    change = Change(call.window, reason)
+    return await lifecycle_service.perform(call.db, call.actor, session_id, act, change)
+
+
+@router.post(
+    "/{id}/mark-unmarked",
+    operation_id="markUnmarked",
+    summary="Mark everybody who has no mark",
+    response_model=SessionDetail,
+    responses=WRITES | VERSIONED,
+)
+async def mark_unmarked(id: UUID, body: Unmarked, call: Call) -> Response:
+    """Those who were enrolled on the session's day and have no mark get this one."""
+    change = Change(call.window, body.reason)
+    return answer(
+        await lifecycle_service.mark_unmarked(call.db, call.actor, id, body.status, change)
+    )
+
+
+@router.get(
+    "/{id}/events",
+    operation_id="listSessionEvents",
+    summary="When it was finalised, reopened, cancelled, restored",
+    response_model=list[SessionEvent],
+    responses=READS,
+)
+async def list_session_events(id: UUID, call: Call) -> Response:
+    """Newest first, with who did it and why."""
+    return answer(await lifecycle_service.list_events(call.db, call.actor, id))

@@ -1,0 +1,75 @@
+"""`/admin/policy`: how attendance is counted and judged."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.routes.answers import (
+    MAX_PAGE,
+    PAGED,
+    WRITES,
+    Cursor,
+    Limit,
+    answer,
+    bad_cursor,
+    problems_of,
+)
+from app.schemas.policy import Policy, PolicyPreview, PolicyRules
+from app.services.admin import policy_service
+
+router = APIRouter(prefix="/admin/policy", tags=["Administration"], route_class=SignedInRoute)
+
+
+@router.get(
+    "",
+    operation_id="getPolicy",
+    summary="Get the attendance policy",
+    response_model=Policy,
+    responses=problems_of(401, 403),
+)
+async def get_policy(call: Call) -> Response:
+    """The rules in force."""
+    return answer(await policy_service.get_policy(call.db, call.actor))
+
+
+@router.put(
+    "",
+    operation_id="setPolicy",
+    summary="Set the attendance policy",
+    response_model=Policy,
+    responses=WRITES,
+)
+async def set_policy(body: PolicyRules, call: Call) -> Response:
+    """Every percentage and every judgement follows it from the next request on."""
+    return answer(await policy_service.set_policy(call.db, call.actor, body))
+
+
+@router.post(
+    "/preview",
+    operation_id="previewPolicy",
+    summary="Who would cross the line?",
+    response_model=PolicyPreview,
+    responses=WRITES | PAGED,
+)
+async def preview_policy(
+    request: Request,
+    body: PolicyRules,
+    call: Call,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Changes nothing. Where there are more students, the `Link` header names the next page."""
+    after = _crossing_cursor(cursor) if cursor is not None else None
+    page = await policy_service.preview_policy(call.db, call.actor, body, limit, after)
+    return answer(page, request=request)
+
+
+def _crossing_cursor(cursor: str) -> tuple[UUID, str]:
+    class_id, _, roll_key = cursor.partition("~")
+    try:
+        if "\0" not in roll_key:
+            return UUID(class_id), roll_key
+    except ValueError:
+        pass
+    raise bad_cursor()

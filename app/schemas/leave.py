@@ -1,0 +1,130 @@
+"""Leave of absence."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.schemas.words import (
+    A_CLASS,
+    Answer,
+    ClassId,
+    Date,
+    Id,
+    Instant,
+    Prose,
+    RollNo,
+    SessionId,
+    StoredDate,
+    StudentId,
+    UserId,
+    Words,
+    example,
+)
+
+LeaveId = Annotated[UUID, Field(examples=["e5b8d3a1-4c27-4d96-8e0f-7a1c9b6d2f48"])]
+MAX_SESSIONS = 200
+MAX_DAYS = 366
+
+
+class LeaveKind(StrEnum):
+    MEDICAL = "medical"
+    ON_DUTY = "on_duty"
+    OTHER = "other"
+
+
+class LeaveStatus(StrEnum):
+    """Only `approved` leave shows in marks; `withdrawn` leave puts back what was there."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class LeaveDraft(
+    Words,
+    json_schema_extra=example(
+        classId=A_CLASS, firstDay="2025-10-20", lastDay="2025-10-24", kind="medical"
+    ),
+):
+    """Leave for a student: either its first and last day, or sessions of one class.
+
+    With `classId` it is for that class, without for all classes of the student.
+    """
+
+    roll_no: RollNo
+    class_id: Id | None = None
+    first_day: StoredDate | None = None
+    last_day: StoredDate | None = None
+    session_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_SESSIONS)] | None = None
+    kind: LeaveKind
+    note: Prose | None = None
+
+    @model_validator(mode="after")
+    def _days_or_sessions(self) -> Self:
+        if self.session_ids is not None:
+            if self.first_day is not None or self.last_day is not None:
+                raise _refused("days_and_sessions", "Give days or sessions, not both.", "firstDay")
+            if self.class_id is None:
+                raise _refused("required", "Sessions are of one class: name it.", "classId")
+            return self
+        for name, day in (("firstDay", self.first_day), ("lastDay", self.last_day)):
+            if day is None:
+                raise _refused("required", "Give first and last day, or sessions.", name)
+        return self._in_order()
+
+    def _in_order(self) -> Self:
+        assert self.first_day is not None
+        assert self.last_day is not None
+        if self.last_day < self.first_day:
+            raise _refused("ends_before_start", "The last day is before the first.", "lastDay")
+        if self.last_day - self.first_day > timedelta(days=MAX_DAYS):
+            raise _refused("too_long", "Leave lasts a year at most.", "lastDay")
+        return self
+
+
+def _refused(code: str, sentence: str, field: str) -> PydanticCustomError:
+    return PydanticCustomError(code, sentence, {"pointer": f"/{field}"})
+
+
+class Leave(
+    Answer,
+    json_schema_extra=example(
+        rollNo="23/CS/107",
+        name="Kabir V. Demo",
+        lastDay="2025-10-24",
+        kind="medical",
+        status="pending",
+    ),
+):
+    """`classId` null is for all classes, `sessionIds` null for all sessions of the days.
+
+    `note` is shown to those who may decide and to who asked.
+    """
+
+    id: LeaveId
+    student_id: StudentId
+    roll_no: str
+    name: str
+    class_id: ClassId | None
+    first_day: Date
+    last_day: Date
+    session_ids: list[SessionId] | None
+    kind: LeaveKind
+    note: str | None
+    status: LeaveStatus
+    requested_by: UserId
+    decided_by: UserId | None
+    decided_at: Instant | None
+    created_at: Instant
+
+
+class DecidedLeave(Answer, json_schema_extra=example(leave={"status": "approved"}, changed=2)):
+    """The leave, and how many marks the decision changed."""
+
+    leave: Leave
+    changed: int

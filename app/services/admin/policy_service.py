@@ -1,0 +1,124 @@
+"""The attendance policy: read, set, and tried out before it is set.
+
+How it counts is written once, in the functions `attendance_attended`, `attendance_counted` and
+`attendance_below` of the database (migration 0006).
+"""
+
+from typing import Any
+from uuid import UUID
+
+from app.db import Database, Transaction
+from app.documents import Document, instant
+from app.schemas.policy import Policy, PolicyPreview, PolicyRules
+from app.services import access
+from app.services.access import Actor, check, require_admin
+from app.services.admin.audit_service import RECORD, author
+
+_DOCUMENT = f"""(
+    SELECT row_to_json(shown) FROM policy p CROSS JOIN LATERAL (
+        SELECT p.threshold, p.late_weight AS "lateWeight", p.excused, p.on_duty AS "onDuty",
+               p.minimum_sessions AS "minimumSessions", {instant("p.updated_at")} AS "updatedAt"
+    ) shown
+)::text AS document"""
+
+_GET = f"WITH {access.ADMIN} SELECT {access.ADMIN_VERDICT}, {_DOCUMENT}"
+
+
+async def get_policy(db: Database | Transaction, actor: Actor) -> Document[Policy]:
+    """The rules in force."""
+    row = await db.row(_GET, actor.user_id)
+    check(row)
+    return Document(row["document"])
+
+
+_RULES = ("threshold", "late_weight", "excused", "on_duty", "minimum_sessions")
+_COLUMNS = ", ".join(_RULES)
+
+_SET = f"""
+WITH changed AS (
+    UPDATE policy SET ({_COLUMNS}) = ($4, $5, $6, $7, $8), updated_at = now()
+    WHERE ({_COLUMNS}) IS DISTINCT FROM ($4, $5, $6, $7, $8)
+    RETURNING {_COLUMNS}
+)
+{RECORD} SELECT $1, $2, 'policy_changed', 'policy', $3, to_jsonb(changed) FROM changed
+"""
+
+# The policy is one row without an id; its entries of the audit log carry this one.
+_SUBJECT = UUID(int=0)
+
+
+async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document[Policy]:
+    """Put these rules in force for every number from the next request on."""
+    async with db.transaction() as tx:
+        await require_admin(tx, actor)
+        await tx.find_row(_SET, *author(actor), _SUBJECT, *_values(rules))
+        return await get_policy(tx, actor)
+
+
+def _values(rules: PolicyRules) -> tuple[Any, ...]:
+    return tuple(getattr(rules, rule) for rule in _RULES)
+
+
+# $2 to $6 the rules to try, $7 and $8 after which class and roll, $9 how many.
+_PREVIEW = f"""
+WITH {access.ADMIN},
+tried AS (SELECT ROW(true, $2, $3, $4, $5, $6, now())::policy AS rules),
+judged AS MATERIALIZED (
+    SELECT v.class_id, v.student_id, v.roll_key, v.roll_no, v.name, v.percentage AS before,
+           CASE WHEN n.counted > 0 THEN round(n.attended::numeric / n.counted, 2) ELSE 0.00 END
+               AS after,
+           attendance_below(p, v.attended, v.counted) AS was_below,
+           attendance_below(tried.rules, n.attended, n.counted) AS is_below
+    FROM v_enrolment_attendance v
+    CROSS JOIN policy p
+    CROSS JOIN tried
+    CROSS JOIN LATERAL (
+        SELECT attendance_attended(tried.rules, v.present, v.late, v.excused, v.on_duty)
+                   AS attended,
+               attendance_counted(
+                   tried.rules, v.present, v.absent, v.late, v.excused, v.on_duty) AS counted
+    ) n
+    WHERE v.enrolled AND EXISTS (SELECT FROM admin)
+),
+crossing AS MATERIALIZED (
+    SELECT judged.*, c.code, c.section,
+           CASE WHEN is_below THEN 'falls' ELSE 'rises' END AS direction
+    FROM judged JOIN classes c ON c.id = judged.class_id AND c.archived_at IS NULL
+    WHERE was_below <> is_below
+),
+page AS MATERIALIZED (
+    SELECT crossing.*, row_number() OVER (ORDER BY class_id, roll_key) AS n
+    FROM crossing
+    WHERE $7::uuid IS NULL OR (class_id, roll_key) > ($7, $8::text)
+    ORDER BY class_id, roll_key
+    LIMIT $9 + 1
+)
+SELECT {access.ADMIN_VERDICT}, json_build_object(
+    'falls', (SELECT count(*) FROM crossing WHERE is_below),
+    'rises', (SELECT count(*) FROM crossing WHERE was_below),
+    'students', (
+        SELECT coalesce(json_agg(student ORDER BY page.n), '[]')
+        FROM page CROSS JOIN LATERAL (
+            SELECT page.class_id AS "classId", page.code, page.section,
+                   page.student_id AS "studentId", page.roll_no AS "rollNo", page.name,
+                   page.direction, page.before, page.after
+        ) student
+        WHERE page.n <= $9)
+)::text AS document, (
+    SELECT last.class_id || '~' || last.roll_key FROM page last
+    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+) AS next_cursor
+"""
+
+
+async def preview_policy(
+    db: Database,
+    actor: Actor,
+    rules: PolicyRules,
+    limit: int,
+    after: tuple[UUID, str] | None,
+) -> Document[PolicyPreview]:
+    """Who would cross the line if these rules were in force; nothing is changed."""
+    row = await db.row(_PREVIEW, actor.user_id, *_values(rules), *(after or (None, None)), limit)
+    check(row)
+    return Document(row["document"], next_cursor=row["next_cursor"])
