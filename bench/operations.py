@@ -13,11 +13,10 @@ from app.services import (
     attendance_service,
     auth_service,
     class_service,
-    marking_service,
-    session_lock,
     stats_service,
 )
 from app.services.demo.bench_service import CLASSES, SESSIONS, STUDENTS
+from app.services.marking import marking_service, session_lock
 
 DAY_ZERO = date(2026, 6, 1)  # the day before the first session
 D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class

@@ -38,7 +38,6 @@ from app.services import (
     attendance_service,
     auth_service,
     class_service,
-    marking_service,
     roster_service,
     teacher_service,
 )
@@ -47,6 +46,7 @@ from app.services.admin import allow_list_service, user_service
 from app.services.admin.allow_list_service import Entry
 from app.services.demo import dating_service
 from app.services.demo.dating_service import Happened
+from app.services.marking import marking_service
 from app.services.timetable import reschedule_service, slot_service
 
 WEEKS = 8

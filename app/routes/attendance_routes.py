@@ -34,7 +34,8 @@ from app.schemas.attendance import (
     SessionDetail,
     SessionDraft,
 )
-from app.services import attendance_service, history_service, marking_service
+from app.services import attendance_service
+from app.services.marking import history_service, marking_service
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 

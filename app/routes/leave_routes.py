@@ -22,8 +22,8 @@ from app.routes.answers import (
     problems_of,
 )
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
-from app.services import leave_service
-from app.services.leave_service import Decision, Filter
+from app.services.marking import leave_service
+from app.services.marking.leave_service import Decision, Filter
 
 router = APIRouter(prefix="/leaves", tags=["Leave"], route_class=SignedInRoute)
 

@@ -10,9 +10,9 @@ from app.documents import Document
 from app.routes.answers import READS, VERSIONED, WRITES, answer
 from app.schemas.attendance import SessionDetail
 from app.schemas.lifecycle import Explained, Reasoned, SessionEvent, Unmarked
-from app.services import lifecycle_service
-from app.services.lifecycle_service import Act
-from app.services.session_lock import Change
+from app.services.marking import lifecycle_service
+from app.services.marking.lifecycle_service import Act
+from app.services.marking.session_lock import Change
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 

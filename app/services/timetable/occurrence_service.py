@@ -75,7 +75,7 @@ occurrences AS (
     LEFT JOIN LATERAL (
         SELECT s.id, s.status, EXISTS (
             SELECT FROM attendance_statuses a
-            WHERE a.class_id = s.class_id AND a.session_id = s.id
+            WHERE a.class_id = s.class_id AND a.session_id = s.id AND a.source <> 'leave'
         ) AS marked
         FROM attendance_sessions s
         WHERE m.has_session AND s.class_id = m.class_id

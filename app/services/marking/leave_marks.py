@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.db import Transaction
 from app.services.access import Actor
-from app.services.mark_changes import EXCUSE, WRITE, WRITE_MANY, covers, on_leave
+from app.services.marking.mark_changes import EXCUSE, WRITE, WRITE_MANY, covers, on_leave
 
 # Holding the classes keeps everybody from marking in them, and from opening sessions of them.
 _LOCK_CLASSES = """
