@@ -161,6 +161,7 @@ def document_of(routes: Sequence[BaseRoute], version: str) -> Part:
         if schema["type"] == "object":
             # The values that models give are now in the examples of the bodies.
             schema.pop("example", None)
+    _leave_room(document)
     return document
 
 
@@ -175,6 +176,32 @@ def _with_problem(schemas: Part) -> Part:
     ours = {**schemas, **own.pop("$defs"), "Problem": own}
     kept = sorted(ours.keys() - {"HTTPValidationError", "ValidationError"})
     return {name: ours[name] for name in kept}
+
+
+def _leave_room(document: Part) -> None:
+    """Say of what is sent alone that it has no other fields: answers gain some in time."""
+    schemas = document["components"]["schemas"]
+    sent: set[str] = set()
+    found = {
+        name
+        for _, operation in _operations(document)
+        for name in _named(operation.get("requestBody"))
+    }
+    while found:
+        sent |= found
+        found = {name for known in found for name in _named(schemas[known])} - sent
+    for name in schemas.keys() - sent:
+        schemas[name].pop("additionalProperties", None)
+
+
+def _named(part: Any) -> Iterator[str]:
+    """The schemas that the part refers to."""
+    if isinstance(part, dict) and "$ref" in part:
+        yield part["$ref"].rpartition("/")[2]
+    for inner in (
+        part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    ):
+        yield from _named(inner)
 
 
 def _narrow(operation: Part, method: str, schemas: Part) -> None:
