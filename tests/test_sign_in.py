@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.auth.google_verify import GoogleVerifier
 from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner
 from tests.conftest import CAST, DOMAIN, Stage
 
@@ -58,6 +59,22 @@ async def test_another_google_account_on_the_same_address_is_refused(
     await sign_in(stage, google.signer.sign(ASHA))
     other = await sign_in(stage, google.signer.sign(ASHA, sub="somebody-else"))
     assert (other.status_code, other.json()["code"]) == (403, "account_mismatch")
+
+
+@pytest.mark.parametrize(
+    ("domain", "status"),
+    [(DOMAIN, 200), (DOMAIN.upper(), 200), ("elsewhere.example", 403), ("", 403), (None, 403)],
+)
+async def test_only_accounts_of_the_hosted_domains_get_in_where_some_are_set(
+    stage: Stage, google: DemoGoogle, domain: str | None, status: int
+) -> None:
+    hosted = {"google_hosted_domains": ["other.example", DOMAIN]}
+    await stage.app.state.google.close()
+    stage.app.state.google = GoogleVerifier(stage.app.state.settings.model_copy(update=hosted))
+    answer = await sign_in(stage, google.signer.sign(ASHA, hd=domain))
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["code"] == "foreign_domain"
 
 
 async def test_a_changed_address_leaves_the_user_the_same(stage: Stage, google: DemoGoogle) -> None:

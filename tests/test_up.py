@@ -64,8 +64,9 @@ def place() -> Iterator[Path]:
 
 def test_up_shows_how_to_sign_in_and_leaves_nothing_running(place: Path) -> None:
     port = free_port()
-    # Somebody's variables for another database are none of this one's.
+    # Somebody's variables for another installation are none of this one's.
     others = {"DATABASE_URL": "", "PGSSLMODE": "verify-full", "PGHOST": "db.demo.example"}
+    others["GOOGLE_HOSTED_DOMAINS"] = "other.example"
     process = start("--port", str(port), "--data", str(place), **others)
     try:
         shown = read_until_shown(process)

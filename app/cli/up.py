@@ -22,7 +22,7 @@ from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
 from app.config import ConfigError, load_database_url, load_settings
 from app.db import open_database
-from app.demo.department import ADMIN, PEOPLE, TEACHERS
+from app.demo.department import ADMIN, DOMAIN, PEOPLE, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
 from app.localpg import LocalPostgres, home
@@ -113,6 +113,7 @@ def _demo(
         "DEBUG": "true",
         "GOOGLE_CLIENT_ID": google.client_id,
         "GOOGLE_JWKS_URL": google.jwks_url,
+        "GOOGLE_HOSTED_DOMAINS": DOMAIN,
         "JWT_SECRET": environment.get("JWT_SECRET") or _kept_secret(keep / "jwt_secret"),
     }
     asyncio.run(_load_demo(url, load_settings(database_url=url, **_given(environment)).zone))

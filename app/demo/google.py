@@ -50,6 +50,7 @@ class DemoSigner:
             "exp": now + TOKEN_SECONDS,
             "email": address,
             "email_verified": True,
+            "hd": address.rpartition("@")[2],
             "name": address.partition("@")[0].title() + " Demo",
             **claims,
         }
