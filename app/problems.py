@@ -89,6 +89,7 @@ OUR_CODES = frozenset(
     {
         "blank",
         "control_character",
+        "days_and_sessions",
         "ends_before_start",
         "invalid_date",
         "invalid_email",

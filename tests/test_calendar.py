@@ -90,10 +90,10 @@ async def test_two_terms_of_one_name_are_a_conflict(stage: Stage) -> None:
     await stage.meera.post("/admin/terms", AUTUMN)
     other = {**AUTUMN, "lastDay": "2025-12-06"}
     answer = await stage.meera.post("/admin/terms", other)
-    assert (answer.status_code, answer.json()["code"]) == (409, "term_exists")
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_calendar_already")
     spring = (await stage.meera.post("/admin/terms", {**other, "name": "Spring"})).json()["id"]
     answer = await stage.meera.patch(f"/admin/terms/{spring}", {"name": AUTUMN["name"]})
-    assert (answer.status_code, answer.json()["code"]) == (409, "term_exists")
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_calendar_already")
 
 
 async def test_a_holiday_comes_every_year_under_its_name(stage: Stage) -> None:
@@ -104,7 +104,7 @@ async def test_a_holiday_comes_every_year_under_its_name(stage: Stage) -> None:
     answer = await stage.meera.patch(
         f"/admin/holidays/{made['id']}", {"firstDay": "2025-10-20", "lastDay": "2025-10-20"}
     )
-    assert (answer.status_code, answer.json()["code"]) == (409, "holiday_exists")
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_calendar_already")
 
 
 @pytest.mark.parametrize("kind", ["terms", "holidays"])

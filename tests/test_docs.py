@@ -111,9 +111,21 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
                 yield node.func.id, node
 
 
+def worded() -> set[str]:
+    """Codes that a service decides in SQL, and words in a table named for it."""
+    found: set[str] = set()
+    for path in (ROOT / "app" / "services").rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+                names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+                if names & {"_REFUSALS", "_SENTENCES"}:
+                    found |= {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
+    return found
+
+
 def refusals() -> set[tuple[object, str]]:
     """Status and code of everything the code raises."""
-    found: set[tuple[object, str]] = set()
+    found: set[tuple[object, str]] = {(Invalid.status, code) for code in worded()}
     for name, call in calls():
         if name == "refused_query":
             found |= {(Invalid.status, code) for code in constants(call.args[1])}
@@ -130,13 +142,14 @@ def places() -> set[str]:
     """Codes of places in `errors`."""
     found = {code for name, call in calls() if name == "Flaw" for code in constants(call.args[1])}
     for name, call in calls():
-        if name in ("PydanticCustomError", "refused_query"):
-            found |= constants(call.args[0 if name == "PydanticCustomError" else 1])
+        if name in ("PydanticCustomError", "refused_query", "_refused"):
+            found |= constants(call.args[1 if name == "refused_query" else 0])
     try:
         read_entries(b"email,role,name\nx,y,\x01\n")
     except Invalid as refused:
         found |= {flaw.code for flaw in refused.flaws}
-    return found | {*problems._FLAW_CODES.values()} | problems._FLAW_SENTENCES.keys()
+    found |= worded() | {*problems._FLAW_CODES.values()}
+    return found | problems._FLAW_SENTENCES.keys()
 
 
 def table(mark: str) -> list[list[str]]:

@@ -172,9 +172,7 @@ class Kept(Generic[Entry, Draft, Change]):
             try:
                 row = await tx.find_row(self._remove, *author(actor), entry_id)
             except asyncpg.ForeignKeyViolationError:
-                raise Conflict(
-                    f"Classes belong to this {self._noun}.", code=f"{self._noun}_in_use"
-                ) from None
+                raise Conflict("Classes belong to this term.", code="term_in_use") from None
             if row is None:
                 raise self._missing()
 
@@ -182,7 +180,7 @@ class Kept(Generic[Entry, Draft, Change]):
         return NotFound(f"There is no such {self._noun}.")
 
     def _there_already(self) -> Conflict:
-        return Conflict(f"The calendar has this {self._noun} already.", code=f"{self._noun}_exists")
+        return Conflict(f"The calendar has this {self._noun} already.", code="in_calendar_already")
 
 
 terms = Kept[Term, TermDraft, TermChange]("term")

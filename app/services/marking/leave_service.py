@@ -211,7 +211,7 @@ async def _find_student(tx: Transaction, actor: Actor, draft: LeaveDraft) -> UUI
         row = await tx.row(_STUDENT_OF_CLASS, actor.user_id, draft.class_id, key)
     check(row)
     if row["student_id"] is None:
-        raise _invalid("rollNo", "unknown_student", "There is no such student in these classes.")
+        raise _no_such_student()
     student_id: UUID = row["student_id"]
     return student_id
 
@@ -225,12 +225,26 @@ async def _when(tx: Transaction, draft: LeaveDraft) -> tuple[date, date, list[UU
     sessions = sorted(set(draft.session_ids))
     row = await tx.row(_DAYS_OF_SESSIONS, draft.class_id, sessions)
     if row["found"] != len(sessions):
-        raise _invalid("sessionIds", "unknown_session", "These are not all sessions of the class.")
+        raise _not_its_sessions()
     return row["first_day"], row["last_day"], sessions
 
 
-def _invalid(field: str, code: str, sentence: str) -> Invalid:
-    return Invalid(sentence, code=code, flaws=(Flaw(f"/{field}", code, sentence),))
+def _no_such_student() -> Invalid:
+    sentence = "There is no such student in these classes."
+    return Invalid(
+        sentence,
+        code="unknown_student",
+        flaws=(Flaw("/rollNo", "unknown_student", sentence),),
+    )
+
+
+def _not_its_sessions() -> Invalid:
+    sentence = "These are not all sessions of the class."
+    return Invalid(
+        sentence,
+        code="unknown_session",
+        flaws=(Flaw("/sessionIds", "unknown_session", sentence),),
+    )
 
 
 class Decision(Enum):
@@ -274,11 +288,17 @@ async def decide(
             elif locked["status"] == "approved":
                 changed = await leave_marks.take_back(tx, actor, leave_id)
         elif locked["status"] != goal:
-            raise Conflict(
-                f"This leave is {locked['status']} already.", code=f"leave_{locked['status']}"
-            )
+            raise _decided_already(locked["status"])
         document = (await get_leave(tx, actor, leave_id)).json
     return Document(f'{{"leave":{document},"changed":{changed}}}')
+
+
+def _decided_already(status: str) -> Conflict:
+    if status == "approved":
+        return Conflict("This leave is approved: withdraw it.", code="leave_approved")
+    if status == "rejected":
+        return Conflict("This leave was rejected: ask for it again.", code="leave_rejected")
+    return Conflict("This leave was withdrawn: ask for it again.", code="leave_withdrawn")
 
 
 def _refuse_unless_may_decide(leave: asyncpg.Record, actor: Actor, decision: Decision) -> None:

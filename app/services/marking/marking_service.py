@@ -156,8 +156,8 @@ def _columns(batch: MarkBatch) -> tuple[list[object], ...]:
 
 
 _REFUSALS = {
-    "not_enrolled": "Not enrolled in this class.",
-    "marked_by_hand": "Marked by hand: a photo does not change that.",
+    "not_enrolled": "This roll number is not enrolled in this class.",
+    "marked_by_hand": "This student was marked by hand, and a photo does not change that.",
 }
 
 
@@ -165,17 +165,11 @@ def _check_outcome(row: asyncpg.Record) -> None:
     if row["outcome"] == "stale":
         raise Stale("Somebody else has changed this attendance since. Reload it and try again.")
     if row["outcome"] == "refused":
-        codes = row["refusals"]
-        raise Invalid(
-            "Nothing was marked: these roll numbers are not enrolled in this class."
-            if set(codes) == {"not_enrolled"}
-            else "Nothing was marked: these roll numbers may not be marked so.",
-            code=codes[0],
-            flaws=tuple(
-                Flaw(f"/updates/{place - 1}/rollNo", code, _REFUSALS[code])
-                for place, code in zip(row["places"], codes, strict=True)
-            ),
+        flaws = tuple(
+            Flaw(f"/updates/{place - 1}/rollNo", code, _REFUSALS[code])
+            for place, code in zip(row["places"], row["refusals"], strict=True)
         )
+        raise Invalid(f"Nothing was marked. {flaws[0].detail}", code=flaws[0].code, flaws=flaws)
 
 
 # $1 class, $2 session, $3 its date, $4 to $6 actor, request and reason, $7 status, $8 source.
