@@ -3,12 +3,13 @@
 Everything follows from seeds, so the same day always gives the same marks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
 from app.demo.department import Course, Occurrence
+from app.services.marking.lifecycle_service import Act
 
 
 class Habit(NamedTuple):
@@ -24,16 +25,19 @@ _HABITS = {STEADY: 62, USUAL: 24, SLIPPING: 7, RARE: 7}
 _EXCUSES = ("Medical certificate", "Plays for the university", "Family emergency")
 _DELAYS = ("Bus was late", "Came ten minutes late", None)
 
+_MINUTE = timedelta(minutes=1)
+
 Update = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Marks as one request sends them."""
+class Deed:
+    """What one request does with a session: it marks, or brings it to another status."""
 
     at: datetime
-    by_admin: bool
-    updates: list[Update]
+    does: Act | list[Update]
+    by_admin: bool = False
+    reason: str | None = None
 
 
 def habit_of(roll: str) -> Habit:
@@ -46,29 +50,75 @@ def is_photographed(course: Course, occurrence: Occurrence) -> bool:
     return not course.is_lab and _random(course, occurrence, "photo").random() < 0.75
 
 
-def batches_of(
-    course: Course, occurrence: Occurrence, rolls: list[str], progress: float, now: datetime
-) -> list[Batch]:
-    """The taking of the attendance, and what was corrected until now.
+def deeds_of(
+    course: Course,
+    occurrence: Occurrence,
+    rolls: list[str],
+    away: set[str],
+    progress: float,
+    now: datetime,
+) -> list[Deed]:
+    """The taking of the attendance, what was corrected until now, and when it was finalised.
 
-    `progress` grows from 0 to 1 during the weeks.
+    `away` are those of the `rolls` who surely do not come. `progress` grows from 0 to 1 during
+    the weeks. Now and then a photo is all there is: whoever is not on it has no mark at first.
     """
     random = _random(course, occurrence, "marks")
     photo = is_photographed(course, occurrence)
-    taken = [_mark(roll, progress, photo, random) for roll in rolls]
-    begin, end = (_moment(occurrence, clock, now) for clock in (occurrence.start, occurrence.end))
-    batches = [Batch(begin + timedelta(seconds=random.randint(240, 600)), False, taken)]
-    absent = [mark["rollNo"] for mark in taken if mark["status"] == "absent"]
+    marks = [_mark(roll, progress, photo, random) for roll in rolls if roll not in away]
+    absent = [mark["rollNo"] for mark in marks if mark["status"] == "absent"]
+    marks += [{"rollNo": roll, "status": "absent"} for roll in rolls if roll in away]
     random.shuffle(absent)
+    begin, end = (_moment(occurrence, clock, now) for clock in (occurrence.start, occurrence.end))
+    taken = Deed(begin + timedelta(seconds=random.randint(240, 600)), marks)
+    if photo and random.random() < 0.3:
+        taken = replace(taken, does=[mark for mark in marks if mark["status"] != "absent"])
+    deeds = [taken]
     soon = end + timedelta(seconds=random.randint(300, 2400))
     if photo and absent and random.random() < 0.2:
-        batches.append(Batch(soon, False, [_overlooked(absent.pop())]))
+        deeds.append(Deed(soon, [_overlooked(absent.pop())]))
     elif photo and random.random() < 0.05:
-        batches.append(Batch(soon, False, [_mistaken(taken)]))
+        deeds.append(Deed(soon, [_mistaken(marks)]))
+    done = _finalised_at(occurrence, max(end, deeds[-1].at), random, now)
+    if done:
+        deeds.append(Deed(done, Act.FINALISE))
     later = end + timedelta(days=random.randint(2, 4), seconds=random.randint(0, 7200))
-    if absent and random.random() < 0.15 and later < now:
-        batches.append(Batch(later, True, [_excused(absent.pop(), _EXCUSES[0])]))
-    return batches
+    if absent and random.random() < 0.15 and later < now - _MINUTE:
+        deeds += _corrected(later, [_excused(absent.pop(), _EXCUSES[0])], finalised=bool(done))
+    return deeds
+
+
+def cancelled(occurrence: Occurrence, reason: str, now: datetime) -> list[Deed]:
+    """The class is sent away soon after it has begun."""
+    begin = _moment(occurrence, occurrence.start, now)
+    return [Deed(begin + timedelta(minutes=7), Act.CANCEL, reason=reason)]
+
+
+def _finalised_at(
+    occurrence: Occurrence, done: datetime, random: Random, now: datetime
+) -> datetime | None:
+    """Some minutes after all was done, or in the evening of the next day.
+
+    The sessions of the last seven days are still open.
+    """
+    minutes, seconds = random.randint(2, 15), random.randint(0, 5400)
+    if occurrence.day >= now.date() - timedelta(days=7):
+        return None
+    if random.random() < 0.6:
+        return done + timedelta(minutes=minutes)
+    return _moment(occurrence, "17:30", now) + timedelta(days=1, seconds=seconds)
+
+
+def _corrected(at: datetime, marks: list[Update], *, finalised: bool) -> list[Deed]:
+    """An administrator corrects it, for which it is reopened if it is finalised."""
+    correction = Deed(at, marks, by_admin=True)
+    if not finalised:
+        return [correction]
+    return [
+        Deed(at - _MINUTE, Act.REOPEN, by_admin=True, reason="A certificate was brought later"),
+        correction,
+        Deed(at + _MINUTE, Act.FINALISE, by_admin=True),
+    ]
 
 
 def _mark(roll: str, progress: float, photo: bool, random: Random) -> Update:

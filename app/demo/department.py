@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from random import Random
 from typing import NamedTuple
 
+from app.demo.calendar import holidays, weekday_of
+
 DOMAIN = "demo.university.example"
 DEPARTMENT = "Computer Science and Engineering"
 ADMIN = (f"meera@{DOMAIN}", "Meera Demo")
@@ -51,6 +53,14 @@ class Move(NamedTuple):
     reason: str
 
 
+class Cancellation(NamedTuple):
+    """A session that was opened and did not take place."""
+
+    week: int
+    weekday: int
+    reason: str
+
+
 class Occurrence(NamedTuple):
     """The class meeting on one day."""
 
@@ -61,7 +71,10 @@ class Occurrence(NamedTuple):
 
 @dataclass(frozen=True)
 class Course:
-    """A class of the department. `rolls` is everybody who ever attends it."""
+    """A class of the department. `rolls` is everybody who ever attends it.
+
+    `forgotten`: nobody took attendance when it met last.
+    """
 
     code: str
     name: str
@@ -72,6 +85,8 @@ class Course:
     ltp_pattern: str = "3-1-0"
     practical_group: str | None = None
     moves: tuple[Move, ...] = ()
+    cancellations: tuple[Cancellation, ...] = ()
+    forgotten: bool = False
 
     @property
     def is_lab(self) -> bool:
@@ -93,6 +108,8 @@ COURSES = (
         _rolls(23, range(101, 163)),
         (Slot(1, "09:00", "10:00"), Slot(3, "09:00", "10:00"), Slot(5, "09:00", "10:00")),
         moves=(Move(-3, 3, Slot(4, "15:00", "16:00"), "Meeting of the department"),),
+        cancellations=(Cancellation(-2, 3, "Fire drill: everybody had to leave the building"),),
+        forgotten=True,
     ),
     Course(
         "CS301",
@@ -183,6 +200,17 @@ COURSES = (
     ),
 )
 
+# The one class of the term that is over.
+PAST_COURSE = Course(
+    "CS206",
+    "Theory of Computation",
+    "T",
+    ASHA,
+    _rolls(23, range(101, 113)),
+    (Slot(2, "16:00", "17:00"),),
+    ltp_pattern="0-1-0",
+)
+
 
 def student(roll: str) -> dict[str, str]:
     """The student as a roster names them: the same whatever class asks."""
@@ -210,8 +238,10 @@ def enrolled(course: Course, weeks: float) -> list[str]:
 
 def dates_of(move: Move, today: date) -> tuple[date, date]:
     """From which date to which the occurrence is moved."""
-    monday = today + timedelta(weeks=move.week, days=1 - today.isoweekday())
-    return monday + timedelta(move.weekday - 1), monday + timedelta(move.to.weekday - 1)
+    return (
+        weekday_of(move.week, move.weekday, today),
+        weekday_of(move.week, move.to.weekday, today),
+    )
 
 
 def occurrences(course: Course, first: date, end: date, today: date) -> list[Occurrence]:
@@ -225,4 +255,26 @@ def occurrences(course: Course, first: date, end: date, today: date) -> list[Occ
             for slot in course.slots
             if slot.weekday == day.isoweekday() and day not in away
         ]
-    return sorted(occurrence for occurrence in held if first <= occurrence.day < end)
+    return sorted(
+        occurrence
+        for occurrence in held
+        if first <= occurrence.day < end and not _is_holiday(occurrence.day, today)
+    )
+
+
+def sessions(course: Course, first: date, end: date, today: date) -> list[Occurrence]:
+    """The occurrences for which somebody opened a session."""
+    met = occurrences(course, first, end, today)
+    return met[:-1] if course.forgotten else met
+
+
+def cancellation_of(course: Course, occurrence: Occurrence, today: date) -> Cancellation | None:
+    """Why and that the session was cancelled, if it was."""
+    for cancellation in course.cancellations:
+        if weekday_of(cancellation.week, cancellation.weekday, today) == occurrence.day:
+            return cancellation
+    return None
+
+
+def _is_holiday(day: date, today: date) -> bool:
+    return any(holiday.first <= day <= holiday.last for holiday in holidays(today))

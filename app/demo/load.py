@@ -5,38 +5,45 @@ as real data has. Only then it is dated back to when it would have happened.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from app.db import Database
-from app.demo.attendance import Batch, batches_of, is_photographed
+from app.demo.attendance import Deed, cancelled, deeds_of, is_photographed
+from app.demo.calendar import Days, holidays, terms
 from app.demo.department import (
     ADMIN,
+    ASHA,
     COURSES,
     DEPARTMENT,
     DOMAIN,
+    PAST_COURSE,
     PEOPLE,
     TEACHERS,
     Course,
     Occurrence,
+    cancellation_of,
     dates_of,
     enrolled,
-    occurrences,
+    sessions,
     student,
 )
+from app.demo.leaves import ABSENCES, Absence, absences_on, ask
 from app.models.class_model import Cover
 from app.models.user import Role
 from app.schemas.admin import UserChange
 from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
+from app.schemas.calendar import HolidayDraft, Term, TermDraft
 from app.schemas.classes import ClassDetails, ClassDraft, RescheduleDraft, SlotDraft
 from app.schemas.roster import Roster
 from app.schemas.teachers import TeacherList
 from app.services import (
     attendance_service,
     auth_service,
+    calendar_service,
     class_service,
     roster_service,
     teacher_service,
@@ -45,14 +52,21 @@ from app.services.access import Actor
 from app.services.admin import allow_list_service, user_service
 from app.services.admin.allow_list_service import Entry
 from app.services.demo import dating_service
-from app.services.demo.dating_service import Happened
-from app.services.marking import marking_service
+from app.services.demo.dating_service import at
+from app.services.marking import lifecycle_service, marking_service
+from app.services.marking.lifecycle_service import Act
+from app.services.marking.session_lock import Change
 from app.services.timetable import reschedule_service, slot_service
-
-WEEKS = 8
 
 _opened = TypeAdapter(OpenedSession)
 _class = TypeAdapter(ClassDetails)
+_term = TypeAdapter(Term)
+
+
+@dataclass(frozen=True)
+class Staff:
+    admin: Actor
+    teachers: list[Actor]
 
 
 def admin_entry() -> Entry:
@@ -71,70 +85,101 @@ async def load_department(
     `sub_of` gives the `sub` the stand-in for Google signs for an address. `step` is called
     after each course.
     """
+    eve = datetime.combine(terms(now.date())[0].first - timedelta(days=3), time(10), now.tzinfo)
     async with db.in_one_transaction() as whole:
-        admin, teachers = await _people(whole, sub_of)
-        happened: list[Happened] = []
+        staff = await _people(whole, sub_of, eve)
+        past, present = await _calendar(whole, staff.admin, now.date())
+        await _course(whole, PAST_COURSE, past, staff, now)
+        classes = {}
         for course in COURSES:
-            happened += await _course(whole, course, teachers[course.teacher], admin, now)
+            classes[course] = await _course(whole, course, present, staff, now)
             step()
-        eve = datetime.combine(_first_day(now) - timedelta(days=3), time(10), now.tzinfo)
-        await dating_service.date_back(whole, eve, str(now.tzinfo), happened)
+        await _share(whole, staff, classes[COURSES[0]], now)
+        for absence in ABSENCES:
+            if not absence.is_ahead:
+                class_id = classes[absence.course] if absence.course else None
+                await _ask(whole, absence, staff, class_id, now)
+        await dating_service.date_back(whole, eve, str(now.tzinfo))
 
 
-def _first_day(now: datetime) -> date:
-    return now.date() - timedelta(weeks=WEEKS)
-
-
-async def _people(db: Database, sub_of: Callable[[str], str]) -> tuple[Actor, list[Actor]]:
+async def _people(db: Database, sub_of: Callable[[str], str], eve: datetime) -> Staff:
     entries = [Entry(email, Role.TEACHER, name) for email, name in TEACHERS]
     await allow_list_service.allow(db, [admin_entry(), *entries])
     actors = []
     for email, name in PEOPLE:
         user = await auth_service.sign_in(db, email, sub_of(email), name)
-        actors.append(Actor(user.id, "demo-people"))
+        actors.append(at(Actor(user.id, ""), eve))
     admin, *teachers = actors
     for number, actor in enumerate(actors, start=101):
         change = UserChange(department=DEPARTMENT, employee_id=f"DEMO-{number}")
         await user_service.change_user(db, admin, actor.user_id, change)
-    return admin, teachers
+    return Staff(admin, teachers)
 
 
-async def _course(
-    db: Database, course: Course, teacher: Actor, admin: Actor, now: datetime
-) -> list[Happened]:
+async def _calendar(db: Database, admin: Actor, today: date) -> list[Term]:
+    made = []
+    for days in terms(today):
+        term, _ = await calendar_service.terms.add(db, admin, TermDraft.model_validate(_days(days)))
+        made.append(_term.validate_json(term.json))
+    for days in holidays(today):
+        holiday = HolidayDraft.model_validate(_days(days))
+        await calendar_service.holidays.add(db, admin, holiday)
+    return made
+
+
+def _days(days: Days) -> dict[str, str]:
+    return {"name": days.name, "firstDay": str(days.first), "lastDay": str(days.last)}
+
+
+async def _course(db: Database, course: Course, term: Term, staff: Staff, now: datetime) -> UUID:
     """Make the class with its timetable, then live through its weeks."""
-    class_id = await _class_of(db, teacher, course)
-    await _timetable(db, teacher, class_id, course, now.date())
-    first, today = _first_day(now), now.date()
+    teacher, today = staff.teachers[course.teacher], now.date()
+    first, end = term.first_day, min(today, term.last_day + timedelta(days=1))
+    class_id = await _class_of(db, teacher, course, term)
+    await _timetable(db, teacher, class_id, course, today)
     rolls = enrolled(course, 0)
-    await _roster(db, teacher, class_id, [], rolls, first)
-    happened = []
-    for occurrence in occurrences(course, first, today, today):
-        weeks = (occurrence.day - first).days / 7
-        if enrolled(course, weeks) != rolls:
-            present, rolls = rolls, enrolled(course, weeks)
-            await _roster(db, teacher, class_id, present, rolls, occurrence.day)
-        batches = batches_of(course, occurrence, rolls, weeks / WEEKS, now)
-        session_id = await _open(db, teacher, class_id, course, occurrence, batches[0].at)
-        happened += await _mark(db, teacher, admin, session_id, batches)
-    if course is COURSES[0]:
-        await _share(db, teacher, class_id, today)
-    return happened
+    morning = datetime.combine(first, time(8, 30), now.tzinfo)
+    await _roster(db, teacher, class_id, [], rolls, morning)
+    for absence in ABSENCES:
+        if absence.course is course and absence.is_ahead:
+            await _ask(db, absence, staff, class_id, now)
+    for occurrence in sessions(course, first, end, today):
+        since = occurrence.day - first
+        if enrolled(course, since.days / 7) != rolls:
+            present, rolls = rolls, enrolled(course, since.days / 7)
+            await _roster(db, teacher, class_id, present, rolls, morning + since)
+        deeds = _deeds(course, occurrence, rolls, since / (end - first), now)
+        session_id = await _open(db, teacher, class_id, course, occurrence, deeds[0].at)
+        for deed in deeds:
+            await _do(db, staff.admin if deed.by_admin else teacher, session_id, deed)
+    return class_id
 
 
-async def _share(db: Database, owner: Actor, class_id: UUID, today: date) -> None:
+async def _ask(
+    db: Database, absence: Absence, staff: Staff, class_id: UUID | None, now: datetime
+) -> None:
+    """Have the leave asked for, and decided by who decides on it."""
+    asker = staff.teachers[absence.asked_by]
+    decider = staff.teachers[absence.course.teacher] if absence.course else staff.admin
+    await ask(db, absence, asker, decider, class_id, now)
+
+
+async def _share(db: Database, staff: Staff, class_id: UUID, now: datetime) -> None:
     """Chitra teaches Asha's first class with her, and Bilal stands in there this week."""
     bilal, chitra = (email for email, _ in TEACHERS[1:3])
+    today = now.date()
     days = {"firstDay": str(today), "lastDay": str(today + timedelta(days=6))}
     entries = [
         {"email": chitra, "role": Cover.CO_TEACHER},
         {"email": bilal, "role": Cover.SUBSTITUTE, **days},
     ]
-    teachers = TeacherList.model_validate({"teachers": entries})
-    await teacher_service.put_teachers(db, owner, class_id, teachers)
+    wanted = TeacherList.model_validate({"teachers": entries})
+    yesterday = datetime.combine(today - timedelta(days=1), time(17), now.tzinfo)
+    owner = at(staff.teachers[ASHA], yesterday)
+    await teacher_service.put_teachers(db, owner, class_id, wanted)
 
 
-async def _class_of(db: Database, teacher: Actor, course: Course) -> UUID:
+async def _class_of(db: Database, teacher: Actor, course: Course, term: Term) -> UUID:
     draft = ClassDraft(
         code=course.code,
         name=course.name,
@@ -142,6 +187,7 @@ async def _class_of(db: Database, teacher: Actor, course: Course) -> UUID:
         ltp_pattern=course.ltp_pattern,
         teacher_type="Practical" if course.is_lab else "Lecture",
         practical_group=course.practical_group,
+        term_id=str(term.id),
     )
     return _class.validate_json((await class_service.create_class(db, teacher, draft)).json).id
 
@@ -167,8 +213,15 @@ async def _timetable(
 
 
 async def _roster(
-    db: Database, teacher: Actor, class_id: UUID, present: list[str], rolls: list[str], day: date
+    db: Database,
+    teacher: Actor,
+    class_id: UUID,
+    present: list[str],
+    rolls: list[str],
+    morning: datetime,
 ) -> None:
+    """Change the roster from those present to the `rolls`, from the day of the morning on."""
+    day = morning.date()
     joining = {roll: {"from": str(day)} for roll in rolls if roll not in present}
     leaving = [roll for roll in present if roll not in rolls]
     eve = str(day - timedelta(days=1))
@@ -179,8 +232,22 @@ async def _roster(
         }
     )
     await roster_service.put_roster(
-        db, teacher, class_id, roster, merge=False, dry_run=False, confirm=False
+        db, at(teacher, morning), class_id, roster, merge=False, dry_run=False, confirm=False
     )
+
+
+def _deeds(
+    course: Course, occurrence: Occurrence, rolls: list[str], progress: float, now: datetime
+) -> list[Deed]:
+    """What becomes of the session; those excused beforehand need no mark."""
+    cancellation = cancellation_of(course, occurrence, now.date())
+    if cancellation is not None:
+        return cancelled(occurrence, cancellation.reason, now)
+    absences = absences_on(course, occurrence.day, now.date())
+    excused = {absence.roll for absence in absences if absence.is_ahead}
+    away = {absence.roll for absence in absences}
+    rolls = [roll for roll in rolls if roll not in excused]
+    return deeds_of(course, occurrence, rolls, away, progress, now)
 
 
 async def _open(
@@ -189,7 +256,7 @@ async def _open(
     class_id: UUID,
     course: Course,
     occurrence: Occurrence,
-    at: datetime,
+    before: datetime,
 ) -> UUID:
     photo = None
     if is_photographed(course, occurrence):
@@ -203,20 +270,16 @@ async def _open(
             "processedImageUrl": photo,
         }
     )
-    document = await attendance_service.open_session(db, teacher, draft, at)
+    moment = before - timedelta(minutes=1)
+    document = await attendance_service.open_session(db, at(teacher, moment), draft, moment)
     return _opened.validate_json(document.json).session_id
 
 
-async def _mark(
-    db: Database, teacher: Actor, admin: Actor, session_id: UUID, batches: list[Batch]
-) -> list[Happened]:
-    happened = []
-    for batch in batches:
-        actor = replace(admin if batch.by_admin else teacher, request_id=f"demo-{batch.at:%Y%m%d}")
-        marks = MarkBatch.model_validate({"updates": batch.updates})
-        answer = await marking_service.mark(
-            db, actor, session_id, marks, strict=True, if_match=None
-        )
-        assert answer.version is not None
-        happened.append(Happened(session_id, answer.version, batch.at))
-    return happened
+async def _do(db: Database, actor: Actor, session_id: UUID, deed: Deed) -> None:
+    actor = at(actor, deed.at)
+    if isinstance(deed.does, Act):
+        change = Change(reason=deed.reason)
+        await lifecycle_service.perform(db, actor, session_id, deed.does, change)
+    else:
+        marks = MarkBatch.model_validate({"updates": deed.does})
+        await marking_service.mark(db, actor, session_id, marks, strict=True, if_match=None)

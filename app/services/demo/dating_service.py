@@ -1,54 +1,56 @@
 """Dates what the demo made back to when it would have happened. Nothing else may do that.
 
-One transaction makes the demo, and `now()` is its beginning: whatever bears that time is the
-demo's, and whatever was there before keeps its own.
+One transaction makes the demo, and `now()` is its beginning: whatever bears that time or a
+later one is the demo's, and whatever was there before keeps its own. When something would
+have happened stands in the id of the request that did it.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
-from uuid import UUID
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from app.db import Database
+from app.services.access import Actor
 
 
-class Happened(NamedTuple):
-    """When the marks of one version of a session were made."""
-
-    session_id: UUID
-    version: int
-    at: datetime
+def at(actor: Actor, moment: datetime) -> Actor:
+    """The actor in a request of that moment."""
+    return replace(actor, request_id=f"demo-{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}")
 
 
-# $1 to $3 what happened: session, version, time. A session is opened just before it is marked.
-_MARKS = """
-WITH happened AS MATERIALIZED (
-    SELECT s.class_id, h.session_id, h.version, h.at
-    FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS h(session_id, version, at)
-    JOIN attendance_sessions s ON s.id = h.session_id
-),
-batches AS (
-    UPDATE attendance_batches b SET made_at = h.at FROM happened h
-    WHERE b.class_id = h.class_id AND b.session_id = h.session_id AND b.version = h.version
+_MOMENT = """
+CASE WHEN request_id LIKE 'demo-%' THEN substr(request_id, 6)::timestamptz END"""
+
+# A session is opened just before something becomes of it.
+_SESSIONS = f"""
+WITH batches AS (
+    UPDATE attendance_batches SET made_at = {_MOMENT} WHERE made_at >= now()
+    RETURNING class_id, session_id, version, made_at
 ),
 marks AS (
-    UPDATE attendance_statuses m SET marked_at = h.at FROM happened h
-    WHERE m.class_id = h.class_id AND m.session_id = h.session_id AND m.version = h.version
+    UPDATE attendance_statuses m SET marked_at = b.made_at FROM batches b
+    WHERE m.class_id = b.class_id AND m.session_id = b.session_id AND m.version = b.version
 ),
 superseded AS (
-    UPDATE superseded_statuses m SET marked_at = h.at FROM happened h
-    WHERE m.class_id = h.class_id AND m.session_id = h.session_id AND m.version = h.version
+    UPDATE superseded_statuses m SET marked_at = b.made_at FROM batches b
+    WHERE m.class_id = b.class_id AND m.session_id = b.session_id AND m.version = b.version
+),
+events AS (
+    UPDATE session_events SET at = {_MOMENT} WHERE at >= now()
+    RETURNING class_id, session_id, at
 )
-UPDATE attendance_sessions s SET created_at = h.at - interval '50 seconds' FROM happened h
-WHERE s.class_id = h.class_id AND s.id = h.session_id AND h.version = 1
+UPDATE attendance_sessions s SET created_at = first.at - interval '50 seconds'
+FROM (
+    SELECT class_id, session_id, min(at) AS at
+    FROM (SELECT class_id, session_id, made_at AS at FROM batches UNION ALL TABLE events) acts
+    GROUP BY class_id, session_id
+) first
+WHERE s.class_id = first.class_id AND s.id = first.session_id
 """
 
-# $1 when people and classes were made, $2 the institution's time zone.
-_REST = """
+# $1 when people and the calendar were made, $2 the institution's time zone.
+_REST = f"""
 WITH enrolled AS MATERIALIZED (
-    SELECT class_id, student_id,
-           (lower(periods) + time '08:30') AT TIME ZONE $2 AS since,
-           (upper(periods) + time '08:30') AT TIME ZONE $2 AS until
+    SELECT class_id, student_id, (lower(periods) + time '08:30') AT TIME ZONE $2 AS since
     FROM class_students WHERE added_at = now()
 ),
 enrolments AS (
@@ -60,19 +62,36 @@ students AS (
     FROM (SELECT student_id, min(since) AS since FROM enrolled GROUP BY student_id) first
     WHERE s.id = first.student_id AND s.created_at = now()
 ),
-rosters AS (
-    UPDATE audit_log l
-    SET at = CASE l.action WHEN 'student_withdrawn' THEN enrolled.until ELSE enrolled.since END
-    FROM enrolled
-    WHERE l.at >= now() AND l.subject_id = enrolled.student_id
-      AND l.details ->> 'classId' = enrolled.class_id::text
+acts AS MATERIALIZED (
+    SELECT id, coalesce({_MOMENT}, $1) AS at, subject, subject_id, details
+    FROM audit_log WHERE at >= now()
 ),
-acts AS (UPDATE audit_log SET at = $1 WHERE at >= now() AND subject <> 'student'),
+log AS (UPDATE audit_log l SET at = acts.at FROM acts WHERE l.id = acts.id),
+leaves AS (
+    UPDATE leaves l
+    SET created_at = told.first, decided_at = CASE WHEN status <> 'pending' THEN told.last END
+    FROM (
+        SELECT subject_id, min(at) AS first, max(at) AS last
+        FROM acts WHERE subject = 'leave' GROUP BY subject_id
+    ) told
+    WHERE l.id = told.subject_id
+),
+teachers AS (
+    UPDATE class_teachers t SET created_at = acts.at FROM acts
+    WHERE acts.subject_id = t.class_id AND acts.details ->> 'userId' = t.user_id::text
+),
 listed AS (
     UPDATE allowed_emails SET created_at = $1, updated_at = $1 WHERE created_at = now()
 ),
 people AS (UPDATE users SET created_at = $1 WHERE created_at = now()),
-classes AS (UPDATE classes SET created_at = $1, updated_at = $1 WHERE created_at = now())
+calendar AS (UPDATE terms SET created_at = $1 WHERE created_at = now()),
+holidays AS (UPDATE holidays SET created_at = $1 WHERE created_at = now()),
+classes AS (
+    UPDATE classes c SET created_at = eve.at, updated_at = eve.at
+    FROM terms t
+    CROSS JOIN LATERAL (SELECT (t.first_day - 3 + time '10:00') AT TIME ZONE $2 AS at) eve
+    WHERE t.id = c.term_id AND c.created_at = now()
+)
 UPDATE class_reschedules
 SET created_at = least(
     now(), (least(original_date, rescheduled_date) - 2 + time '16:00') AT TIME ZONE $2)
@@ -80,14 +99,9 @@ WHERE created_at = now()
 """
 
 
-async def date_back(db: Database, eve: datetime, zone: str, happened: Sequence[Happened]) -> None:
-    """Date all that this transaction made: marks as `happened` says, rosters by their periods,
-    the rest on the `eve` of the term."""
+async def date_back(db: Database, eve: datetime, zone: str) -> None:
+    """Date all that this transaction made: what requests did by their ids, enrolments by their
+    days, classes by their term, and the rest on the `eve` of everything."""
     async with db.transaction() as tx:
-        await tx.find_row(
-            _MARKS,
-            [one.session_id for one in happened],
-            [one.version for one in happened],
-            [one.at for one in happened],
-        )
+        await tx.find_row(_SESSIONS)
         await tx.find_row(_REST, eve, zone)

@@ -1,0 +1,149 @@
+"""The leave of the demo: for whom, for which days, and what was decided about it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from app.db import Database
+from app.demo.calendar import weekday_of
+from app.demo.department import ASHA, BILAL, COURSES, Course
+from app.schemas.leave import Leave, LeaveDraft, LeaveKind
+from app.services.access import Actor
+from app.services.demo.dating_service import at
+from app.services.marking import leave_service
+from app.services.marking.leave_service import Decision
+
+_leave = TypeAdapter(Leave)
+
+Step = tuple[int, Decision]
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Leave for `days` days; `begins` says week and weekday, and week 0 is the current one.
+
+    Without a course it is for all, and Meera decides; else the class's teacher does. When it is
+    asked for and decided is in days after the first one.
+    """
+
+    roll: str
+    course: Course | None
+    asked_by: int
+    begins: tuple[int, int]
+    days: int
+    kind: LeaveKind
+    note: str
+    asked: int
+    steps: tuple[Step, ...] = ()
+
+    def first_day(self, today: date) -> date:
+        return weekday_of(*self.begins, today)
+
+    def last_day(self, today: date) -> date:
+        return self.first_day(today) + timedelta(days=self.days - 1)
+
+    def moment(self, after: int, now: datetime) -> datetime:
+        """In the afternoon, that many days after the first one."""
+        day = self.first_day(now.date()) + timedelta(days=after)
+        return datetime.combine(day, time(16, 20 + len(self.note) % 30), now.tzinfo)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is approved before it begins, and shows in sessions as they are opened."""
+        return any(days < 0 and step is Decision.APPROVE for days, step in self.steps)
+
+
+# What was approved afterwards was so when the last corrections of those days had been made.
+ABSENCES = (
+    Absence(
+        "23/CS/110",
+        course=None,
+        asked_by=ASHA,
+        begins=(-4, 1),
+        days=4,
+        kind=LeaveKind.MEDICAL,
+        note="Fever; the certificate of the health centre is there",
+        asked=4,
+        steps=((9, Decision.APPROVE),),
+    ),
+    Absence(
+        "23/CS/170",
+        course=COURSES[1],
+        asked_by=ASHA,
+        begins=(-3, 2),
+        days=3,
+        kind=LeaveKind.ON_DUTY,
+        note="Plays for the university",
+        asked=-6,
+        steps=((-4, Decision.APPROVE),),
+    ),
+    Absence(
+        "23/CS/150",
+        course=COURSES[3],
+        asked_by=BILAL,
+        begins=(-5, 2),
+        days=4,
+        kind=LeaveKind.MEDICAL,
+        note="A certificate is to follow",
+        asked=4,
+        steps=((9, Decision.APPROVE), (13, Decision.WITHDRAW)),
+    ),
+    Absence(
+        "23/CS/118",
+        course=COURSES[0],
+        asked_by=ASHA,
+        begins=(-2, 5),
+        days=1,
+        kind=LeaveKind.OTHER,
+        note="Concert in another town",
+        asked=-3,
+        steps=((-2, Decision.REJECT),),
+    ),
+    Absence(
+        "23/CS/115",
+        course=COURSES[0],
+        asked_by=ASHA,
+        begins=(1, 3),
+        days=2,
+        kind=LeaveKind.OTHER,
+        note="Wedding of a sister",
+        asked=-12,
+    ),
+)
+
+
+def absences_on(course: Course, day: date, today: date) -> list[Absence]:
+    """Who asked for leave from the class on that day, whatever was decided."""
+    return [
+        absence
+        for absence in ABSENCES
+        if absence.course in (None, course)
+        and absence.first_day(today) <= day <= absence.last_day(today)
+    ]
+
+
+async def ask(
+    db: Database,
+    absence: Absence,
+    asker: Actor,
+    decider: Actor,
+    class_id: UUID | None,
+    now: datetime,
+) -> None:
+    """Ask for the leave, and decide it step by step."""
+    draft = {
+        "rollNo": absence.roll,
+        "classId": class_id and str(class_id),
+        "firstDay": str(absence.first_day(now.date())),
+        "lastDay": str(absence.last_day(now.date())),
+        "kind": absence.kind,
+        "note": absence.note,
+    }
+    asked = at(asker, absence.moment(absence.asked, now))
+    document, _ = await leave_service.request_leave(db, asked, LeaveDraft.model_validate(draft))
+    leave_id = _leave.validate_json(document.json).id
+    for days, decision in absence.steps:
+        decided = at(decider, absence.moment(days, now))
+        await leave_service.decide(db, decided, leave_id, decision)
