@@ -133,6 +133,14 @@ def own_database_url(server_url: str, template: str, worker_id: str) -> str:
     return asyncio.run(copy_of(server_url, template, f"aims_own_{worker_id}"))
 
 
+@pytest.fixture
+async def own(own_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to such a database."""
+    connection = await asyncpg.connect(own_database_url)
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A copy of the checkout to run commands in. What they keep for themselves is kept apart."""

@@ -12,15 +12,12 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from app.cli.demo import Scale, demo
 from app.db import open_database
+from app.demo.calendar import WEEKS
 from app.demo.department import COURSES, TEACHERS, occurrences
 from app.demo.google import sub_of
-from app.demo.load import WEEKS, load_department
-from app.errors import Conflict, Unavailable
-from app.services.demo import bench_service
+from app.demo.load import load_department
 from tests.conftest import DOMAIN, copy_of
-from tests.processes import Checkout
 from tests.support import Person, client_of, one_connection_database
 
 pytestmark = pytest.mark.anyio
@@ -29,28 +26,24 @@ ZONE = ZoneInfo("Asia/Kolkata")
 NOW = datetime.now(ZONE)
 TODAY = NOW.date()
 FIRST = TODAY - timedelta(weeks=WEEKS)
-NEEDED = {
-    "JWT_SECRET": "a secret of the demo's tests that is long enough",
-    "GOOGLE_CLIENT_ID": "app.demo.university.example",
-    "DEBUG": "true",
-}
 
 # Everything that was made, by its names; ids are new each time, and so is the sign-in.
 DIGEST = """
 SELECT md5(string_agg(line, '|' ORDER BY line COLLATE "C")) FROM (
     SELECT concat_ws(' ', c.code, c.practical_group, c.section, s.session_date, s.start_time,
-                     s.created_at, st.roll_no, st.name, m.status, m.similarity_score, m.remark,
-                     m.version, m.marked_at, u.name, e.periods, e.added_at) AS line
+                     s.created_at, s.status, st.roll_no, st.name, m.status, m.similarity_score,
+                     m.remark, m.source, m.version, m.marked_at, u.name, e.periods, e.added_at)
+           AS line
     FROM classes c
     JOIN class_students e ON e.class_id = c.id
     JOIN students st ON st.id = e.student_id
     JOIN attendance_sessions s ON s.class_id = c.id
     LEFT JOIN (
-        SELECT session_id, student_id, status, similarity_score, remark, version, marked_at,
-               marked_by FROM attendance_statuses
+        SELECT session_id, student_id, status, similarity_score, remark, source, version,
+               marked_at, marked_by FROM attendance_statuses
         UNION ALL
-        SELECT session_id, student_id, status, similarity_score, remark, version, marked_at,
-               marked_by FROM superseded_statuses
+        SELECT session_id, student_id, status, similarity_score, remark, source, version,
+               marked_at, marked_by FROM superseded_statuses
     ) m ON m.session_id = s.id AND m.student_id = st.id
     LEFT JOIN users u ON u.id = m.marked_by
     UNION ALL
@@ -59,6 +52,17 @@ SELECT md5(string_agg(line, '|' ORDER BY line COLLATE "C")) FROM (
     UNION ALL
     SELECT concat_ws(' ', code, r.original_date, r.rescheduled_date, r.reason)
     FROM classes c JOIN class_reschedules r ON r.class_id = c.id
+    UNION ALL
+    SELECT concat_ws(' ', code, s.session_date, v.at, v.status, v.reason)
+    FROM classes c JOIN attendance_sessions s ON s.class_id = c.id
+    JOIN session_events v ON v.session_id = s.id
+    UNION ALL
+    SELECT concat_ws(' ', st.roll_no, l.first_day, l.last_day, l.kind, l.note, l.status,
+                     l.created_at, l.decided_at)
+    FROM leaves l JOIN students st ON st.id = l.student_id
+    UNION ALL
+    SELECT concat_ws(' ', name, first_day, last_day, created_at)
+    FROM (TABLE terms UNION ALL TABLE holidays) days
 ) lines
 """
 
@@ -79,19 +83,11 @@ def department_url(server_url: str, template: str, worker_id: str) -> Iterator[s
 @pytest.fixture
 async def department(department_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to the department whose changes are undone."""
-    connection = await asyncpg.connect(department_url)
+    connection = await asyncpg.connect(department_url, server_settings={"TimeZone": str(ZONE)})
     transaction = connection.transaction()
     await transaction.start()
     yield connection
     await transaction.rollback()
-    await connection.close()
-
-
-@pytest.fixture
-async def own(own_database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to an empty database, for what commits."""
-    connection = await asyncpg.connect(own_database_url)
-    yield connection
     await connection.close()
 
 
@@ -146,30 +142,132 @@ async def test_nobody_is_in_two_places_at_once(days: int) -> None:
             assert end <= start, person_and_day
 
 
-async def test_every_class_was_held_for_eight_weeks_until_yesterday_and_everybody_marked(
-    department: asyncpg.Connection,
+async def test_a_term_is_over_and_another_goes_on_for_weeks(
+    app: FastAPI, department: asyncpg.Connection
 ) -> None:
-    rows = await department.fetch(
-        "SELECT c.code || c.section || coalesce(practical_group, '') AS class,"
-        " array_agg(session_date ORDER BY session_date) AS days"
-        " FROM attendance_sessions s JOIN classes c ON c.id = s.class_id GROUP BY 1"
+    async with signed_in(app, department, "asha") as asha:
+        calendar = (await asha.get("/calendar")).json()
+        past, present = calendar["terms"]
+        assert past["lastDay"] < str(FIRST) == present["firstDay"]
+        assert present["lastDay"] > str(TODAY + timedelta(weeks=4))
+        over, ahead = calendar["holidays"]
+        assert str(FIRST) < over["firstDay"] < str(TODAY) < ahead["firstDay"] < ahead["lastDay"]
+        current = (await asha.get("/classes")).json()
+        assert {class_["termId"] for class_ in current} == {present["id"]}
+        (small,) = (await asha.get(f"/classes?term={past['id']}")).json()
+        assert len(small["students"]) < 20
+        everything = (await asha.get("/classes?term=all")).json()
+        assert sorted(c["id"] for c in everything) == sorted(c["id"] for c in [small, *current])
+
+
+async def test_every_class_met_as_planned_until_yesterday(
+    app: FastAPI, department: asyncpg.Connection
+) -> None:
+    past: Counter[str] = Counter()
+    recent: set[str] = set()
+    async with signed_in(app, department, "meera") as meera:
+        for class_ in (await meera.get("/classes?roster=false")).json():
+            days = f"from={FIRST}&to={TODAY + timedelta(weeks=4)}"
+            planned = (await meera.get(f"/classes/{class_['id']}/occurrences?{days}")).json()
+            sessions = (await meera.get(f"/attendance/sessions?classId={class_['id']}")).json()
+            held = [o["sessionId"] for o in planned if o["sessionId"]]
+            assert sorted(held) == sorted(session["sessionId"] for session in sessions)
+            assert planned[0]["date"] < str(FIRST + timedelta(days=7))
+            past.update(o["state"] for o in planned if o["date"] < str(TODAY))
+            today = {o["state"] for o in planned if o["date"] == str(TODAY)}
+            assert today <= {"missing", "in_progress", "upcoming"}
+            ahead = {o["state"] for o in planned if o["date"] > str(TODAY)}
+            assert {"upcoming"} <= ahead <= {"upcoming", "moved", "holiday"}
+            recent |= {
+                o["state"] for o in planned if str(TODAY - timedelta(4)) <= o["date"] < str(TODAY)
+            }
+    assert past.keys() == {"taken", "moved", "holiday", "cancelled", "missing"}
+    assert past["cancelled"] == past["missing"] == 1
+    assert "missing" in recent
+
+
+async def test_sessions_are_finalised_within_a_day_and_those_of_the_last_week_are_open(
+    app: FastAPI, department: asyncpg.Connection
+) -> None:
+    lives = await department.fetch(
+        "SELECT s.id, s.status, s.session_date, s.status_reason, s.created_at,"
+        "       (array_agg(e.at ORDER BY e.at))[1] AS first,"
+        "       coalesce(array_agg(e.status ORDER BY e.at) FILTER (WHERE e.at IS NOT NULL), '{}')"
+        "           AS events"
+        " FROM attendance_sessions s LEFT JOIN session_events e ON e.session_id = s.id"
+        " GROUP BY s.class_id, s.id"
     )
-    assert {row["class"]: row["days"] for row in rows} == {
-        f"{course.code}{course.section}{course.practical_group or ''}": [
-            occurrence.day for occurrence in occurrences(course, FIRST, TODAY, TODAY)
-        ]
-        for course in COURSES
-    }
-    assert FIRST <= min(min(row["days"]) for row in rows) < FIRST + timedelta(days=4)
-    assert TODAY - timedelta(days=4) < max(max(row["days"]) for row in rows) < TODAY
+    reopened = [life for life in lives if "open" in life["events"]]
+    assert reopened
+    for life in lives:
+        if life["status"] == "cancelled":
+            assert (life["events"], bool(life["status_reason"])) == (["cancelled"], True)
+        elif life["session_date"] >= TODAY - timedelta(days=7):
+            assert (life["status"], life["events"]) == ("open", [])
+        else:
+            again = ["open", "finalised"] if life in reopened else []
+            assert (life["status"], life["events"]) == ("finalised", ["finalised", *again])
+            assert life["first"] - life["created_at"] < timedelta(days=1, hours=12)
     astray = await department.fetchval(
-        "SELECT count(*) FROM (SELECT s.class_id, s.id AS session_id, e.student_id"
-        "   FROM attendance_sessions s JOIN class_students e"
-        "     ON e.class_id = s.class_id AND e.periods @> s.session_date) wanted"
-        " FULL JOIN attendance_statuses m USING (class_id, session_id, student_id)"
-        " WHERE m.status IS NULL OR wanted.session_id IS NULL"
+        "SELECT count(*) FROM class_students e JOIN attendance_sessions s USING (class_id)"
+        " LEFT JOIN attendance_statuses m ON (m.class_id, m.session_id, m.student_id)"
+        "   = (e.class_id, s.id, e.student_id)"
+        " WHERE CASE WHEN e.periods @> s.session_date"
+        "            THEN m.status IS NULL AND s.status = 'finalised'"
+        "            ELSE m.status IS NOT NULL END"
     )
     assert astray == 0
+    async with signed_in(app, department, "meera") as meera:
+        path = f"/attendance/sessions/{reopened[0]['id']}"
+        last, open_again, first = (await meera.get(f"{path}/events")).json()
+        assert (bool(open_again["reason"]), open_again["actorName"]) == (True, "Meera Demo")
+        correction = (await meera.get(f"{path}/history?limit=1")).json()[0]
+        assert first["at"] < open_again["at"] < correction["changedAt"] < last["at"]
+        assert correction["to"]["status"] == "excused"
+
+
+async def test_leave_is_asked_for_and_decided_in_every_way(
+    app: FastAPI, department: asyncpg.Connection
+) -> None:
+    async with signed_in(app, department, "meera") as meera:
+        owners = {c["id"]: c["teacherId"] for c in (await meera.get("/classes")).json()}
+        leaves = (await meera.get("/leaves")).json()
+        by = {(leave["kind"], leave["status"]): leave for leave in leaves}
+        assert by.keys() == {
+            ("medical", "approved"),
+            ("on_duty", "approved"),
+            ("medical", "withdrawn"),
+            ("other", "rejected"),
+            ("other", "pending"),
+        }
+        for leave in leaves:
+            decides = owners[leave["classId"]] if leave["classId"] else str(meera.user_id)
+            if leave["status"] == "pending":
+                assert leave["firstDay"] > str(TODAY)
+            else:
+                assert (leave["decidedBy"], leave["lastDay"] < str(TODAY)) == (decides, True)
+        assert by["medical", "approved"]["classId"] is None
+        marks = Counter()
+        for class_id in owners:
+            for session in (await meera.get(f"/attendance/sessions?classId={class_id}")).json():
+                marks.update(
+                    (leave["kind"], leave["status"], mark["status"], mark["source"])
+                    for leave in leaves
+                    for mark in session["statuses"]
+                    if mark["rollNo"] == leave["rollNo"]
+                    and leave["classId"] in (None, class_id)
+                    and leave["firstDay"] <= session["sessionDate"] <= leave["lastDay"]
+                )
+    assert {(kind, status) for kind, status, *_ in marks} == by.keys() - {("other", "pending")}
+    for (kind, status, mark, source), count in marks.items():
+        if status == "approved":
+            assert (mark, source, count > 1) == ("excused", "leave", True), kind
+        else:
+            assert (mark, source) in (("absent", "manual"), ("absent", "auto")), kind
+    # What was withdrawn had been excused for a time.
+    assert await department.fetchval(
+        "SELECT count(*) FROM superseded_statuses WHERE leave_kind = 'medical'"
+    )
 
 
 async def test_students_come_as_students_do(app: FastAPI, department: asyncpg.Connection) -> None:
@@ -208,29 +306,40 @@ async def test_marks_are_recognised_called_late_excused_and_corrected(
         "SELECT count(*) FILTER (WHERE recognized_by_ai AND similarity_score > 70) AS ai,"
         " count(*) FILTER (WHERE recognized_by_ai <> (similarity_score IS NOT NULL)) AS odd,"
         " count(*) FILTER (WHERE status = 'late') AS late,"
-        " count(*) FILTER (WHERE status = 'excused' AND remark IS NULL) AS unexplained,"
+        " count(*) FILTER (WHERE recognized_by_ai <> (source = 'ai')"
+        "                     OR (source = 'auto' AND status <> 'absent')) AS untrue,"
+        " count(*) FILTER (WHERE source = 'auto') AS filled_in,"
+        " count(*) FILTER (WHERE status = 'excused' AND source <> 'leave' AND remark IS NULL)"
+        "   AS unexplained,"
         " count(*) AS all FROM attendance_statuses"
     )
     assert kinds["ai"] > kinds["all"] / 3
-    assert kinds["odd"] == kinds["unexplained"] == 0
+    assert kinds["odd"] == kinds["untrue"] == kinds["unexplained"] == 0
     assert kinds["late"] > 100
+    assert kinds["filled_in"] > 50
     corrected = await department.fetch(
-        "SELECT id, teacher_id FROM attendance_sessions WHERE version > 1"
+        "SELECT DISTINCT id, teacher_id FROM attendance_sessions s"
+        " JOIN attendance_batches b ON b.session_id = s.id AND b.version > 1"
+        " JOIN attendance_statuses m ON m.session_id = s.id AND m.version = b.version"
+        " WHERE m.source = 'manual'"
     )
     assert 20 < len(corrected) < 70
     by = set()
     async with signed_in(app, department, "meera") as meera:
         for session in corrected:
-            page = (await meera.get(f"/attendance/sessions/{session['id']}/history?limit=1")).json()
-            assert page[0]["from"] is not None
-            by.add("teacher" if page[0]["changedBy"] == str(session["teacher_id"]) else "admin")
-    assert by == {"teacher", "admin"}
+            changes = (await meera.get(f"/attendance/sessions/{session['id']}/history")).json()
+            by |= {change["changedByName"] for change in changes if change["from"]}
+    assert {"Asha Demo", "Meera Demo"} < by
 
 
 async def test_everything_is_dated_when_it_happened(department: asyncpg.Connection) -> None:
     """Nothing bears the time of loading but the sign-ins and the moves told of today."""
-    (eve,) = await department.fetchrow("SELECT min(created_at) FROM classes")
-    assert eve.astimezone(ZONE).date() == FIRST - timedelta(days=3)
+    (eve,) = await department.fetchrow("SELECT min(created_at) FROM users")
+    assert await department.fetchval(
+        "SELECT bool_and((c.created_at AT TIME ZONE $1)::date = t.first_day - 3)"
+        " FROM classes c JOIN terms t ON t.id = c.term_id",
+        str(ZONE),
+    )
     for table, column in {
         "users": "created_at",
         "allowed_emails": "created_at",
@@ -244,6 +353,12 @@ async def test_everything_is_dated_when_it_happened(department: asyncpg.Connecti
         "attendance_statuses": "marked_at",
         "superseded_statuses": "marked_at",
         "audit_log": "at",
+        "session_events": "at",
+        "leaves": "created_at",
+        "leaves ": "decided_at",
+        "terms": "created_at",
+        "holidays": "created_at",
+        "class_teachers": "created_at",
     }.items():
         first, last = await department.fetchrow(f"SELECT min({column}), max({column}) FROM {table}")
         assert eve <= first <= last < NOW, table
@@ -284,89 +399,5 @@ async def test_it_is_the_same_every_time(
     department: asyncpg.Connection, own: asyncpg.Connection, own_database_url: str
 ) -> None:
     await load(own_database_url)
+    await own.execute(f"SET TIME ZONE '{ZONE}'")
     assert await own.fetchval(DIGEST) == await department.fetchval(DIGEST)
-
-
-async def test_it_is_made_whole_or_not_at_all(
-    own: asyncpg.Connection, own_database_url: str
-) -> None:
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    async with open_database(own_database_url) as db:
-        with pytest.raises(KeyboardInterrupt):
-            await load_department(db, NOW, sub_of, stop)
-    for table in ("allowed_emails", "classes", "students", "attendance_sessions", "audit_log"):
-        assert await own.fetchval(f"SELECT count(*) FROM {table}") == 0
-
-
-async def test_the_command_fills_a_database(
-    checkout: Checkout, own: asyncpg.Connection, own_database_url: str
-) -> None:
-    ours = checkout.having(DATABASE_URL=own_database_url, **NEEDED)
-    assert "aims token asha@" in await asyncio.to_thread(ours.must, "aims demo")
-    assert await own.fetchval("SELECT count(*) FROM classes") == len(COURSES)
-
-
-@pytest.fixture
-def settings_of_ours(monkeypatch: pytest.MonkeyPatch, department_url: str) -> None:
-    for name, value in {**NEEDED, "DATABASE_URL": department_url}.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.mark.usefixtures("settings_of_ours")
-@pytest.mark.parametrize("scale", Scale)
-def test_the_command_refuses_a_database_with_classes(scale: Scale) -> None:
-    with pytest.raises(Conflict, match="The database has classes already"):
-        demo(scale)
-
-
-@pytest.mark.usefixtures("settings_of_ours")
-def test_the_command_refuses_where_demo_people_must_not_get_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("DEBUG", "false")
-    with pytest.raises(SystemExit, match="let in only with DEBUG=true"):
-        demo()
-
-
-@pytest.mark.usefixtures("settings_of_ours")
-def test_the_command_wants_the_newest_tables(
-    monkeypatch: pytest.MonkeyPatch, server_url: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", server_url)
-    with pytest.raises(Unavailable, match="run alembic upgrade head"):
-        demo()
-
-
-async def test_the_data_to_measure_with_is_of_the_size_that_is_measured(
-    own: asyncpg.Connection, own_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes = (bench_service.CLASSES, bench_service.STUDENTS, bench_service.SESSIONS)
-    assert sizes == (200, 60, 40)
-    monkeypatch.setattr(bench_service, "SESSIONS", 2)  # all forty take ten seconds
-    async with open_database(own_database_url) as db:
-        await bench_service.fill(db, NOW)
-    for table, count in {
-        "users": 200,
-        "classes": 200,
-        "students": 12_000,
-        "class_students": 12_000,
-        "attendance_sessions": 400,
-        "attendance_batches": 400,
-        "attendance_statuses": 24_000,
-    }.items():
-        assert await own.fetchval(f"SELECT count(*) FROM {table}") == count, table
-    of_one = await own.fetch(
-        "SELECT session_date, count(*) AS marks, count(DISTINCT student_id) AS students"
-        " FROM attendance_sessions s JOIN attendance_statuses m ON m.session_id = s.id"
-        " WHERE s.class_id = md5('class7')::uuid GROUP BY 1 ORDER BY 1"
-    )
-    days = [TODAY - timedelta(days=2), TODAY - timedelta(days=1)]
-    assert [tuple(row) for row in of_one] == [(day, 60, 60) for day in days]
-    digest = await own.fetchval(
-        "SELECT md5(string_agg(m.status || recognized_by_ai || similarity_score, ''"
-        " ORDER BY session_date, student_id))"
-        " FROM attendance_statuses m JOIN attendance_sessions s ON s.id = m.session_id"
-    )
-    assert digest == "2f892bd754a75267667303a03ace3214"

@@ -1,8 +1,9 @@
 """The data that speed is measured on: 480,000 marks, made in sets.
 
 200 teachers and 200 classes of 60 (12,000 students), 40 sessions each. The first 50 teachers
-have four classes each. Ids follow from numbers, md5('class7')::uuid, and marks from hashes of
-them, so that it is the same every time.
+have four classes each, all in one term. Every second student of a class was recognised on a
+photo, the others were marked by hand. Ids follow from numbers, md5('class7')::uuid, and marks
+from hashes of them, so that it is the same every time.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,12 @@ from datetime import datetime, time, timedelta
 from app.db import Database
 
 CLASSES, STUDENTS, SESSIONS = 200, 60, 40
+
+# $1 the day of the first session. With one term alone, it is the current one whatever the day.
+_TERM = f"""
+INSERT INTO terms (id, name, first_day, last_day)
+VALUES (md5('term')::uuid, 'Term of the benchmark', $1, $1::date + {2 * SESSIONS})
+"""
 
 _PEOPLE_AND_CLASSES = (
     f"""
@@ -24,9 +31,9 @@ SELECT md5('user' || i)::uuid, 't' || i || '@demo.university.example', 'Teacher 
 FROM generate_series(1, {CLASSES}) i
 """,
     f"""
-INSERT INTO classes (id, code, name, section, teacher_id)
+INSERT INTO classes (id, code, name, section, teacher_id, term_id)
 SELECT md5('class' || i)::uuid, 'CS' || (100 + i), 'Course ' || i, 'A',
-       md5('user' || ((i - 1) / 4 + 1))::uuid
+       md5('user' || ((i - 1) / 4 + 1))::uuid, md5('term')::uuid
 FROM generate_series(1, {CLASSES}) i
 """,
     f"""
@@ -68,15 +75,17 @@ batches AS (
     SELECT class_id, id, 1, 'bench', teacher_id, $3 FROM sessions
 )
 INSERT INTO attendance_statuses (
-    class_id, session_id, student_id, status, recognized_by_ai, similarity_score, marked_by,
-    marked_at, version)
+    class_id, session_id, student_id, status, recognized_by_ai, similarity_score, source,
+    marked_by, marked_at, version)
 SELECT s.class_id, s.id, md5('student' || i)::uuid,
        (ARRAY['present', 'present', 'present', 'present', 'absent', 'late', 'excused'])
            [1 + chance % 7],
-       chance / 7 % 2 = 0, 60 + (chance / 14 % 4000) / 100.0, s.teacher_id, $3, 1
+       by_ai, CASE WHEN by_ai THEN 60 + (chance / 14 % 4000) / 100.0 END,
+       CASE WHEN by_ai THEN 'ai' ELSE 'manual' END, s.teacher_id, $3, 1
 FROM generate_series(1, {CLASSES * STUDENTS}) i
 CROSS JOIN LATERAL (
-    SELECT (hashint8extended(i * 1000 + $2::integer, 42) & 2147483647)::integer AS chance
+    SELECT (hashint8extended(i * 1000 + $2::integer, 42) & 2147483647)::integer AS chance,
+           i % 2 = 0 AS by_ai
 ) hashed
 JOIN sessions s ON s.class_id = md5('class' || ((i - 1) / {STUDENTS} + 1))::uuid
 ORDER BY s.class_id, i
@@ -92,6 +101,7 @@ async def fill(db: Database, now: datetime, step: Callable[[], object] = lambda:
     """
     first = now.date() - timedelta(days=SESSIONS)
     async with db.transaction() as tx:
+        await tx.find_row(_TERM, first)
         for statement in _PEOPLE_AND_CLASSES:
             await tx.find_row(statement)
         await tx.find_row(_ENROLMENTS, first)

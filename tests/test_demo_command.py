@@ -1,0 +1,134 @@
+"""`aims demo`: what it fills, what it refuses, and the data to measure with."""
+
+import asyncio
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import pytest
+
+from app.cli.demo import Scale, demo
+from app.db import open_database
+from app.demo.department import COURSES
+from app.demo.google import sub_of
+from app.demo.load import load_department
+from app.errors import Conflict, Unavailable
+from app.services.demo import bench_service
+from tests.processes import Checkout
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime.now(ZoneInfo("Asia/Kolkata"))
+TODAY = NOW.date()
+NEEDED = {
+    "JWT_SECRET": "a secret of the demo's tests that is long enough",
+    "GOOGLE_CLIENT_ID": "app.demo.university.example",
+    "DEBUG": "true",
+}
+A_CLASS = """
+WITH teacher AS (
+    INSERT INTO users (email, name) VALUES ('asha@demo.university.example', 'Asha Demo')
+    RETURNING id
+)
+INSERT INTO classes (code, name, section, teacher_id)
+SELECT 'CS301', 'Operating Systems', 'A', id FROM teacher
+"""
+
+
+async def test_the_command_fills_a_database(
+    checkout: Checkout, own: asyncpg.Connection, own_database_url: str
+) -> None:
+    ours = checkout.having(DATABASE_URL=own_database_url, **NEEDED)
+    assert "aims token asha@" in await asyncio.to_thread(ours.must, "aims demo")
+    assert await own.fetchval("SELECT count(*) FROM classes") == len(COURSES) + 1
+
+
+async def test_it_is_made_whole_or_not_at_all(
+    own: asyncpg.Connection, own_database_url: str
+) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    async with open_database(own_database_url) as db:
+        with pytest.raises(KeyboardInterrupt):
+            await load_department(db, NOW, sub_of, stop)
+    for table in ("allowed_emails", "classes", "students", "attendance_sessions", "audit_log"):
+        assert await own.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+@pytest.fixture
+async def settings_of_ours(
+    monkeypatch: pytest.MonkeyPatch, own: asyncpg.Connection, own_database_url: str
+) -> None:
+    """The settings of a database with a class."""
+    await own.execute(A_CLASS)
+    for name, value in {**NEEDED, "DATABASE_URL": own_database_url}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("settings_of_ours")
+@pytest.mark.parametrize("scale", Scale)
+async def test_the_command_refuses_a_database_with_classes(scale: Scale) -> None:
+    with pytest.raises(Conflict, match="The database has classes already"):
+        await asyncio.to_thread(demo, scale)
+
+
+@pytest.mark.usefixtures("settings_of_ours")
+async def test_the_command_refuses_where_demo_people_must_not_get_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEBUG", "false")
+    with pytest.raises(SystemExit, match="let in only with DEBUG=true"):
+        await asyncio.to_thread(demo)
+
+
+@pytest.mark.usefixtures("settings_of_ours")
+async def test_the_command_wants_the_newest_tables(
+    monkeypatch: pytest.MonkeyPatch, server_url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", server_url)
+    with pytest.raises(Unavailable, match="run alembic upgrade head"):
+        await asyncio.to_thread(demo)
+
+
+async def test_the_data_to_measure_with_is_of_the_size_that_is_measured(
+    own: asyncpg.Connection, own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = (bench_service.CLASSES, bench_service.STUDENTS, bench_service.SESSIONS)
+    assert sizes == (200, 60, 40)
+    monkeypatch.setattr(bench_service, "SESSIONS", 2)  # all forty take ten seconds
+    async with open_database(own_database_url) as db:
+        await bench_service.fill(db, NOW)
+    for table, count in {
+        "users": 200,
+        "classes": 200,
+        "students": 12_000,
+        "class_students": 12_000,
+        "attendance_sessions": 400,
+        "attendance_batches": 400,
+        "attendance_statuses": 24_000,
+    }.items():
+        assert await own.fetchval(f"SELECT count(*) FROM {table}") == count, table
+    of_one = await own.fetch(
+        "SELECT session_date, count(*) AS marks, count(DISTINCT student_id) AS students"
+        " FROM attendance_sessions s JOIN attendance_statuses m ON m.session_id = s.id"
+        " WHERE s.class_id = md5('class7')::uuid GROUP BY 1 ORDER BY 1"
+    )
+    days = [TODAY - timedelta(days=2), TODAY - timedelta(days=1)]
+    assert [tuple(row) for row in of_one] == [(day, 60, 60) for day in days]
+    assert await own.fetchval("SELECT count(DISTINCT term_id) FROM classes") == 1
+    # Operation D marks the even places of a class from a photo, which replaces no mark by hand.
+    by_ai, wrong = await own.fetchrow(
+        "SELECT count(*) FILTER (WHERE source = 'ai'),"
+        "       count(*) FILTER (WHERE recognized_by_ai <> even OR recognized_by_ai <> ai)"
+        " FROM (SELECT source, recognized_by_ai, source = 'ai' AS ai,"
+        "              right(roll_no, 5)::integer % 2 = 0 AS even"
+        "       FROM attendance_statuses JOIN students ON id = student_id) m"
+    )
+    assert (by_ai, wrong) == (12_000, 0)
+    digest = await own.fetchval(
+        "SELECT md5(string_agg(concat(m.status, recognized_by_ai, similarity_score), ''"
+        " ORDER BY session_date, student_id))"
+        " FROM attendance_statuses m JOIN attendance_sessions s ON s.id = m.session_id"
+    )
+    assert digest == "1fcd17c4424ab3dbd742f90870152f91"
