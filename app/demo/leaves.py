@@ -47,7 +47,7 @@ class Absence:
     def moment(self, after: int, now: datetime) -> datetime:
         """In the afternoon, that many days after the first one."""
         day = self.first_day(now.date()) + timedelta(days=after)
-        return datetime.combine(day, time(16, 20 + len(self.note) % 30), now.tzinfo)
+        return datetime.combine(day, time(16, 30), now.tzinfo)
 
     @property
     def is_ahead(self) -> bool:
