@@ -1,0 +1,447 @@
+"""The life of a session: open, finalised, cancelled; where marks come from; the edit window."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.config import Settings
+from tests.classroom import ROLLS, Classroom, co_teacher, day, share, substitute
+from tests.conftest import Stage
+from tests.support import Person, checksum
+
+pytestmark = pytest.mark.anyio
+
+WHY = {"reason": "The power was out."}
+SEEN = {"recognizedByAi": True, "similarityScore": 91.5}
+
+SAME = "nothing changes"
+MARKED = "a mark changes"
+# What those who may work in the class are answered: nothing changes, a mark changes, the session
+# comes to that status (a mark may change with it), or a refusal with that code.
+TABLE = {
+    #                 open         finalised            cancelled
+    "finalise": ("finalised", SAME, "session_cancelled"),
+    "reopen": (SAME, "open", "session_cancelled"),
+    "cancel": ("cancelled", "session_finalised", SAME),
+    "restore": (SAME, "session_finalised", "open"),
+    "mark": (MARKED, "session_finalised", "session_cancelled"),
+    "mark-unmarked": (MARKED, "session_finalised", "session_cancelled"),
+    "open again": (SAME, SAME, SAME),
+    "read": (SAME, SAME, SAME),
+    "history": (SAME, SAME, SAME),
+    "events": (SAME, SAME, SAME),
+}
+STATES = ("open", "finalised", "cancelled")
+MAY = ("asha", "chitra", "divya", "meera")  # owner, co-teacher, substitute of the day, admin
+MAY_NOT = ("esha", "bilal")  # a substitute until yesterday, another teacher
+TO_STATE = {"open": (), "finalised": ("finalise",), "cancelled": ("cancel",)}
+
+
+async def ask(
+    person: Person, session: str, request: str, reason: str | None = None
+) -> httpx2.Response:
+    """One of the requests of the table, made validly."""
+    path = f"/attendance/sessions/{session}"
+    why = {"reason": reason} if reason else {}
+    match request:
+        case "mark":
+            updates = [{"rollNo": ROLLS[0], "status": "late"}]
+            return await person.put(f"{path}/statuses", {"updates": updates} | why)
+        case "mark-unmarked":
+            return await person.post(f"{path}/mark-unmarked", {"status": "present"} | why)
+        case "read":
+            return await person.get(path)
+        case "history" | "events":
+            return await person.get(f"{path}/{request}")
+        case "reopen" | "cancel":
+            return await person.post(f"{path}/{request}", WHY | why)
+    return await person.post(f"{path}/{request}", why or None)
+
+
+async def done(person: Person, session: str, *requests: str) -> dict[str, Any]:
+    """The session after these requests, all of which succeed."""
+    for request in (*requests, "read"):
+        answer = await ask(person, session, request)
+        assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+@asynccontextmanager
+async def undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Whatever is done in the block is undone at its end."""
+    transaction = connection.transaction()
+    await transaction.start()
+    yield
+    await transaction.rollback()
+
+
+def marks_of(session: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {m["rollNo"]: (m["status"], m["source"]) for m in session["statuses"]}
+
+
+async def history_of(room: Classroom, session: str) -> list[dict[str, Any]]:
+    changes: list[dict[str, Any]] = (await ask(room.teacher, session, "history")).json()
+    return changes
+
+
+async def events_of(room: Classroom, session: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = (await ask(room.teacher, session, "events")).json()
+    return events
+
+
+async def enrol(
+    room: Classroom, joins: dict[str, int], last_days: dict[str, int] | None = None
+) -> None:
+    """Let these join on that day, counted from today, or have that last day."""
+    body = {
+        "students": [{"rollNo": roll, "from": str(day(n))} for roll, n in joins.items()],
+        "withdrawals": [
+            {"rollNo": roll, "lastDay": str(day(n))} for roll, n in (last_days or {}).items()
+        ],
+    }
+    answer = await room.teacher.put(f"{room.path}/students?mode=merge", body)
+    assert answer.status_code == 200, answer.text
+
+
+async def mark(
+    person: Person, session: str, roll: str, status: str, query: str = "", **more: Any
+) -> httpx2.Response:
+    body = {"updates": [{"rollNo": roll, "status": status, **more}]}
+    return await person.put(f"/attendance/sessions/{session}/statuses{query}", body)
+
+
+@pytest.fixture
+async def shared(stage: Stage, room: Classroom) -> Classroom:
+    """The class with all who may work in it, or might once."""
+    today_alone = substitute(stage.divya, since=0, until=0)
+    await share(room, co_teacher(stage.chitra), today_alone, substitute(stage.esha, until=-1))
+    return room
+
+
+@pytest.fixture
+async def session(room: Classroom) -> str:
+    """Of today, with one of the three students marked."""
+    session = await room.open(day(0), startTime="09:00")
+    await room.mark(session, {ROLLS[0]: "present"})
+    return session
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("request_", TABLE)
+async def test_the_table_holds(
+    stage: Stage, shared: Classroom, session: str, request_: str, state: str
+) -> None:
+    await done(stage.asha, session, *TO_STATE[state])
+    found = {}
+    for name in MAY + MAY_NOT:
+        async with undone(stage.connection):
+            found[name] = await outcome(stage, getattr(stage, name), shared, session, request_)
+    expected = TABLE[request_][STATES.index(state)]
+    assert found == dict.fromkeys(MAY, expected) | dict.fromkeys(MAY_NOT, "access_denied")
+
+
+async def outcome(stage: Stage, person: Person, room: Classroom, session: str, request: str) -> str:
+    """What became of the request, in the words of the table."""
+    before, checked = await done(stage.asha, session), await checksum(stage.connection)
+    if request == "open again":
+        again = {"classId": room.id, "sessionDate": str(day(0)), "startTime": "09:00"}
+        answer = await person.post("/attendance/sessions", again)
+    else:
+        answer = await ask(person, session, request)
+    changed = await checksum(stage.connection) != checked
+    after = await done(stage.asha, session)
+    if answer.status_code != 200:
+        assert not changed
+        return str(answer.json()["code"])
+    if isinstance(answer.json(), dict):
+        assert answer.json()["sessionId"] == session
+        assert answer.json()["version"] == after["version"]
+        assert answer.headers["etag"] == f'"{after["version"]}"'
+    if not changed:
+        assert after == before
+        return SAME
+    remarked = marks_of(after) != marks_of(before)
+    assert after["version"] == before["version"] + remarked
+    if after["status"] == before["status"]:
+        assert remarked
+        return MARKED
+    return str(after["status"])
+
+
+async def test_finalising_marks_absent_whoever_was_enrolled_on_the_day_and_has_no_mark(
+    stage: Stage, room: Classroom
+) -> None:
+    joined = {"since long": -30, "that day": -3, "a day late": -2, "marked": -30, "guest": -30}
+    left = {"until that day": -3, "until the day before": -4, "came back": -20}
+    await enrol(room, joined | dict.fromkeys(left, -30))
+    await enrol(room, {}, left)
+    await enrol(room, {"came back": -1})
+    session = await room.open(day(-3))
+    await room.mark(session, {"marked": "late", "guest": "excused"})
+    await enrol(room, {}, {"guest": -10})
+    finalised = await done(stage.asha, session, "finalise")
+    assert marks_of(finalised) == {
+        "since long": ("absent", "auto"),
+        "that day": ("absent", "auto"),
+        "until that day": ("absent", "auto"),
+        "marked": ("late", "manual"),
+        "guest": ("excused", "manual"),
+    }
+    assert finalised["unmarked"] == []
+    assert finalised["version"] == 2
+
+
+async def test_finalising_changes_the_version_only_if_it_marks_somebody(
+    stage: Stage, room: Classroom, session: str
+) -> None:
+    await room.mark(session, dict.fromkeys(ROLLS, "present"))
+    finalised = await done(stage.asha, session, "finalise")
+    assert (finalised["status"], finalised["version"]) == ("finalised", 2)
+    seen = {"If-Match": '"2"'}
+    await done(stage.asha, session, "reopen")
+    assert (await room.mark(session, {ROLLS[0]: "late"}, headers=seen)).status_code == 200
+
+
+async def test_absences_filled_in_stay_when_it_is_reopened_and_are_in_the_history(
+    stage: Stage, room: Classroom, session: str
+) -> None:
+    reopened = await done(stage.meera, session, "finalise", "reopen")
+    assert (reopened["status"], reopened["statusReason"]) == ("open", WHY["reason"])
+    absent = ("absent", "auto")
+    assert marks_of(reopened) == {
+        ROLLS[0]: ("present", "manual"),
+        ROLLS[1]: absent,
+        ROLLS[2]: absent,
+    }
+    await room.mark(session, {ROLLS[1]: "late"})
+    last, *filled, _ = await history_of(room, session)
+    assert (last["from"]["source"], last["to"]["source"]) == ("auto", "manual")
+    assert [(c["version"], c["from"], c["to"]["source"]) for c in filled] == [(2, None, "auto")] * 2
+    assert {c["changedBy"] for c in filled} == {str(stage.meera.user_id)}
+
+
+async def test_the_events_say_who_did_what_and_why(
+    stage: Stage, room: Classroom, session: str
+) -> None:
+    acts = ("finalise", "finalise", "reopen", "cancel", "cancel", "restore")
+    for person, act in zip((stage.asha, stage.meera) * 3, acts, strict=True):
+        await done(person, session, act)
+    events = await events_of(room, session)
+    assert [(e["status"], e["reason"], e["actorName"]) for e in events] == [
+        ("open", None, "Meera Demo"),
+        ("cancelled", WHY["reason"], "Meera Demo"),
+        ("open", WHY["reason"], "Asha Demo"),
+        ("finalised", None, "Asha Demo"),
+    ]
+    assert all(e["requestId"] for e in events)
+
+
+@pytest.mark.parametrize("act", ["reopen", "cancel"])
+@pytest.mark.parametrize("body", [None, {}, {"reason": None}, {"reason": " "}, {"reason": 1}])
+async def test_reopening_and_cancelling_need_a_reason(
+    stage: Stage, session: str, act: str, body: Any
+) -> None:
+    await done(stage.asha, session, *(["finalise"] if act == "reopen" else []))
+    before = await checksum(stage.connection)
+    answer = await stage.asha.post(f"/attendance/sessions/{session}/{act}", body)
+    assert answer.status_code == 422
+    assert await checksum(stage.connection) == before
+
+
+@pytest.mark.parametrize("status", ["present", "ABSENT", "late", "excused"])
+async def test_everybody_without_a_mark_gets_one_at_once(
+    stage: Stage, room: Classroom, session: str, status: str
+) -> None:
+    path = f"/attendance/sessions/{session}/mark-unmarked"
+    first = (await stage.asha.post(path, {"status": status})).json()
+    given = (status.lower(), "manual")
+    assert marks_of(first) == dict.fromkeys(ROLLS, given) | {ROLLS[0]: ("present", "manual")}
+    assert (first["version"], first["unmarked"]) == (2, [])
+    before = await checksum(stage.connection)
+    assert (await stage.asha.post(path, {"status": "late"})).json() == first
+    assert await checksum(stage.connection) == before
+
+
+# Sources of marks.
+
+
+async def marked_by(stage: Stage, room: Classroom, source: str) -> str:
+    """A session of today in which `ROLLS[1]` has a mark of that source."""
+    session = await room.open(day(0), startTime="10:00")
+    match source:
+        case "manual":
+            await mark(stage.asha, session, ROLLS[1], "absent", remark="Not seen.")
+        case "ai":
+            await mark(stage.asha, session, ROLLS[1], "present", **SEEN)
+        case "auto":
+            await done(stage.asha, session, "finalise", "reopen")
+        case "import":
+            await mark(stage.asha, session, ROLLS[1], "absent")
+            await stage.connection.execute("UPDATE attendance_statuses SET source = 'import'")
+        case "leave":
+            asked = {"rollNo": ROLLS[1], "kind": "other", "classId": room.id}
+            days = {"firstDay": str(day(0)), "lastDay": str(day(0))}
+            leave = (await stage.asha.post("/leaves", asked | days)).json()["id"]
+            await stage.asha.post(f"/leaves/{leave}/approve")
+    assert marks_of(await done(stage.asha, session))[ROLLS[1]][1] == source
+    return session
+
+
+@pytest.mark.parametrize("source", ["ai", "auto", "import", "leave"])
+async def test_a_photo_replaces_what_nobody_marked_by_hand(
+    stage: Stage, room: Classroom, source: str
+) -> None:
+    session = await marked_by(stage, room, source)
+    answer = (await mark(stage.asha, session, ROLLS[1], "late", **SEEN)).json()
+    assert answer["rejected"] == []
+    assert marks_of(answer)[ROLLS[1]] == ("late", "ai")
+
+
+@pytest.mark.parametrize("source", ["manual", "ai", "auto", "import", "leave"])
+async def test_a_teacher_replaces_every_mark(stage: Stage, room: Classroom, source: str) -> None:
+    session = await marked_by(stage, room, source)
+    answer = (await mark(stage.asha, session, ROLLS[1], "late")).json()
+    assert marks_of(answer)[ROLLS[1]] == ("late", "manual")
+
+
+async def test_a_photo_never_replaces_a_mark_made_by_hand(stage: Stage, room: Classroom) -> None:
+    session = await marked_by(stage, room, "manual")
+    path = f"/attendance/sessions/{session}/statuses"
+    updates = [{"rollNo": roll, "status": "present", **SEEN} for roll in ("23/CS/999", *ROLLS[:2])]
+    before = await checksum(stage.connection)
+    strict = await stage.asha.put(f"{path}?strict=true", {"updates": updates})
+    assert (strict.status_code, strict.json()["code"]) == (422, "not_enrolled")
+    places = [(e["pointer"], e["code"]) for e in strict.json()["errors"]]
+    assert places == [
+        ("/updates/0/rollNo", "not_enrolled"),
+        ("/updates/2/rollNo", "marked_by_hand"),
+    ]
+    alone = await mark(stage.asha, session, ROLLS[1], "present", **SEEN)
+    assert (alone.status_code, alone.json()["code"]) == (422, "marked_by_hand")
+    assert await checksum(stage.connection) == before
+    answer = (await stage.asha.put(path, {"updates": updates})).json()
+    assert answer["rejected"] == [
+        {"rollNo": "23/CS/999", "code": "not_enrolled"},
+        {"rollNo": ROLLS[1], "code": "marked_by_hand"},
+    ]
+    assert marks_of(answer) == {ROLLS[0]: ("present", "ai"), ROLLS[1]: ("absent", "manual")}
+    assert [m["remark"] for m in answer["statuses"]] == [None, "Not seen."]
+
+
+# What is cancelled counts nowhere.
+
+
+async def counted(stage: Stage, room: Classroom) -> list[Any]:
+    """The numbers of the class, from everywhere they show."""
+    stats = (await stage.asha.get(f"/stats/classes/{room.id}/students")).json()
+    view = await stage.connection.fetch(
+        "SELECT roll_no, present, absent, late, excused, total, percentage"
+        " FROM v_student_attendance_summary WHERE class_id = $1 ORDER BY roll_no",
+        room.id,
+    )
+    assert [(s["rollNo"], s["total"], s["percentage"]) for s in stats] == [
+        (row["roll_no"], row["total"], float(row["percentage"])) for row in view
+    ]
+    return [dict(row) for row in view]
+
+
+async def test_a_cancelled_session_counts_nowhere_and_again_when_restored(
+    stage: Stage, room: Classroom, session: str
+) -> None:
+    nothing = await counted(stage, room)
+    other = await room.open(day(-1))
+    await room.mark(other, {ROLLS[0]: "absent", ROLLS[1]: "late"})
+    both = await counted(stage, room)
+    await done(stage.asha, other, "cancel")
+    assert await counted(stage, room) == nothing
+    restored = await done(stage.asha, other, "restore")
+    assert await counted(stage, room) == both
+    assert (restored["version"], restored["statusReason"]) == (1, None)
+
+
+async def test_a_cancelled_session_keeps_its_slot_and_is_given_as_it_is(
+    stage: Stage, room: Classroom, session: str
+) -> None:
+    cancelled = await done(stage.asha, session, "cancel")
+    body = {"classId": room.id, "sessionDate": str(day(0)), "startTime": "09:00"}
+    opened = (await stage.asha.post("/attendance/sessions", body)).json()
+    assert (opened["sessionId"], opened["created"]) == (session, False)
+    assert (opened["status"], opened["version"]) == ("cancelled", cancelled["version"])
+    (listed,) = (await stage.asha.get(f"/attendance/sessions?classId={room.id}")).json()
+    assert (listed["status"], listed["statusReason"]) == ("cancelled", WHY["reason"])
+    assert listed["statuses"] == cancelled["statuses"]
+    assert await stage.count("attendance_sessions") == 1
+
+
+# The edit window.
+
+WINDOW = 3
+EARLIER = {"reopen": ("finalise",), "restore": ("cancel",)}
+CHANGES = ("finalise", "reopen", "cancel", "restore", "mark", "mark-unmarked")
+
+
+@pytest.fixture
+def window(app: FastAPI, settings: Settings) -> Iterator[None]:
+    app.state.settings = settings.model_copy(update={"edit_window_days": WINDOW})
+    yield
+    app.state.settings = settings
+
+
+async def before(stage: Stage, room: Classroom, age: int, request: str) -> str:
+    """A session so many days old, in which the request would change something."""
+    await enrol(room, dict.fromkeys(ROLLS, -30))
+    session = await room.open(day(-age))
+    for act in EARLIER.get(request, ()):
+        answer = await ask(stage.meera, session, act, "An old matter.")
+        assert answer.status_code == 200, answer.text
+    return session
+
+
+@pytest.mark.parametrize("request_", CHANGES)
+async def test_within_the_window_everything_is_as_without_one(
+    stage: Stage, room: Classroom, window: None, request_: str
+) -> None:
+    session = await before(stage, room, WINDOW, request_)
+    assert (await ask(stage.asha, session, request_)).status_code == 200
+
+
+@pytest.mark.parametrize("request_", CHANGES)
+async def test_after_the_window_teachers_are_refused_and_administrators_give_a_reason(
+    stage: Stage, room: Classroom, window: None, request_: str
+) -> None:
+    session = await before(stage, room, WINDOW + 1, request_)
+    checked = await checksum(stage.connection)
+    refused = await ask(stage.asha, session, request_, "I forgot.")
+    assert (refused.status_code, refused.json()["code"]) == (409, "session_locked")
+    if request_ not in ("reopen", "cancel"):  # which always need a reason
+        silent = await ask(stage.meera, session, request_)
+        assert (silent.status_code, silent.json()["code"]) == (422, "reason_required")
+        assert silent.json()["errors"][0]["pointer"] == "/reason"
+    assert await checksum(stage.connection) == checked
+    assert (await ask(stage.meera, session, request_, "On paper.")).status_code == 200
+    if request_ not in ("mark", "mark-unmarked"):
+        assert (await events_of(room, session))[0]["reason"] == "On paper."
+    if request_ in ("mark", "mark-unmarked", "finalise"):
+        assert {c["reason"] for c in await history_of(room, session)} == {"On paper."}
+
+
+async def test_reading_and_opening_know_no_window(
+    stage: Stage, room: Classroom, window: None
+) -> None:
+    session = await room.open("2020-01-01")
+    for request in ("read", "history", "events"):
+        assert (await ask(stage.asha, session, request)).status_code == 200
+
+
+async def test_without_a_window_marks_may_be_changed_for_ever(
+    stage: Stage, room: Classroom
+) -> None:
+    session = await room.open("2001-01-01")
+    assert (await ask(stage.asha, session, "mark")).status_code == 200
+    assert [c["reason"] for c in await history_of(room, session)] == [None]
