@@ -84,3 +84,18 @@ async def share(room: Classroom, *teachers: dict[str, Any]) -> list[dict[str, An
     answer = await room.teacher.put(f"{room.path}/teachers", {"teachers": list(teachers)})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def asked_leave(person: Person, roll: str, **body: Any) -> str:
+    """The id of leave for that student that is to be decided: of today, unless `body` says."""
+    days = {} if "sessionIds" in body else {"firstDay": str(day(0)), "lastDay": str(day(0))}
+    asked = await person.post("/leaves", {"rollNo": roll, "kind": "medical"} | days | body)
+    assert asked.status_code == 201, asked.text
+    return str(asked.json()["id"])
+
+
+async def decide(person: Person, leave: str, decision: str) -> dict[str, Any]:
+    """Approve, reject or withdraw it; gives the leave, and how many marks that changed."""
+    answer = await person.post(f"/leaves/{leave}/{decision}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()

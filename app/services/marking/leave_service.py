@@ -25,7 +25,7 @@ from app.services.marking import leave_marks
 _MINE = f"""{access.COVERING},
 mine AS MATERIALIZED (SELECT c.id FROM classes c CROSS JOIN actor WHERE {access.MAY})"""
 _DECIDES = """(EXISTS (SELECT FROM actor WHERE role = 'admin')
-         OR l.class_id IN (SELECT id FROM mine))"""
+         OR EXISTS (SELECT FROM mine WHERE mine.id = l.class_id))"""
 _SEES = f"""({_DECIDES} OR l.requested_by = $1 OR (l.class_id IS NULL AND EXISTS (
         SELECT FROM class_students e
         WHERE e.student_id = l.student_id AND e.class_id IN (SELECT id FROM mine))))"""
