@@ -99,10 +99,10 @@ OUR_CODES = frozenset(
         "invalid_status",
         "invalid_time",
         "last_day_before_first",
+        "leave_too_long",
         "one_of_user_id_and_email",
         "repeated_roll_number",
         "start_time_missing",
-        "too_long",
     }
 )
 

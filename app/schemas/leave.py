@@ -83,7 +83,7 @@ class LeaveDraft(
         if self.last_day < self.first_day:
             raise _refused("ends_before_start", "The last day is before the first.", "lastDay")
         if self.last_day - self.first_day > timedelta(days=MAX_DAYS):
-            raise _refused("too_long", "Leave lasts a year at most.", "lastDay")
+            raise _refused("leave_too_long", "Leave lasts a year at most.", "lastDay")
         return self
 
 

@@ -155,7 +155,7 @@ def _address(text: str) -> str:
 
 def _short_key(roll_no: str) -> str:
     if len(roll_key(roll_no).encode()) > MAX_ROLL_KEY_BYTES:
-        raise PydanticCustomError("too_long", "This is too long.")
+        raise PydanticCustomError("string_too_long", "This is too long.")
     return roll_no
 
 
