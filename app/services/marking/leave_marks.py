@@ -73,8 +73,8 @@ async def apply_to_session(
     return version
 
 
-# What comes back: another leave's excuse, else the mark beneath, else nothing, or absence
-# where the session has been finalised meanwhile.
+# What comes back: another leave's excuse, else what lies beneath, a mark or none. Also where a
+# session is cancelled or a class archived: nothing would do it later.
 _TAKE_BACK = f"""
 WITH {_ACT},
 changes AS MATERIALIZED (
@@ -95,12 +95,8 @@ changes AS MATERIALIZED (
         UNION ALL
         SELECT m.beneath ->> 'status', (m.beneath ->> 'recognizedByAi')::boolean,
                (m.beneath ->> 'similarityScore')::numeric, m.beneath ->> 'remark',
-               m.beneath ->> 'source', NULL, NULL, NULL
-        WHERE other.id IS NULL AND m.beneath IS NOT NULL
-        UNION ALL
-        SELECT CASE WHEN s.status = 'finalised' THEN 'absent' END, false, NULL, NULL,
-               'auto', NULL, NULL, NULL
-        WHERE other.id IS NULL AND m.beneath IS NULL
+               coalesce(m.beneath ->> 'source', 'leave'), NULL, NULL, NULL
+        WHERE other.id IS NULL
     ) back
     WHERE m.leave_id = $3
 ),

@@ -2,10 +2,10 @@
 
 A statement that changes marks begins with its locks taken (class, then session) and has two
 CTEs: `act` (actor_id, request_id, reason) and `changes`, a row for each mark to be as it says,
-with class_id, session_id, student_id and `FIELDS`; a status of null takes the mark away. It
-goes on with `WRITE` (changes of one session) or `WRITE_MANY`, which give each session a new
-version, keep the marks replaced, and write the new ones. Input that changes nothing must be
-left out of `changes`: it writes nothing.
+with class_id, session_id, student_id and `FIELDS`; a status of null takes the mark away, for
+what `source` then says. It goes on with `WRITE` (changes of one session) or `WRITE_MANY`, which
+give each session a new version, keep the marks replaced, and write the new ones. Input that
+changes nothing must be left out of `changes`: it writes nothing.
 """
 
 FIELDS = (

@@ -16,7 +16,8 @@ from app.services.roster_service import ENROLLED
 
 # $1 class, $2 session, $3 its date, $4 its version, $5 to $7 actor, request and reason, $8
 # strict, $9 the versions the caller accepts, $10 to $15 the updates. Writes all that changes,
-# or nothing. An absence on a day of leave is excused, and lies beneath the leave's mark.
+# or nothing. An absence on a day of leave is excused, and lies beneath the leave's mark; one
+# made by hand counts as such there too.
 _MARK = f"""
 WITH act AS (SELECT $5::uuid AS actor_id, $6::text AS request_id, $7::text AS reason),
 given AS MATERIALIZED (
@@ -39,7 +40,8 @@ markable AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT g.place, g.roll_no, old.student_id,
            CASE WHEN old.student_id IS NULL THEN 'not_enrolled'
-                WHEN g.recognized_by_ai AND old.source = 'manual' THEN 'marked_by_hand'
+                WHEN g.recognized_by_ai AND 'manual' IN (old.source, old.beneath ->> 'source')
+                THEN 'marked_by_hand'
            END AS refusal,
            g.status, g.recognized_by_ai, g.similarity_score, g.remark,
            CASE WHEN g.recognized_by_ai THEN 'ai' ELSE 'manual' END AS source
@@ -174,6 +176,7 @@ def _check_outcome(row: asyncpg.Record) -> None:
 
 # $1 class, $2 session, $3 its date, $4 to $6 actor, request and reason, $7 status, $8 source.
 # Marks everybody who was enrolled on the day and has no mark; an absence is excused by leave.
+# When a session is finalised, it also lies beneath what leave had excused without a mark.
 _FILL = f"""
 WITH act AS (SELECT $4::uuid AS actor_id, $5::text AS request_id, $6::text AS reason),
 on_leave AS MATERIALIZED ({on_leave("$1", "$2", "$3::date")}),
@@ -195,6 +198,14 @@ changes AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT FROM attendance_statuses m
           WHERE m.class_id = $1 AND m.session_id = $2 AND m.student_id = e.student_id)
+),
+hidden AS (
+    UPDATE attendance_statuses m
+    SET beneath = {beneath("$7::text", "false", "NULL", "NULL", "$8::text")}
+    FROM class_students e
+    WHERE $8 = 'auto' AND m.class_id = $1 AND m.session_id = $2
+      AND m.source = 'leave' AND m.beneath IS NULL
+      AND e.class_id = $1 AND e.student_id = m.student_id AND e.periods @> $3::date
 ),
 {WRITE}
 SELECT count(*) AS marked FROM changes
