@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from app.db import Transaction
+from app.errors import Unavailable
 from app.services.access import Actor
 from app.services.marking.mark_changes import EXCUSE, WRITE, WRITE_MANY, covers, on_leave
 
@@ -17,10 +18,28 @@ SELECT count(*) AS classes FROM (
 ) locked
 """
 
+_LOCK_STUDENT = "SELECT FROM students WHERE id = $1 FOR NO KEY UPDATE"
 
-async def lock_classes(tx: Transaction, student_id: UUID, class_id: UUID | None) -> None:
-    """Hold the classes whose marks the student's leave may change."""
-    await tx.row(_LOCK_CLASSES, student_id, class_id)
+_CLASSES = """
+SELECT count(*) AS classes FROM class_students
+WHERE student_id = $1 AND ($2::uuid IS NULL OR class_id = $2)
+"""
+
+
+async def lock_student(tx: Transaction, student_id: UUID) -> None:
+    """Hold the student: nobody enrols them, asks for leave of theirs or merges them meanwhile."""
+    if await tx.find_row(_LOCK_STUDENT, student_id) is None:
+        raise Unavailable("This student has just been merged. Please try again.", retry_after=1)
+
+
+async def lock_marks(tx: Transaction, student_id: UUID, class_id: UUID | None) -> None:
+    """Hold the student, and the classes in which leave of theirs may change marks."""
+    held = (await tx.row(_LOCK_CLASSES, student_id, class_id))["classes"]
+    await lock_student(tx, student_id)
+    if (await tx.row(_CLASSES, student_id, class_id))["classes"] != held:
+        raise Unavailable(
+            "A roster with this student has just changed. Please try again.", retry_after=1
+        )
 
 
 _ACT = "act AS (SELECT $1::uuid AS actor_id, $2::text AS request_id, NULL::text AS reason)"

@@ -13,7 +13,7 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document, instant
-from app.errors import AccessDenied, Conflict, Flaw, Invalid, Unavailable
+from app.errors import AccessDenied, Conflict, Flaw, Invalid
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
 from app.schemas.words import roll_key
 from app.services import access
@@ -150,9 +150,6 @@ SELECT {access.SIGNED_OUT}, (
 ) AS student_id
 """
 
-# Requests for one student wait for each other, so that a repeat finds the first.
-_LOCK_STUDENT = "SELECT FROM students WHERE id = $1 FOR NO KEY UPDATE"
-
 _DAYS_OF_SESSIONS = """
 SELECT count(*) AS found, min(session_date) AS first_day, max(session_date) AS last_day
 FROM attendance_sessions WHERE class_id = $1 AND id = ANY($2::uuid[])
@@ -192,7 +189,8 @@ async def request_leave(
     """The leave asked for, and whether this request made it: the very same again is found."""
     async with db.transaction() as tx:
         student_id = await _find_student(tx, actor, draft)
-        await tx.find_row(_LOCK_STUDENT, student_id)
+        # Requests for one student wait for each other, so that a repeat finds the first.
+        await leave_marks.lock_student(tx, student_id)
         first, last, sessions = await _when(tx, draft)
         values = (
             *(student_id, draft.class_id, first, last, sessions),
@@ -255,7 +253,7 @@ class Decision(Enum):
     WITHDRAW = (("pending", "approved"), "withdrawn")
 
 
-_LOCK_LEAVE = "SELECT student_id, class_id, status FROM leaves WHERE id = $1 FOR UPDATE"
+_LOCK = "SELECT FROM leaves WHERE id = $1 FOR UPDATE"
 
 _DECIDE = f"""
 WITH decided AS (
@@ -275,20 +273,19 @@ async def decide(
     sources, goal = decision.value
     changed = 0
     async with db.transaction() as tx:
-        leave = await _read(tx, actor, leave_id)
-        _refuse_unless_may_decide(leave, actor, decision)
-        await leave_marks.lock_classes(tx, leave["student_id"], leave["class_id"])
-        locked = await tx.row(_LOCK_LEAVE, leave_id)
-        if locked["student_id"] != leave["student_id"]:
-            raise Unavailable("This student has just been merged. Please try again.", retry_after=1)
-        if locked["status"] in sources:
+        leave = await _read_to_decide(tx, actor, leave_id, decision)
+        await leave_marks.lock_marks(tx, leave["student_id"], leave["class_id"])
+        await tx.find_row(_LOCK, leave_id)
+        # Whoever was waited for may have decided it, or taken it or the right to decide away.
+        leave = await _read_to_decide(tx, actor, leave_id, decision)
+        if leave["status"] in sources:
             await tx.find_row(_DECIDE, *author(actor), leave_id, goal)
             if decision is Decision.APPROVE:
                 changed = await leave_marks.apply(tx, actor, leave_id)
-            elif locked["status"] == "approved":
+            elif leave["status"] == "approved":
                 changed = await leave_marks.take_back(tx, actor, leave_id)
-        elif locked["status"] != goal:
-            raise _decided_already(locked["status"])
+        elif leave["status"] != goal:
+            raise _decided_already(leave["status"])
         document = (await get_leave(tx, actor, leave_id)).json
     return Document(f'{{"leave":{document},"changed":{changed}}}')
 
@@ -301,7 +298,11 @@ def _decided_already(status: str) -> Conflict:
     return Conflict("This leave was withdrawn: ask for it again.", code="leave_withdrawn")
 
 
-def _refuse_unless_may_decide(leave: asyncpg.Record, actor: Actor, decision: Decision) -> None:
+async def _read_to_decide(
+    tx: Transaction, actor: Actor, leave_id: UUID, decision: Decision
+) -> asyncpg.Record:
+    leave = await _read(tx, actor, leave_id)
     own_request = leave["requested_by"] == actor.user_id and leave["status"] != "approved"
     if not leave["decides"] and not (decision is Decision.WITHDRAW and own_request):
         raise AccessDenied("Access denied")
+    return leave
