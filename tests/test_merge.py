@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.classroom import ROLLS, Classroom, classroom_of
+from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, decide
 from tests.conftest import Stage
 from tests.support import checksum
 
@@ -39,7 +39,7 @@ async def marks_of(stage: Stage, session: str) -> dict[str, str]:
 async def history_of(stage: Stage, session: str, roll: str) -> list[tuple[Any, str, str]]:
     changes = (await stage.asha.get(f"/attendance/sessions/{session}/history")).json()
     return [
-        (c["version"], (c["from"] or {}).get("status", "-"), c["to"]["status"])
+        (c["version"], *((c[side] or {}).get("status", "-") for side in ("from", "to")))
         for c in changes
         if c["rollNo"] == roll
     ]
@@ -150,3 +150,46 @@ async def test_the_merge_is_in_the_audit_log(stage: Stage, hall: Classroom) -> N
     await merge(stage)
     (entry,) = (await stage.meera.get("/admin/audit?action=students_merged")).json()
     assert (entry["subjectId"], entry["details"]) == (kept, {"other": gone})
+
+
+async def test_leaves_of_both_stay_and_put_back_what_they_hid(
+    stage: Stage, hall: Classroom
+) -> None:
+    session, second = await hall.open(day(0)), await hall.open(day(1))
+    await hall.mark(session, {WRONG: "absent"})
+    of_right = await asked_leave(stage.asha, RIGHT, firstDay=str(day(1)), lastDay=str(day(1)))
+    of_wrong = await asked_leave(stage.asha, WRONG, lastDay=str(day(1)))
+    for leave in (of_right, of_wrong):
+        await decide(stage.meera, leave, "approve")
+    assert (await merge(stage)).json()["clashes"] == []
+    listed = (await stage.meera.get("/leaves", params={"rollNo": RIGHT})).json()
+    assert {leave["id"] for leave in listed} == {of_right, of_wrong}
+    assert await marks_of(stage, second) == {RIGHT: "excused"}
+    await decide(stage.meera, of_right, "withdraw")
+    assert await marks_of(stage, second) == {RIGHT: "excused"}, "the other leave covers it"
+    await decide(stage.meera, of_wrong, "withdraw")
+    assert (await marks_of(stage, session), await marks_of(stage, second)) == (
+        {RIGHT: "absent"},
+        {},
+    )
+
+
+async def test_a_mark_that_leave_gave_and_took_away_keeps_its_history_beside_the_other_s(
+    stage: Stage, hall: Classroom
+) -> None:
+    leaves = [await asked_leave(stage.asha, roll, classId=hall.id) for roll in (RIGHT, WRONG)]
+    for leave in leaves:
+        await decide(stage.asha, leave, "approve")
+    session = await hall.open(day(0))
+    await decide(stage.asha, leaves[0], "withdraw")
+    await hall.mark(session, {WRONG: "late"})
+    assert (await merge(stage)).status_code == 200
+    assert await marks_of(stage, session) == {RIGHT: "late"}
+    history = await history_of(stage, session, RIGHT)
+    assert sorted(history) == [
+        (1, "-", "excused"),
+        (1, "-", "excused"),
+        (2, "excused", "-"),
+        (3, "excused", "late"),
+        (4, "-", "late"),
+    ]

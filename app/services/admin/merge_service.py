@@ -80,23 +80,52 @@ recorded AS (
 SELECT count(*) AS marks FROM counted
 """
 
-# Where both have a mark their histories stand side by side, told apart by `recorded_for`;
-# elsewhere the other's simply becomes that of the record that stays. What the other took in
-# from a third record stays that one's: a single batch may have marked both.
-_MOVE_HISTORY = """
-UPDATE superseded_statuses h
-SET student_id = $1,
-    recorded_for = CASE WHEN h.recorded_for <> $2 OR EXISTS (
-        SELECT FROM attendance_statuses this
-        WHERE this.class_id = h.class_id AND this.session_id = h.session_id
-          AND this.student_id = $1
-    ) THEN h.recorded_for ELSE $1 END
-WHERE h.student_id = $2
-"""
-
 _FIELDS = (
     "status, recognized_by_ai, similarity_score, remark, source, leave_kind, marked_by, marked_at"
 )
+
+
+def _has(table: str, mark: str) -> str:
+    """SQL for whether the record that stays has rows there for the session of that mark."""
+    return f"""EXISTS (
+        SELECT FROM {table} this
+        WHERE this.class_id = {mark}.class_id AND this.session_id = {mark}.session_id
+          AND this.student_id = $1)"""
+
+
+_MARK, _HISTORY = "attendance_statuses", "superseded_statuses"
+
+# Leave may have given this record a mark and taken it away again. The other's mark then stands
+# in its own history, and begins anew in that of the record that stays.
+_BEGIN_ANEW = f"""
+WITH begun AS MATERIALIZED (
+    SELECT other.*, s.version AS next
+    FROM attendance_statuses other
+    JOIN attendance_sessions s ON s.class_id = other.class_id AND s.id = other.session_id
+    WHERE other.student_id = $2 AND {_has(_HISTORY, "other")} AND NOT {_has(_MARK, "other")}
+),
+superseded AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, {_FIELDS})
+    SELECT class_id, session_id, $1, student_id, version, {_FIELDS} FROM begun
+)
+UPDATE attendance_statuses m
+SET version = begun.next, marked_by = $3, marked_at = statement_timestamp()
+FROM begun
+WHERE m.class_id = begun.class_id AND m.session_id = begun.session_id AND m.student_id = $2
+"""
+
+# Where both were marked their histories stand side by side, told apart by `recorded_for`;
+# elsewhere the other's simply becomes that of the record that stays. What the other took in
+# from a third record stays that one's: a single batch may have marked both.
+_MOVE_HISTORY = f"""
+UPDATE superseded_statuses h
+SET student_id = $1,
+    recorded_for = CASE
+        WHEN h.recorded_for <> $2 OR {_has(_MARK, "h")} OR {_has(_HISTORY, "h")}
+        THEN h.recorded_for ELSE $1 END
+WHERE h.student_id = $2
+"""
 
 _TAKE_OTHERS_MARKS = f"""
 WITH clashing AS MATERIALIZED (
@@ -120,10 +149,7 @@ WHERE m.class_id = c.class_id AND m.session_id = c.session_id AND m.student_id =
 _RETIRE_OTHERS_MARKS = f"""
 WITH retired AS (
     DELETE FROM attendance_statuses other
-    WHERE other.student_id = $2 AND EXISTS (
-        SELECT FROM attendance_statuses this
-        WHERE this.class_id = other.class_id AND this.session_id = other.session_id
-          AND this.student_id = $1)
+    WHERE other.student_id = $2 AND {_has(_MARK, "other")}
     RETURNING other.*
 )
 INSERT INTO superseded_statuses (
@@ -181,6 +207,7 @@ async def merge(
             )
         await tx.find_row(_ENROL, *ids)
         moved = await tx.row(_COUNT_VERSIONS, wanted.other_id, actor.user_id, actor.request_id)
+        await tx.find_row(_BEGIN_ANEW, *ids, actor.user_id)
         await tx.find_row(_MOVE_HISTORY, *ids)
         if wanted.on_clash is Keep.OTHER:
             await tx.find_row(_TAKE_OTHERS_MARKS, *ids, actor.user_id)
