@@ -11,12 +11,14 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+# They are declared safe for parallel plans: reports over all marks are the ones that need them.
+
 # The numerator in hundredths of a session, so that a late mark may weigh half and every
 # comparison stays one of integers.
 ATTENDED = """
 CREATE FUNCTION attendance_attended(
     p policy, present bigint, late bigint, excused bigint, on_duty bigint
-) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT 100 * present + p.late_weight * late
          + CASE WHEN p.excused = 'present' THEN 100 * (excused - on_duty) ELSE 0 END
          + CASE WHEN p.on_duty = 'present' THEN 100 * on_duty ELSE 0 END
@@ -27,7 +29,7 @@ $$
 COUNTED = """
 CREATE FUNCTION attendance_counted(
     p policy, present bigint, absent bigint, late bigint, excused bigint, on_duty bigint
-) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT present + absent + late
          + CASE WHEN p.excused = 'excluded' THEN 0 ELSE excused - on_duty END
          + CASE WHEN p.on_duty = 'excluded' THEN 0 ELSE on_duty END
@@ -37,7 +39,7 @@ $$
 # Whoever has fewer sessions than the policy asks for is not judged yet.
 BELOW = """
 CREATE FUNCTION attendance_below(p policy, attended bigint, counted bigint)
-RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT counted > 0 AND counted >= p.minimum_sessions
        AND attended * 100 < p.threshold * counted
 $$

@@ -59,7 +59,9 @@ async def preview_policy(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Changes nothing. Where there are more students, the `Link` header names the next page."""
+    """Changes nothing. Counted are those on a roster of a class that is not archived. Where
+    there are more students than fit, the `Link` header names the next page: the same request.
+    """
     after = _crossing_cursor(cursor) if cursor is not None else None
     page = await policy_service.preview_policy(call.db, call.actor, body, limit, after)
     return answer(page, request=request)

@@ -82,7 +82,8 @@ class Crossing(
 
 
 class PolicyPreview(Answer, json_schema_extra=example(falls=1, rises=0)):
-    """How many would cross the line each way, and a page of them by class and roll number."""
+    """How many would cross the line each way, and a page of them by class (code, section) and
+    roll number."""
 
     falls: int
     rises: int

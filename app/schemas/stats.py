@@ -33,7 +33,8 @@ class StudentStats(
 
     `total` counts the marks recorded. By the policy `attended` of `counted` sessions were
     attended; `percentage` is 100 x attended / counted, two decimals half up, 0 when nothing
-    counts. While the policy is the default that is 100 x (present + late) / total.
+    counts. While the policy is the default and nobody was on duty elsewhere, that is
+    100 x (present + late) / total.
     """
 
     student_id: StudentId

@@ -38,9 +38,9 @@ _SET = f"""
 WITH changed AS (
     UPDATE policy SET ({_COLUMNS}) = ($4, $5, $6, $7, $8), updated_at = now()
     WHERE ({_COLUMNS}) IS DISTINCT FROM ($4, $5, $6, $7, $8)
-    RETURNING {_COLUMNS}
+    RETURNING single
 )
-{RECORD} SELECT $1, $2, 'policy_changed', 'policy', $3, to_jsonb(changed) FROM changed
+{RECORD} SELECT $1, $2, 'policy_changed', 'policy', $3, $9::jsonb FROM changed
 """
 
 # The policy is one row without an id; its entries of the audit log carry this one.
@@ -49,15 +49,19 @@ _SUBJECT = UUID(int=0)
 
 async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document[Policy]:
     """Put these rules in force for every number from the next request on."""
+    said = rules.model_dump_json(by_alias=True)
     async with db.transaction() as tx:
         await require_admin(tx, actor)
-        await tx.find_row(_SET, *author(actor), _SUBJECT, *_values(rules))
+        await tx.find_row(_SET, *author(actor), _SUBJECT, *_values(rules), said)
         return await get_policy(tx, actor)
 
 
 def _values(rules: PolicyRules) -> tuple[Any, ...]:
     return tuple(getattr(rules, rule) for rule in _RULES)
 
+
+# In the order of the list of classes, then of the roster.
+_ORDER = 'code COLLATE "C", section COLLATE "C", class_id, roll_key'
 
 # $2 to $6 the rules to try, $7 and $8 after which class and roll, $9 how many.
 _PREVIEW = f"""
@@ -87,10 +91,11 @@ crossing AS MATERIALIZED (
     WHERE was_below <> is_below
 ),
 page AS MATERIALIZED (
-    SELECT crossing.*, row_number() OVER (ORDER BY class_id, roll_key) AS n
+    SELECT crossing.*, row_number() OVER (ORDER BY {_ORDER}) AS n
     FROM crossing
-    WHERE $7::uuid IS NULL OR (class_id, roll_key) > ($7, $8::text)
-    ORDER BY class_id, roll_key
+    WHERE $7::uuid IS NULL OR ({_ORDER}) > (
+        SELECT code, section, id, $8::text FROM classes WHERE id = $7)
+    ORDER BY {_ORDER}
     LIMIT $9 + 1
 )
 SELECT {access.ADMIN_VERDICT}, json_build_object(
