@@ -17,7 +17,8 @@ from app.services.roster_service import ENROLLED
 # $1 class, $2 session, $3 its date, $4 its version, $5 to $7 actor, request and reason, $8
 # strict, $9 the versions the caller accepts, $10 to $15 the updates. Writes all that changes,
 # or nothing. An absence on a day of leave is excused, and lies beneath the leave's mark; one
-# made by hand counts as such there too.
+# made by hand counts as such there too. An excuse for who is excused by leave already stays
+# the leave's: the app sends back what it read.
 _MARK = f"""
 WITH act AS (SELECT $5::uuid AS actor_id, $6::text AS request_id, $7::text AS reason),
 given AS MATERIALIZED (
@@ -43,6 +44,7 @@ judged AS MATERIALIZED (
                 WHEN g.recognized_by_ai AND 'manual' IN (old.source, old.beneath ->> 'source')
                 THEN 'marked_by_hand'
            END AS refusal,
+           coalesce(g.status = 'excused' AND old.source = 'leave', false) AS known,
            g.status, g.recognized_by_ai, g.similarity_score, g.remark,
            CASE WHEN g.recognized_by_ai THEN 'ai' ELSE 'manual' END AS source
     FROM given g LEFT JOIN markable old USING (roll_key)
@@ -51,8 +53,13 @@ wanted AS MATERIALIZED (
     SELECT student_id, status, recognized_by_ai, similarity_score, remark, source,
            NULL::uuid AS leave_id, NULL::text AS leave_kind, NULL::jsonb AS beneath
     FROM judged
-    WHERE refusal IS NULL
+    WHERE refusal IS NULL AND NOT known
       AND NOT (status = 'absent' AND student_id IN (SELECT student_id FROM on_leave))
+    UNION ALL
+    SELECT student_id, 'excused', false, NULL, judged.remark, 'leave',
+           old.leave_id, old.leave_kind, old.beneath
+    FROM judged JOIN markable old USING (student_id)
+    WHERE refusal IS NULL AND known
     UNION ALL
     SELECT student_id, 'excused', false, NULL, remark, 'leave', leave_id, leave_kind,
            {beneath("status", "recognized_by_ai", "similarity_score", "remark", "source")}
