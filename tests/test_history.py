@@ -160,7 +160,7 @@ async def foretold(told: Told, policy: dict[str, Any]) -> tuple[set[Any], set[An
     return by_way["falls"], by_way["rises"]
 
 
-@examples(60)
+@examples(50)
 @given(history=recount.HISTORIES, first=POLICIES, then=POLICIES)
 async def test_numbers_are_those_of_a_plain_recount(
     stage: Stage, history: list[Any], first: dict[str, Any], then: dict[str, Any]
