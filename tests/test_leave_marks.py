@@ -232,7 +232,7 @@ async def test_a_restored_session_counts_leave_that_was_decided_meanwhile(
     assert await mark_of(room, session) == ("absent", "manual")
 
 
-@pytest.mark.parametrize("status", ["present", "absent", "excused"])
+@pytest.mark.parametrize("status", ["present", "absent"])
 async def test_a_mark_made_meanwhile_by_hand_is_not_taken_back(
     room: Classroom, session: str, status: str
 ) -> None:
