@@ -1,4 +1,4 @@
-"""The life of a session: open, finalised, cancelled; where marks come from; the edit window."""
+"""The life of a session: open, finalised, cancelled; and the edit window."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,6 @@ from tests.support import Person, checksum
 pytestmark = pytest.mark.anyio
 
 WHY = {"reason": "The power was out."}
-SEEN = {"recognizedByAi": True, "similarityScore": 91.5}
 
 SAME = "nothing changes"
 MARKED = "a mark changes"
@@ -107,13 +106,6 @@ async def enrol(
     }
     answer = await room.teacher.put(f"{room.path}/students?mode=merge", body)
     assert answer.status_code == 200, answer.text
-
-
-async def mark(
-    person: Person, session: str, roll: str, status: str, query: str = "", **more: Any
-) -> httpx2.Response:
-    body = {"updates": [{"rollNo": roll, "status": status, **more}]}
-    return await person.put(f"/attendance/sessions/{session}/statuses{query}", body)
 
 
 @pytest.fixture
@@ -266,72 +258,6 @@ async def test_everybody_without_a_mark_gets_one_at_once(
     before = await checksum(stage.connection)
     assert (await stage.asha.post(path, {"status": "late"})).json() == first
     assert await checksum(stage.connection) == before
-
-
-# Sources of marks.
-
-
-async def marked_by(stage: Stage, room: Classroom, source: str) -> str:
-    """A session of today in which `ROLLS[1]` has a mark of that source."""
-    session = await room.open(day(0), startTime="10:00")
-    match source:
-        case "manual":
-            await mark(stage.asha, session, ROLLS[1], "absent", remark="Not seen.")
-        case "ai":
-            await mark(stage.asha, session, ROLLS[1], "present", **SEEN)
-        case "auto":
-            await done(stage.asha, session, "finalise", "reopen")
-        case "import":
-            await mark(stage.asha, session, ROLLS[1], "absent")
-            await stage.connection.execute("UPDATE attendance_statuses SET source = 'import'")
-        case "leave":
-            asked = {"rollNo": ROLLS[1], "kind": "other", "classId": room.id}
-            days = {"firstDay": str(day(0)), "lastDay": str(day(0))}
-            leave = (await stage.asha.post("/leaves", asked | days)).json()["id"]
-            await stage.asha.post(f"/leaves/{leave}/approve")
-    assert marks_of(await done(stage.asha, session))[ROLLS[1]][1] == source
-    return session
-
-
-@pytest.mark.parametrize("source", ["ai", "auto", "import", "leave"])
-async def test_a_photo_replaces_what_nobody_marked_by_hand(
-    stage: Stage, room: Classroom, source: str
-) -> None:
-    session = await marked_by(stage, room, source)
-    answer = (await mark(stage.asha, session, ROLLS[1], "late", **SEEN)).json()
-    assert answer["rejected"] == []
-    assert marks_of(answer)[ROLLS[1]] == ("late", "ai")
-
-
-@pytest.mark.parametrize("source", ["manual", "ai", "auto", "import", "leave"])
-async def test_a_teacher_replaces_every_mark(stage: Stage, room: Classroom, source: str) -> None:
-    session = await marked_by(stage, room, source)
-    answer = (await mark(stage.asha, session, ROLLS[1], "late")).json()
-    assert marks_of(answer)[ROLLS[1]] == ("late", "manual")
-
-
-async def test_a_photo_never_replaces_a_mark_made_by_hand(stage: Stage, room: Classroom) -> None:
-    session = await marked_by(stage, room, "manual")
-    path = f"/attendance/sessions/{session}/statuses"
-    updates = [{"rollNo": roll, "status": "present", **SEEN} for roll in ("23/CS/999", *ROLLS[:2])]
-    before = await checksum(stage.connection)
-    strict = await stage.asha.put(f"{path}?strict=true", {"updates": updates})
-    assert (strict.status_code, strict.json()["code"]) == (422, "not_enrolled")
-    places = [(e["pointer"], e["code"]) for e in strict.json()["errors"]]
-    assert places == [
-        ("/updates/0/rollNo", "not_enrolled"),
-        ("/updates/2/rollNo", "marked_by_hand"),
-    ]
-    alone = await mark(stage.asha, session, ROLLS[1], "present", **SEEN)
-    assert (alone.status_code, alone.json()["code"]) == (422, "marked_by_hand")
-    assert await checksum(stage.connection) == before
-    answer = (await stage.asha.put(path, {"updates": updates})).json()
-    assert answer["rejected"] == [
-        {"rollNo": "23/CS/999", "code": "not_enrolled"},
-        {"rollNo": ROLLS[1], "code": "marked_by_hand"},
-    ]
-    assert marks_of(answer) == {ROLLS[0]: ("present", "ai"), ROLLS[1]: ("absent", "manual")}
-    assert [m["remark"] for m in answer["statuses"]] == [None, "Not seen."]
 
 
 # What is cancelled counts nowhere.
