@@ -148,6 +148,7 @@ def places() -> set[str]:
         read_entries(b"email,role,name\nx,y,\x01\n")
     except Invalid as refused:
         found |= {flaw.code for flaw in refused.flaws}
+    found = {problems._FLAW_CODES.get(code, code) for code in found}
     found |= worded() | {*problems._FLAW_CODES.values()}
     return found | problems._FLAW_SENTENCES.keys()
 
