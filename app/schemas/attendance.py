@@ -145,7 +145,7 @@ class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
         return self
 
 
-class Source(StrEnum):
+class MarkSource(StrEnum):
     """Where a mark comes from: `auto` was filled in when the session was finalised."""
 
     MANUAL = "manual"
@@ -181,7 +181,7 @@ class Mark(
     recognized_by_ai: bool
     similarity_score: Score | None
     remark: str | None
-    source: Source
+    source: MarkSource
     marked_at: Instant
 
 
@@ -263,7 +263,7 @@ class MarkState(
     recognized_by_ai: bool
     similarity_score: Score | None
     remark: str | None
-    source: Source
+    source: MarkSource
 
 
 class MarkChange(
