@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 
@@ -82,7 +83,7 @@ def call(server: Server, token: str, method: str, path: str, body: object) -> tu
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.code, refusal.read()
-    except OSError:
+    except (OSError, HTTPException):
         return 0, b""
 
 
