@@ -28,18 +28,16 @@ class KeySet:
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
         self._clock = clock
-        self._client = httpx2.AsyncClient(follow_redirects=False, timeout=FETCH_SECONDS)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetch: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """End a fetch under way and the connections kept."""
+        """End a fetch under way."""
         if self._fetch is not None:
             self._fetch.cancel()
             await asyncio.gather(self._fetch, return_exceptions=True)
-        await self._client.aclose()
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
         """The key of that id, or None; `Unavailable` when there are no keys to be had."""
@@ -87,7 +85,12 @@ class KeySet:
 
     async def _document(self) -> Any:
         body = b""
-        async with self._client.stream("GET", self._url) as response:
+        # A client of its own for each fetch: they are half a minute apart or an hour, and
+        # making one loads the certificates of all authorities.
+        client = await asyncio.to_thread(
+            httpx2.AsyncClient, follow_redirects=False, timeout=FETCH_SECONDS
+        )
+        async with client, client.stream("GET", self._url) as response:
             if response.status_code != httpx2.codes.OK:
                 raise ValueError("the key set was not given")
             async for chunk in response.aiter_bytes():
