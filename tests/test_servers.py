@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from app.config import Settings
 from app.main import create_app
 from tests.conftest import DOMAIN, SECRET, admit
-from tests.processes import Checkout, Server
+from tests.processes import Checkout, Server, free_port
 from tests.support import client_of
 
 SERVERS = {
@@ -60,7 +60,7 @@ def test_a_server_answers_and_finishes_what_it_has_begun(installed: Checkout, na
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_start_with_missing_settings_names_them(checkout: Checkout, name: str) -> None:
     # Two failing workers at the same moment make Gunicorn itself stumble, so only one here.
-    line = SERVERS[name].format(port=1).replace("-w 2", "-w 1")
+    line = SERVERS[name].format(port=free_port()).replace("-w 2", "-w 1")
     said = checkout.having(GOOGLE_CLIENT_ID="app.demo.university.example").refuse(line)
     assert "DATABASE_URL is missing" in said
     assert "JWT_SECRET is missing" in said
