@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "metrics": {"logs"},
     "gunicorn_log": {"logs", "config"},
     "documents": set(),
+    "files": {"schemas", "models", "errors", "documents"},
     "db": {"errors"},
     "models": set(),
     "schemas": {"models"},
@@ -25,15 +26,17 @@ MAY_IMPORT = {
     "problems": {"errors", "logs"},
     "middleware": {"problems", "errors", "logs", "metrics"},
     "openapi": {"problems", "errors"},
-    "routes": {"auth", "services", "schemas", "documents", "problems", "errors", "config"},
+    "routes": {
+        *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
+    },
     "localpg": {"config"},
     "demo": {"services", "schemas", "models", "db", "localpg", "config"},
     "cli": {
         *("services", "models", "auth", "demo", "localpg", "errors", "config", "db", "schemas"),
-        *("logs", "metrics"),
+        *("files", "logs", "metrics"),
     },
 }
-PURE = ("models", "schemas", "services", "documents", "errors", "db")
+PURE = ("models", "schemas", "services", "documents", "files", "errors", "db")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
