@@ -16,7 +16,7 @@ from app.services import (
     stats_service,
 )
 from app.services.demo.bench_service import CLASSES, SESSIONS, STUDENTS
-from app.services.marking import marking_service, session_lock
+from app.services.marking import leave_marks, marking_service, session_lock
 
 DAY_ZERO = date(2026, 6, 1)  # the day before the first session
 D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class
@@ -163,6 +163,17 @@ def _marking_scripts() -> list[str]:
     return scripts
 
 
+def _opening_scripts() -> list[str]:
+    """All that opening a new session asks: which slot, then the session, then who is on leave."""
+    day = "date '1990-01-01' + (:r::int % 3000)::int"
+    start = "time '00:00' + make_interval(mins => (:r::int / 3000) % 1440)"
+    now = ("date '2026-11-24'", "time '09:30'")
+    find = _filled(attendance_service._FIND, (USER, CLASS, day, start, *now))
+    open_ = _filled(attendance_service._OPEN, (USER, CLASS, day, start, "NULL", "NULL"))
+    leave = _filled(leave_marks._ANYBODY_ON_LEAVE, (CLASS, ":id::uuid", day))
+    return [f"{_VARIABLES}{find};\nBEGIN;\n{open_}\n\\gset\n{leave};\nCOMMIT;\n"]
+
+
 OPERATIONS = (
     Operation("A", "who am I", _plain("GET", "/users/me"), _script(auth_service._ME, USER)),
     Operation(
@@ -184,12 +195,7 @@ OPERATIONS = (
         "C2",
         "open a new session",
         _open_new,
-        _script(
-            attendance_service._OPEN,
-            *(USER, CLASS, "date '1990-01-01' + (:r::int % 3000)::int"),
-            "time '00:00' + make_interval(mins => (:r::int / 3000) % 1440)",
-            *("NULL", "NULL"),
-        ),
+        _opening_scripts,
         once=True,
     ),
     Operation("D", "mark sixty, thirty change", _mark, _marking_scripts),

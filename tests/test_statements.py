@@ -149,7 +149,7 @@ async def test_a_new_session_costs_three_and_an_existing_one_one(
     assert stage.pool.statements == [
         attendance_service._FIND,
         attendance_service._OPEN,
-        leave_marks._APPLY_TO_SESSION,
+        leave_marks._ANYBODY_ON_LEAVE,
     ]
     stage.pool.statements.clear()
     await room.open()

@@ -67,6 +67,9 @@ async def apply(tx: Transaction, actor: Actor, leave_id: UUID) -> int:
     return changed
 
 
+# A statement that may write costs more than one that asks, and seldom is anybody on leave.
+_ANYBODY_ON_LEAVE = f"SELECT EXISTS ({on_leave('$1', '$2', '$3::date')}) AS anybody"
+
 _APPLY_TO_SESSION = f"""
 WITH {_ACT},
 covered AS MATERIALIZED (
@@ -85,6 +88,8 @@ async def apply_to_session(
     tx: Transaction, actor: Actor, class_id: UUID, session_id: UUID, day: object
 ) -> int | None:
     """Excuse who is on leave in a session that is new, or counts again; its version if any is."""
+    if not (await tx.row(_ANYBODY_ON_LEAVE, class_id, session_id, day))["anybody"]:
+        return None
     row = await tx.row(
         _APPLY_TO_SESSION, actor.user_id, actor.request_id, class_id, session_id, day
     )
