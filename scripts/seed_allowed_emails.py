@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from app.cli.people import on_database, read_file
 from app.config import ConfigError
 from app.errors import AppError
-from app.models.user import Role
+from app.schemas.auth import Role
 from app.services.admin.allow_list_service import Entry, allow
 
 # Edit this list: (address, role, name). The role is Role.TEACHER or Role.ADMIN.

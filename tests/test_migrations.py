@@ -21,6 +21,7 @@ from app.db import open_database
 from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
+from app.services.health_service import newest_revision
 from tests.classroom import ROLLS, classroom_of
 from tests.conftest import DOMAIN, SECRET, ZONE, on_server
 from tests.processes import ROOT, Checkout
@@ -166,6 +167,11 @@ def test_down_leaves_nothing_and_up_again_makes_the_same(empty_url: str) -> None
     command.upgrade(configuration(empty_url), "head")
     assert ask(empty_url, OBJECTS) == objects
     assert ask(empty_url, DETAILS) == details
+
+
+def test_the_app_asks_for_the_revision_that_alembic_leads_to() -> None:
+    scripts = ScriptDirectory.from_config(configuration(""))
+    assert newest_revision() == scripts.get_current_head()
 
 
 def test_every_step_goes_down_and_up(empty_url: str) -> None:

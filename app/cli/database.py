@@ -1,20 +1,24 @@
-"""`aims db`: migrations."""
+"""`aims db`: migrations. Alembic is imported where it is used: no other command waits for it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from alembic import command
-from alembic.config import Config
 
 from app.config import load_database_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 commands = typer.Typer(help="Migrate the database named by DATABASE_URL.", no_args_is_help=True)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def configuration(url: str) -> Config:
+def configuration(url: str) -> "Config":
     """Alembic on the database of the URL, from whatever directory it is called."""
+    from alembic.config import Config
+
     config = Config(CHECKOUT / "alembic.ini")
     config.attributes["database_url"] = url
     return config
@@ -23,16 +27,22 @@ def configuration(url: str) -> Config:
 @commands.command()
 def upgrade(revision: str = typer.Argument("head")) -> None:
     """Apply the migrations up to REVISION."""
+    from alembic import command
+
     command.upgrade(configuration(load_database_url()), revision)
 
 
 @commands.command()
 def downgrade(revision: str = typer.Argument("-1")) -> None:
     """Take migrations back down to REVISION. This can lose data: make a backup first."""
+    from alembic import command
+
     command.downgrade(configuration(load_database_url()), revision)
 
 
 @commands.command()
 def current() -> None:
     """Say which migration the database is at."""
+    from alembic import command
+
     command.current(configuration(load_database_url()), verbose=False)

@@ -12,7 +12,7 @@ from app.auth.jwt import Tokens
 from app.config import load_database_url, load_settings
 from app.db import Database, open_database
 from app.errors import AppError
-from app.models.user import Role
+from app.schemas.auth import Role
 from app.services.admin import allow_list_service
 from app.services.admin.allow_list_service import Entry
 from app.services.admin.faculty_csv import read_entries

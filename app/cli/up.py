@@ -16,7 +16,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from alembic import command
 
 from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
@@ -88,6 +87,8 @@ def _migrate(url: str, *, allowed: bool) -> None:
         raise ConfigError(
             "the database has tables of another version; make a backup, then add --migrate."
         )
+    from alembic import command
+
     _say("Creating the tables")
     command.upgrade(configuration(url), "head")
 

@@ -32,14 +32,13 @@ from app.demo.department import (
     student,
 )
 from app.demo.leaves import ABSENCES, Absence, absences_on, ask
-from app.models.class_model import Cover
-from app.models.user import Role
 from app.schemas.admin import UserChange
 from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
+from app.schemas.auth import Role
 from app.schemas.calendar import HolidayDraft, Term, TermDraft
 from app.schemas.classes import ClassDetails, ClassDraft, RescheduleDraft, SlotDraft
 from app.schemas.roster import Roster
-from app.schemas.teachers import TeacherList
+from app.schemas.teachers import Cover, TeacherList
 from app.services import (
     attendance_service,
     auth_service,

@@ -16,12 +16,11 @@ from app.models.class_model import (
     ClassSchedule,
     ClassStudent,
     ClassTeacher,
-    Cover,
 )
 from app.models.leave import Leave, LeaveSession
 from app.models.policy import Policy
 from app.models.student import Student
-from app.models.user import AllowedEmail, Role, User
+from app.models.user import AllowedEmail, User
 
 __all__ = [
     "AllowedEmail",
@@ -35,12 +34,10 @@ __all__ = [
     "ClassSchedule",
     "ClassStudent",
     "ClassTeacher",
-    "Cover",
     "Holiday",
     "Leave",
     "LeaveSession",
     "Policy",
-    "Role",
     "SessionEvent",
     "Student",
     "SupersededStatus",

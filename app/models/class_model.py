@@ -5,7 +5,6 @@ on disk, and a distributed PostgreSQL can keep them on one node.
 """
 
 from datetime import date, datetime, time
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -86,13 +85,6 @@ class ClassReschedule(Base):
     rescheduled_end_time: Mapped[time]
     reason: Mapped[str | None]
     created_at: Mapped[Now]
-
-
-class Cover(StrEnum):
-    """What somebody besides the owner is in a class."""
-
-    CO_TEACHER = "co_teacher"
-    SUBSTITUTE = "substitute"
 
 
 class ClassTeacher(Base):

@@ -1,7 +1,6 @@
 """Who may sign in, and who has."""
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,11 +10,6 @@ from app.models.base import Base, Now, OwnId
 # Addresses compare by this expression everywhere (contract, section 1), so it is the
 # expression both unique indexes are on and every query must use.
 EMAIL_KEY = "lower(btrim(email))"
-
-
-class Role(StrEnum):
-    TEACHER = "teacher"
-    ADMIN = "admin"
 
 
 class AllowedEmail(Base):

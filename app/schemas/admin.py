@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Strict
 
-from app.models.user import Role
 from app.schemas.attendance import MarkState
+from app.schemas.auth import Role
 from app.schemas.roster import A_ROSTER_STUDENT, RosterStudent
 from app.schemas.words import (
     A_STUDENT,

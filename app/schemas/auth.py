@@ -1,11 +1,16 @@
 """Signing in."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, Strict
 
-from app.models.user import Role
 from app.schemas.words import Answer, Instant, UserId, Words, example
+
+
+class Role(StrEnum):
+    TEACHER = "teacher"
+    ADMIN = "admin"
 
 
 class GoogleSignIn(Words, json_schema_extra=example(idToken="<the ID token from Google>")):

@@ -6,10 +6,16 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.models.class_model import Cover
 from app.schemas.words import Answer, Date, Email, Id, StoredDate, UserId, Words, example
 
 MAX_TEACHERS = 100
+
+
+class Cover(StrEnum):
+    """What somebody besides the owner is in a class."""
+
+    CO_TEACHER = "co_teacher"
+    SUBSTITUTE = "substitute"
 
 
 class TeacherEntry(

@@ -8,7 +8,7 @@ import asyncpg
 from app.db import Database
 from app.documents import Document, instant
 from app.errors import AccessDenied
-from app.models.user import Role
+from app.schemas.auth import Role
 from app.schemas.users import Me
 from app.services.access import ACTOR, SIGNED_OUT, Actor, check
 

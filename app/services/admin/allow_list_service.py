@@ -10,8 +10,8 @@ import asyncpg
 from app.db import Database, Transaction
 from app.documents import Document, instant
 from app.errors import Conflict, Invalid, NotFound
-from app.models.user import Role
 from app.schemas.admin import AllowedEmail, AllowedEmailChange, AllowedEmailDraft
+from app.schemas.auth import Role
 from app.schemas.words import MAX_NAME, is_address, is_name
 from app.services import access
 from app.services.access import Actor, check, require_admin

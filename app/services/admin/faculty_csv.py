@@ -4,7 +4,7 @@ import csv
 import io
 
 from app.errors import Flaw, Invalid
-from app.models.user import Role
+from app.schemas.auth import Role
 from app.schemas.words import is_address, is_name
 from app.services.admin.allow_list_service import NAME_RULE, Entry
 
