@@ -62,7 +62,7 @@ _TAGS = {
     "Occurrences": "When classes meet on dates, and whether attendance was taken.",
     "Attendance": "Open a session, mark its students, close it, read who changed what.",
     "Leave": "Leave of absence: asked for, decided, and seen in marks as `excused`.",
-    "Statistics": "Attendance counted, for each student of a class.",
+    "Statistics": "Attendance counted: of students, classes, and for admins the institution.",
     "Calendar": "Terms and holidays. Everybody reads them, admins keep them.",
     "Administration": "The allow-list, users, student records and the audit log. Admins only.",
     "Health": "For load balancers and people who wonder. No sign-in.",

@@ -13,10 +13,10 @@ from app.services import (
     attendance_service,
     auth_service,
     class_service,
-    stats_service,
 )
 from app.services.demo.bench_service import CLASSES, SESSIONS, STUDENTS
 from app.services.marking import leave_marks, marking_service, session_lock
+from app.services.stats import class_stats
 
 DAY_ZERO = date(2026, 6, 1)  # the day before the first session
 D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class
@@ -209,6 +209,6 @@ OPERATIONS = (
         "F",
         "statistics over forty sessions",
         _plain("GET", "/stats/classes/{class_id}/students"),
-        _script(stats_service._CLASS, USER, CLASS, "false"),
+        _script(class_stats._STUDENTS, USER, CLASS, "false"),
     ),
 )

@@ -165,6 +165,11 @@ TABLE = {
     "previewPolicy": _of_admins("POST", "/policy/preview", 200, POLICY),
     "listAudit": _of_admins("GET", "/audit", 200),
     "getClassStats": Case("GET", "/stats/classes/{class}/students", 200, 403, 200),
+    "getClassTrend": Case("GET", "/stats/classes/{class}/sessions", 200, 403, 200),
+    "getStudentStats": Case("GET", f"/stats/students?rollNo={ROLLS[1]}", 200, 404, 200),
+    "getOverview": Case("GET", "/stats/overview", 403, 403, 200),
+    "listDefaulters": Case("GET", "/stats/defaulters", 403, 403, 200),
+    "listMissingSessions": Case("GET", "/stats/missing-sessions", 403, 403, 200),
 }
 PUBLIC = {"signIn", "getHealth", "getLiveness", "getReadiness"}
 

@@ -16,11 +16,11 @@ from app.services import (
     auth_service,
     class_service,
     roster_service,
-    stats_service,
     teacher_service,
 )
 from app.services.admin import allow_list_service
 from app.services.marking import history_service, leave_marks, marking_service, session_lock
+from app.services.stats import class_stats, student_stats
 from app.services.timetable import occurrence_service, reschedule_service, slot_service
 from tests import test_authorization
 from tests.classroom import ROLLS, Classroom, today
@@ -252,7 +252,12 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
         *(CLASS, SESSION, "2025-10-03"),
     ),
     "history": (history_service._HISTORY, ACTOR, SESSION, None, None, None, 200),
-    "stats": (stats_service._CLASS, ACTOR, CLASS, False),
+    "stats": (class_stats._STUDENTS, ACTOR, CLASS, False),
+    "stats_then": (class_stats._STUDENTS_THEN, ACTOR, CLASS, False, NOW),
+    "trend": (class_stats._SESSIONS, ACTOR, CLASS),
+    "trend_then": (class_stats._SESSIONS_THEN, ACTOR, CLASS, NOW),
+    "student_stats": (student_stats._NOW, ACTOR, "23/cs/207", False),
+    "student_stats_then": (student_stats._THEN, ACTOR, "23/cs/207", False, NOW),
     "lock_roster": (roster_service._LOCK, ACTOR, CLASS),
     "roster": (roster_service._ROSTER, CLASS),
     "apply_roster": (
@@ -265,7 +270,7 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
 }
 OF_MARKS = [
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
-    "leave_in_a_session",
+    *("leave_in_a_session", "trend", "stats_then", "trend_then", "student_stats_then"),
 ]
 
 
@@ -364,6 +369,6 @@ async def test_marks_are_found_by_the_class_first(planner: Planner, name: str, m
     assert scans
     for scan in scans:
         if scan["Node Type"] == "Bitmap Heap Scan":
-            (scan,) = scan["Plans"]
+            (scan,) = (step for step in scan["Plans"] if step["Node Type"] == "Bitmap Index Scan")
         assert begins[scan["Index Name"]] == "class_id"
         assert "class_id = " in scan["Index Cond"]

@@ -35,6 +35,12 @@ async def test_marks_are_counted_and_the_percentage_rounded_half_up(
         "counted": 3,
         "attended": 2,
         "percentage": 66.67,
+        "standing": "no_data",
+        "sessionsNeeded": 1,
+        "canMiss": 0,
+        "bestPossible": None,
+        "absentInARow": 1,
+        "unmarked": 0,
     }
     assert (second["total"], second["percentage"]) == (0, 0)
 

@@ -53,6 +53,17 @@ def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise bad_cursor() from None
 
 
+def class_cursor(cursor: str) -> tuple[UUID, str]:
+    """The class and the key of the roll number at which a list of students goes on."""
+    class_id, _, roll_key = cursor.partition("~")
+    try:
+        if "\0" not in roll_key:
+            return UUID(class_id), roll_key
+    except ValueError:
+        pass
+    raise bad_cursor()
+
+
 def bad_cursor() -> Invalid:
     return refused_query(
         "cursor", "invalid_cursor", "Take the cursor from the Link header as it is."

@@ -1,7 +1,5 @@
 """`/admin/policy`: how attendance is counted and judged."""
 
-from uuid import UUID
-
 from fastapi import APIRouter, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
@@ -12,7 +10,7 @@ from app.routes.answers import (
     Cursor,
     Limit,
     answer,
-    bad_cursor,
+    class_cursor,
     problems_of,
 )
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
@@ -62,16 +60,6 @@ async def preview_policy(
     """Changes nothing. Counted are those on a roster of a class that is not archived. Where
     there are more students than fit, the `Link` header names the next page: the same request.
     """
-    after = _crossing_cursor(cursor) if cursor is not None else None
+    after = class_cursor(cursor) if cursor is not None else None
     page = await policy_service.preview_policy(call.db, call.actor, body, limit, after)
     return answer(page, request=request)
-
-
-def _crossing_cursor(cursor: str) -> tuple[UUID, str]:
-    class_id, _, roll_key = cursor.partition("~")
-    try:
-        if "\0" not in roll_key:
-            return UUID(class_id), roll_key
-    except ValueError:
-        pass
-    raise bad_cursor()

@@ -1,21 +1,35 @@
-"""`/stats`: attendance counted."""
+"""`/stats`: attendance counted, for teachers."""
 
+import re
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import READS, answer
-from app.schemas.stats import StudentStats
-from app.services import stats_service
+from app.routes.answers import READS, answer, problems_of, refused_query
+from app.schemas.stats import SessionStats, StudentOverall, StudentStats
+from app.schemas.words import RollNo
+from app.services.stats import class_stats, student_stats
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
+
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
 
 class Include(StrEnum):
     WITHDRAWN = "withdrawn"
+
+
+Withdrawn = Annotated[Include | None, Query(description="withdrawn: those who left, too")]
+_AN_INSTANT = {"type": "string", "format": "date-time", "examples": ["2025-10-20T03:31:07Z"]}
+AsOf = Annotated[
+    Annotated[str, WithJsonSchema(_AN_INSTANT)] | None,
+    Query(alias="asOf", description="An instant in UTC: the figures as they stood then"),
+]
 
 
 @router.get(
@@ -26,10 +40,69 @@ class Include(StrEnum):
     responses=READS,
 )
 async def get_class_stats(
-    id: UUID,
-    call: Call,
-    include: Annotated[Include | None, Query(description="withdrawn: those who left, too")] = None,
+    id: UUID, call: Call, include: Withdrawn = None, as_of: AsOf = None
 ) -> Response:
     """By roll number, counting the marks of this class only."""
-    withdrawn = include is Include.WITHDRAWN
-    return answer(await stats_service.class_stats(call.db, call.actor, id, withdrawn=withdrawn))
+    stats = await class_stats.students(
+        call.db,
+        call.actor,
+        id,
+        withdrawn=include is Include.WITHDRAWN,
+        as_of=_past(as_of, call.now()),
+    )
+    return answer(stats)
+
+
+@router.get(
+    "/classes/{id}/sessions",
+    operation_id="getClassTrend",
+    summary="Attendance of each session of a class",
+    response_model=list[SessionStats],
+    responses=READS,
+)
+async def get_class_trend(id: UUID, call: Call, as_of: AsOf = None) -> Response:
+    """Oldest first, without those that are cancelled."""
+    past = _past(as_of, call.now())
+    return answer(await class_stats.sessions(call.db, call.actor, id, as_of=past))
+
+
+@router.get(
+    "/students",
+    operation_id="getStudentStats",
+    summary="Attendance of a student in all classes",
+    response_model=StudentOverall,
+    responses=problems_of(401, 404, 422),
+)
+async def get_student_stats(
+    call: Call,
+    roll_no: Annotated[RollNo, Query(alias="rollNo")],
+    include: Withdrawn = None,
+    as_of: AsOf = None,
+) -> Response:
+    """In the classes of a teacher, or for an admin in all, by code and section; archived ones
+    are left out. Who is in none of them is a 404, like somebody nobody knows."""
+    stats = await student_stats.student(
+        call.db,
+        call.actor,
+        roll_no,
+        withdrawn=include is Include.WITHDRAWN,
+        as_of=_past(as_of, call.now()),
+    )
+    return answer(stats)
+
+
+def _past(instant: str | None, now: datetime) -> datetime | None:
+    """The instant that was asked for; refused unless it is one, and over."""
+    if instant is None:
+        return None
+    try:
+        past = datetime.fromisoformat(instant) if _INSTANT.fullmatch(instant) else None
+    except ValueError:
+        past = None
+    if past is None:
+        raise refused_query(
+            "asOf", "invalid_instant", "This must be an instant in UTC: YYYY-MM-DDTHH:MM:SSZ."
+        )
+    if past > now:
+        raise refused_query("asOf", "instant_in_future", "This instant is still to come.")
+    return past

@@ -102,6 +102,14 @@ WRITE_VERDICT = _VERDICT.format(archived="(SELECT archived_at IS NOT NULL FROM c
 
 SIGNED_OUT = "CASE WHEN EXISTS (SELECT FROM actor) THEN 'granted' ELSE 'signed_out' END AS verdict"
 
+# For what is found in classes that the actor may see, or not at all: `found` holds it.
+FOUND_VERDICT = """
+CASE
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM {found}) THEN 'not_found'
+    ELSE 'granted'
+END AS verdict"""
+
 # For what only administrators may see or change: nobody else learns whether it exists.
 ADMIN = f"""
 {ACTOR},

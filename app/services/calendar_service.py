@@ -33,6 +33,27 @@ ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, las
 LIMIT 1
 """
 
+
+def in_term(class_: str, term: str) -> str:
+    """SQL for whether a class is of a term: its id as text, `all`, or `current`, in which
+    classes without a term are as well."""
+    return f"""
+    CASE {term} WHEN 'all' THEN true
+                WHEN 'current' THEN {class_}.term_id IS NULL OR {class_}.term_id = ({CURRENT_TERM})
+                ELSE {class_}.term_id::text = {term} END"""
+
+
+def term_known(term: str) -> str:
+    """SQL for whether there is such a term."""
+    return f"({term} IN ('all', 'current') OR EXISTS (SELECT FROM terms WHERE id::text = {term}))"
+
+
+def no_such_term(place: str) -> Invalid:
+    """The refusal of a term that is not there, named at `place`."""
+    sentence = "There is no such term."
+    return Invalid(sentence, code="unknown_term", flaws=(Flaw(place, "unknown_term", sentence),))
+
+
 _ENTRY = f"""
 json_build_object('id', d.id, 'name', d.name, 'firstDay', d.first_day, 'lastDay', d.last_day,
                   'createdAt', {instant("d.created_at")})"""

@@ -14,7 +14,7 @@ from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.services import access
 from app.services.access import Actor, check
 from app.services.admin.audit_service import RECORD, author
-from app.services.calendar_service import CURRENT_TERM
+from app.services.calendar_service import CURRENT_TERM, in_term, no_such_term, term_known
 from app.services.roster_service import ENROLLED, ROSTERS
 from app.services.timetable.reschedule_service import MOVE
 from app.services.timetable.slot_service import SLOT
@@ -85,18 +85,13 @@ WITH {access.ACTOR},
 {access.COVERING},
 listed AS MATERIALIZED (
     SELECT c.* FROM classes c CROSS JOIN actor
-    WHERE {access.MAY} AND (c.archived_at IS NOT NULL) = $2
-      AND CASE $3 WHEN 'all' THEN true
-                  WHEN 'current' THEN c.term_id IS NULL OR c.term_id = ({CURRENT_TERM})
-                  ELSE c.term_id::text = $3 END
+    WHERE {access.MAY} AND (c.archived_at IS NOT NULL) = $2 AND {in_term("c", "$3")}
 ),
 {documents}
 SELECT {access.SIGNED_OUT}, (
     SELECT coalesce(json_agg(document ORDER BY code COLLATE "C", section COLLATE "C", id), '[]')
     FROM documents
-)::text AS document, (
-    $3 IN ('all', 'current') OR EXISTS (SELECT FROM terms WHERE id::text = $3)
-) AS term_known
+)::text AS document, {term_known("$3")} AS term_known
 """
 
 
@@ -124,7 +119,7 @@ async def list_classes(
     row = await db.row(_LIST[roster], actor.user_id, archived, term.lower())
     check(row)
     if not row["term_known"]:
-        raise _no_such_term("/query/term")
+        raise no_such_term("/query/term")
     return Document(row["document"])
 
 
@@ -303,7 +298,7 @@ def _collisions_named() -> Iterator[None]:
             "This teacher already has a class with this code and section.", code="class_exists"
         ) from None
     except asyncpg.ForeignKeyViolationError:
-        raise _no_such_term("/termId") from None
+        raise no_such_term("/termId") from None
 
 
 def _no_such_teacher() -> Invalid:
@@ -312,8 +307,3 @@ def _no_such_teacher() -> Invalid:
         code="unknown_teacher",
         flaws=(Flaw("/teacherId", "unknown_teacher", "There is no such teacher."),),
     )
-
-
-def _no_such_term(place: str) -> Invalid:
-    sentence = "There is no such term."
-    return Invalid(sentence, code="unknown_term", flaws=(Flaw(place, "unknown_term", sentence),))

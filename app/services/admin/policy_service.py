@@ -1,11 +1,14 @@
 """The attendance policy: read, set, and tried out before it is set.
 
 How it counts is written once, in the functions `attendance_attended`, `attendance_counted` and
-`attendance_below` of the database (migration 0006).
+`attendance_below` of the database (migration 0006), and what follows for a student in those of
+migration 0007.
 """
 
 from typing import Any
 from uuid import UUID
+
+from pydantic.alias_generators import to_camel
 
 from app.db import Database, Transaction
 from app.documents import Document, instant
@@ -56,6 +59,19 @@ async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document
         return await get_policy(tx, actor)
 
 
+# The rules of a new installation (migration 0006).
+_FIRST = "ROW(true, 7500, 100, 'absent', 'present', 5, 'epoch')::policy"
+
+
+def policy_at(at: str) -> str:
+    """SQL for a relation: the one row of the policy as it was at an instant."""
+    rules = ", ".join(f"'{rule}', l.details->'{to_camel(rule)}'" for rule in _RULES)
+    return f"""jsonb_populate_record({_FIRST}, (
+        SELECT jsonb_build_object({rules}) FROM audit_log l
+        WHERE l.subject_id = '{_SUBJECT}' AND l.action = 'policy_changed' AND l.at <= {at}
+        ORDER BY l.at DESC LIMIT 1))"""
+
+
 def _values(rules: PolicyRules) -> tuple[Any, ...]:
     return tuple(getattr(rules, rule) for rule in _RULES)
 
@@ -69,8 +85,7 @@ WITH {access.ADMIN},
 tried AS (SELECT ROW(true, $2, $3, $4, $5, $6, now())::policy AS rules),
 judged AS MATERIALIZED (
     SELECT v.class_id, v.student_id, v.roll_key, v.roll_no, v.name, v.percentage AS before,
-           CASE WHEN n.counted > 0 THEN round(n.attended::numeric / n.counted, 2) ELSE 0.00 END
-               AS after,
+           attendance_percentage(n.attended, n.counted) AS after,
            attendance_below(p, v.attended, v.counted) AS was_below,
            attendance_below(tried.rules, n.attended, n.counted) AS is_below
     FROM v_enrolment_attendance v

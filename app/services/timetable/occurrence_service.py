@@ -23,6 +23,14 @@ def _place(kind: str) -> str:
     ) END"""
 
 
+def taken(session: str, marks: str = "attendance_statuses") -> str:
+    """SQL for whether somebody marked students there: leave alone takes no attendance."""
+    return f"""EXISTS (
+        SELECT FROM {marks} a
+        WHERE a.class_id = {session}.class_id AND a.session_id = {session}.id
+          AND a.source <> 'leave')"""
+
+
 # A session that was taken or cancelled tells most; then the plan; then the clock.
 _STATE = """
 CASE
@@ -36,8 +44,9 @@ CASE
 END"""
 
 
-def _occurrences(now: str) -> str:
-    """From `shown`, the classes, and `span`, the dates, to `occurrences`, a JSON array.
+def judged(now: str) -> str:
+    """From `shown`, the classes, and `span`, the dates, to `judged`, their occurrences, each
+    with its `state` and the session (`session_id`).
 
     A session is that of the meeting which begins then. Only where none does, it is that of a
     slot moved away: it was held before the move. The end of a meeting is never before its start,
@@ -67,26 +76,32 @@ met AS MATERIALIZED (
            AS has_session
     FROM ({_MET}) m
 ),
-occurrences AS (
-    SELECT coalesce(json_agg(occurrence ORDER BY
-        m.day, m.start_time, m.code COLLATE "C", m.section COLLATE "C", m.class_id, m.to_date
-    ), '[]') AS list
+judged AS (
+    SELECT m.*, s.id AS session_id, {_STATE.format(now=now)} AS state
     FROM met m
     LEFT JOIN LATERAL (
-        SELECT s.id, s.status, EXISTS (
-            SELECT FROM attendance_statuses a
-            WHERE a.class_id = s.class_id AND a.session_id = s.id AND a.source <> 'leave'
-        ) AS marked
+        SELECT s.id, s.status, {taken("s")} AS marked
         FROM attendance_sessions s
         WHERE m.has_session AND s.class_id = m.class_id
           AND s.session_date = m.day AND s.start_time = m.start_time
         LIMIT 1
     ) s ON true
+)"""
+
+
+def _occurrences(now: str) -> str:
+    return f"""
+{judged(now)},
+occurrences AS (
+    SELECT coalesce(json_agg(occurrence ORDER BY
+        m.day, m.start_time, m.code COLLATE "C", m.section COLLATE "C", m.class_id, m.to_date
+    ), '[]') AS list
+    FROM judged m
     CROSS JOIN LATERAL (
         SELECT m.class_id AS "classId", m.code, m.name, m.section, m.day AS date,
                {clock("m.start_time")} AS start, {clock("m.end_time")} AS end,
                {instant("m.starts_at")} AS "startsAt", {instant("m.ends_at")} AS "endsAt",
-               {_STATE.format(now=now)} AS state, s.id AS "sessionId",
+               m.state, m.session_id AS "sessionId",
                {_place("to")} AS "movedTo", {_place("from")} AS "movedFrom", m.holiday
     ) occurrence
 )"""

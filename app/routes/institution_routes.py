@@ -1,0 +1,126 @@
+"""`/stats` of the whole institution, for administrators."""
+
+import re
+from datetime import date, time
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field, WithJsonSchema
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.routes.answers import (
+    MAX_PAGE,
+    PAGED,
+    Cursor,
+    Limit,
+    answer,
+    bad_cursor,
+    check_range,
+    class_cursor,
+    problems_of,
+    refused_query,
+)
+from app.schemas.stats import Defaulter, MissingSession, Overview
+from app.schemas.words import StoredDate
+from app.services.stats import institution_stats
+from app.services.timetable.occurrence_service import MAX_DAYS
+
+router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
+
+# In the years that PostgreSQL and Python agree on.
+_OCCURRENCE = re.compile(r"([12][0-9]{3}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
+
+Term = Annotated[
+    str,
+    Query(
+        pattern="^(current|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+        description="The id of a term, or `current`: the term of today, else the latest",
+    ),
+]
+_PER_CENT = {"type": "number", "minimum": 0, "maximum": 100, "examples": [66.67]}
+Threshold = Annotated[
+    Annotated[Decimal, Field(ge=0, le=100, decimal_places=2), WithJsonSchema(_PER_CENT)] | None,
+    Query(description="In per cent, with two decimals at most; without it the policy's"),
+]
+From = Annotated[
+    StoredDate | None,
+    Query(alias="from", description="First date; without it the first of the current term"),
+]
+To = Annotated[StoredDate | None, Query(alias="to", description="Last date; without it today")]
+
+
+@router.get(
+    "/overview",
+    operation_id="getOverview",
+    summary="A term in figures",
+    response_model=Overview,
+    responses=problems_of(401, 403, 422),
+)
+async def get_overview(call: Call, term: Term = "current") -> Response:
+    """Classes, students, sessions and marks of the institution, for admins."""
+    return answer(await institution_stats.overview(call.db, call.actor, term, call.now()))
+
+
+@router.get(
+    "/defaulters",
+    operation_id="listDefaulters",
+    summary="List who is below the line",
+    response_model=list[Defaulter],
+    responses=problems_of(401, 403, 422) | PAGED,
+)
+async def list_defaulters(
+    request: Request,
+    call: Call,
+    threshold: Threshold = None,
+    term: Term = "current",
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Every student of a class below the line there, by roll number and class, for admins."""
+    hundredths = int(threshold * 100) if threshold is not None else None
+    after = class_cursor(cursor) if cursor is not None else None
+    page = await institution_stats.defaulters(call.db, call.actor, hundredths, term, limit, after)
+    return answer(page, request=request)
+
+
+@router.get(
+    "/missing-sessions",
+    operation_id="listMissingSessions",
+    summary="List where attendance was not taken",
+    response_model=list[MissingSession],
+    responses=problems_of(401, 403, 422) | PAGED,
+)
+async def list_missing_sessions(
+    request: Request,
+    call: Call,
+    first: From = None,
+    last: To = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Of all classes, by date, start and class, for admins; at most 400 days at a time."""
+    now = call.now()
+    last = min(last or now.date(), now.date())
+    check_range(first, last)
+    if first is not None and (last - first).days >= MAX_DAYS:
+        sentence = f"Ask for at most {MAX_DAYS} days at a time."
+        raise refused_query("to", "range_too_long", sentence)
+    after = _occurrence_cursor(cursor) if cursor is not None else None
+    page = await institution_stats.missing_sessions(
+        call.db, call.actor, first, last, now, limit, after
+    )
+    return answer(page, request=request)
+
+
+def _occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
+    """The date, the start and the class of the occurrence after which a list goes on."""
+    found = _OCCURRENCE.fullmatch(cursor)
+    try:
+        if found:
+            day, start, class_id = found.groups()
+            return date.fromisoformat(day), time.fromisoformat(start), UUID(class_id)
+    except ValueError:
+        pass
+    raise bad_cursor()
