@@ -44,6 +44,7 @@ TEMPLATE_LOCK = 41_075
 # The app of the tests has no more rights than the one of a careful installation.
 APP_ROLE = ROOT / "deploy" / "app_role.sql"
 AS_APP = {"role": "aims_app"}
+FIRST_POLICY = "DELETE FROM policy; INSERT INTO policy DEFAULT VALUES"
 CAST = {
     "asha": "teacher",
     "bilal": "teacher",
@@ -248,7 +249,7 @@ async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
     ):
         yield stage
     emptied = [table for table in Base.metadata.tables if table != "policy"]
-    await connection.execute(f"TRUNCATE {', '.join(emptied)}")
+    await connection.execute(f"TRUNCATE {', '.join(emptied)}; {FIRST_POLICY}")
     await connection.close()
 
 

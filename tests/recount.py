@@ -7,6 +7,7 @@ against it. Days are counted from today.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from hypothesis import strategies as st
@@ -316,7 +317,58 @@ def numbers(world: World, room: int, roll: str, policy: dict[str, Any]) -> dict[
         "counted": counted,
         "attended": float(attended),
         "percentage": float(half_up(attended, counted)),
+        **outlook(int(attended * 100), counted, policy),
+        "absentInARow": absent_in_a_row(world, room, roll),
+        "unmarked": unmarked(world, room, roll),
     }
+
+
+def outlook(attended: int, counted: int, policy: dict[str, Any]) -> dict[str, Any]:
+    """Where that leads, by trying: each session attended adds to both, each missed to one."""
+
+    def holds(attended: int, counted: int) -> bool:
+        return attended * 100 >= policy["threshold"] * counted
+
+    def misses(number: int) -> bool:
+        return holds(attended, counted + number)
+
+    needed = next((n for n in range(100) if holds(attended + 100 * n, counted + n)), None)
+    missed = next((n for n in range(100) if not misses(n + 1)), None)
+    if counted == 0 or counted < policy["minimumSessions"]:
+        standing = "no_data"
+    elif not holds(attended, counted):
+        standing = "below"
+    else:
+        standing = "ok" if misses(1) else "at_risk"
+    return {
+        "standing": standing,
+        "sessionsNeeded": needed,
+        "canMiss": missed if misses(0) else 0,
+    }
+
+
+def held(world: World, room: int) -> list[tuple[int, Session]]:
+    """The sessions of a class that are not cancelled, by day."""
+    return sorted(
+        (
+            (on, session)
+            for (of, on), session in world.sessions.items()
+            if of == room and session.status != "cancelled"
+        ),
+        key=lambda entry: entry[0],
+    )
+
+
+def absent_in_a_row(world: World, room: int, roll: str) -> int:
+    marks = [session.marks[roll] for _, session in held(world, room) if roll in session.marks]
+    return len(list(takewhile(lambda mark: mark.status == "absent", reversed(marks))))
+
+
+def unmarked(world: World, room: int, roll: str) -> int:
+    return sum(
+        roll not in session.marks and world.enrolled(room, roll, on)
+        for on, session in held(world, room)
+    )
 
 
 def half_up(attended: Decimal, counted: int) -> Decimal:
