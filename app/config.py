@@ -6,6 +6,7 @@ never shows its value.
 
 import json
 import os
+import string
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -101,6 +102,23 @@ def _host_and_port(address: str) -> str:
     return address
 
 
+def _usable_font(path: Path) -> Path:
+    """What will write with it reads it, so that no register fails for it later."""
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
+
+    try:
+        paper = FPDF()
+        paper.add_font("given", "", path)
+        font = paper.fonts["given"]
+    except Exception:
+        raise ValueError("must be the path of a TrueType or OpenType font") from None
+    needed = {*map(ord, string.ascii_letters + string.digits)}
+    if not isinstance(font, TTFFont) or not needed <= font.cmap.keys():
+        raise ValueError("must be a font that has the Latin letters and digits, too")
+    return path
+
+
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), Field(min_length=1)]
 
 
@@ -141,6 +159,7 @@ class Settings(DatabaseSettings):
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
     edit_window_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
     metrics: bool = False
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
 

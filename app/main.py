@@ -39,6 +39,7 @@ from app.routes import (
     lifecycle_routes,
     occurrence_routes,
     policy_routes,
+    register_routes,
     stats_routes,
     timetable_routes,
     user_routes,
@@ -59,6 +60,7 @@ ROUTERS = tuple(
         occurrence_routes,
         attendance_routes,
         lifecycle_routes,
+        register_routes,
         leave_routes,
         stats_routes,
         institution_routes,
@@ -112,7 +114,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-Match", "X-Request-ID"],
-            expose_headers=["ETag", "Link", "Retry-After", "X-Request-ID"],
+            expose_headers=["Content-Disposition", "ETag", "Link", "Retry-After", "X-Request-ID"],
             max_age=3600,
         )
     app.add_middleware(EveryRequest, metrics=app.state.metrics)

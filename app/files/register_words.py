@@ -26,6 +26,10 @@ PREAMBLE = (
 STUDENT_COLUMNS = ("Roll No", "Name")
 TOTAL_COLUMNS = ("Present", "Absent", "Late", "Excused", "Counted", "Attended", "Percentage")
 
+# How a spreadsheet's formulas begin; so may the texts of a CSV that mean to be one. After
+# apostrophes as well, so that the one that guards a text can be told from its own.
+_FORMULA = re.compile("'*[=+\\-@\t\r]")
+
 _SESSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?: ([0-9]{2}:[0-9]{2}))?")
 
 
@@ -44,3 +48,13 @@ def read_session_heading(heading: str) -> tuple[date, time | None] | None:
         return date.fromisoformat(match[1]), start
     except ValueError:
         return None
+
+
+def guarded(text: str) -> str:
+    """The text as a CSV may hold it: no spreadsheet takes it for a formula (OWASP)."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text that `guarded` made the cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

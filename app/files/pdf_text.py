@@ -1,0 +1,148 @@
+"""Text on paper in any script that the font has, shaped as its script wants it.
+
+The font is Mukta (SIL Open Font License), made for Devanagari and Latin side by side, unless an
+installation names another. A character that it does not have is shown as `MISSING`, never
+left out: a gap in a name would go unseen.
+"""
+
+import unicodedata
+from collections.abc import Container, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fontpkg_mukta import ROOT
+from fpdf import FPDF
+from fpdf.fonts import TTFFont
+from fpdf.line_break import Fragment
+from fpdf.unicode_script import UnicodeScript, get_unicode_script
+
+MISSING = "?"
+
+_REGULAR = ROOT / "files" / "Mukta-Regular.ttf"
+_BOLD = ROOT / "files" / "Mukta-SemiBold.ttf"
+_FAMILY = "text"
+# Characters that belong to whatever script they stand in.
+_OF_NO_SCRIPT = (UnicodeScript.COMMON, UnicodeScript.INHERITED, UnicodeScript.UNKNOWN)
+_SMALLEST = 0.7
+# Letters below are set side by side, as they are; shaping them would take the most time of all.
+_FIRST_SHAPED = "\u0300"
+
+
+class Paper(FPDF):
+    """A4 on its side, in millimetres. `lacks` tells whether a character had to be replaced."""
+
+    def __init__(self, font: Path | None) -> None:
+        super().__init__(orientation="landscape", unit="mm", format="A4")
+        self.set_auto_page_break(False)
+        self.c_margin = 0
+        # Otherwise "{nb}" in a name would be replaced by the number of pages.
+        self.alias_nb_pages("")
+        self.add_font(_FAMILY, "", font or _REGULAR)
+        self.add_font(_FAMILY, "B", font or _BOLD)
+        self.lacks = False
+        self._widths: dict[tuple[str, str, float], float] = {}
+
+    def describe(self, title: str, author: str, made: datetime) -> None:
+        """What a reader shows of the document."""
+        self.set_title(title)
+        self.set_author(author)
+        self.set_creation_date(made)
+        self.set_lang("en")
+
+    def use(self, size: float, *, bold: bool = False, grey: int = 0) -> None:
+        """The size in points, weight and shade of the text that follows."""
+        self.set_font(_FAMILY, "B" if bold else "", size)
+        self.set_text_color(grey)
+
+    def _shown(self, text: str) -> str:
+        """The text with what the font does not have replaced."""
+        known = self._known
+        composed = unicodedata.normalize("NFC", text)
+        parts = [_visible(character, known) for character in composed]
+        self.lacks = self.lacks or any(
+            part == MISSING != character for part, character in zip(parts, composed, strict=True)
+        )
+        return "".join(parts)
+
+    def width_of(self, text: str) -> float:
+        """How wide it is when it is put down by `put`."""
+        return self._width(self._shown(text))
+
+    def _width(self, shown: str) -> float:
+        key = (shown, self.font_style, self.font_size_pt)
+        if key not in self._widths:
+            self.set_text_shaping(max(shown, default="") >= _FIRST_SHAPED)
+            self._widths[key] = float(self.get_string_width(shown))
+        return self._widths[key]
+
+    def put(self, x: float, y: float, text: str, room: float, align: str = "L") -> None:
+        """Text on the baseline `y`, in the `room` from `x` on: smaller if need be, or cut short."""
+        size = self.font_size_pt
+        text = self._shown(text)
+        width = self._width(text)
+        if width > room:
+            self.set_font_size(size * max(_SMALLEST, room / width))
+            text = self._cut(text, room)
+            width = self._width(text)
+        spare = {"L": 0.0, "C": (room - width) / 2, "R": room - width}[align]
+        height = self.font_size
+        self.set_xy(x + spare, y - 0.8 * height)
+        self.set_text_shaping(max(text, default="") >= _FIRST_SHAPED)
+        self.cell(width, height, text)
+        self.set_font_size(size)
+
+    def put_plain(self, x: float, y: float, text: str, room: float) -> None:
+        """The same for a mark or a number, in the middle: unshaped, and much faster."""
+        self.text(x + (room - self._width(text)) / 2, y, text)
+
+    def put_upwards(self, x: float, y: float, text: str) -> None:
+        """A mark, a number or a word of ours, turned to be read from below."""
+        with self.rotation(90, x, y):
+            self.text(x, y, text)
+
+    def _cut(self, text: str, room: float) -> str:
+        if self._width(text) <= room:
+            return text
+        end = "…" if ord("…") in self._known else "..."
+        fits, too_long = 0, len(text)
+        while too_long - fits > 1:
+            middle = (fits + too_long) // 2
+            if self._width(text[:middle].rstrip() + end) <= room:
+                fits = middle
+            else:
+                too_long = middle
+        while fits and unicodedata.category(text[fits]).startswith("M"):
+            fits -= 1  # what stands above or below its letter goes with it
+        return text[:fits].rstrip() + end
+
+    @property
+    def _known(self) -> Container[int]:
+        """The characters that the font has."""
+        assert isinstance(self.current_font, TTFFont)
+        return self.current_font.cmap
+
+    def _parse_chars(self, text: str, markdown: bool, **_: Any) -> Iterator[Fragment]:
+        """Cut the text where its script changes.
+
+        The library cuts before every joiner too, and so takes apart the letters it joins.
+        """
+        run: str = ""
+        script: UnicodeScript | None = None
+        for character in text:
+            own: UnicodeScript | None = get_unicode_script(character)
+            if own in _OF_NO_SCRIPT:
+                own = script
+            if script is not None and own is not script:
+                yield Fragment(run, self._get_current_graphics_state(), self.k)
+                run = ""
+            run, script = run + character, own
+        if run:
+            yield Fragment(run, self._get_current_graphics_state(), self.k)
+
+
+def _visible(character: str, known: Container[int]) -> str:
+    """The character if the font has it. What can't be seen anyway (Cf) may be missing."""
+    if ord(character) in known:
+        return character
+    return "" if unicodedata.category(character) == "Cf" else MISSING

@@ -1,0 +1,107 @@
+"""`/classes/{id}/register`: the register of a class as a file."""
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.files import register_csv
+from app.routes.answers import READS, check_range
+from app.schemas.register import Register, RegisterFormat
+from app.schemas.words import StoredDate
+from app.services import register_service
+from app.services.register_service import LISTED, PRINTED
+
+router = APIRouter(tags=["Attendance"], route_class=SignedInRoute)
+
+_MEDIA_TYPES = {
+    RegisterFormat.CSV: "text/csv",
+    RegisterFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    RegisterFormat.PDF: "application/pdf",
+}
+_CSV = {"type": "string", "example": "Class,CS301\r\n...\r\nRoll No,Name,2025-10-20 09:00,...\r\n"}
+_FILE = {"type": "string", "format": "binary", "example": "..."}
+
+# Laying out a register takes tenths of a second of one core. So many at a time leave the others
+# to everybody else; the next wait, and give up when their request does.
+_LAYING_OUT = ThreadPoolExecutor(max_workers=2, thread_name_prefix="register")
+
+From = Annotated[
+    StoredDate | None, Query(alias="from", description="First date; without it the term's first")
+]
+To = Annotated[
+    StoredDate | None, Query(alias="to", description="Last date; without it the term's last")
+]
+
+
+@router.get(
+    "/classes/{id}/register",
+    operation_id="getRegister",
+    summary="Get the register of a class, as a file",
+    response_class=Response,
+    responses=READS
+    | {
+        200: {
+            "description": "The file",
+            "content": {
+                kind: {"schema": _CSV if kind == "text/csv" else _FILE}
+                for kind in _MEDIA_TYPES.values()
+            },
+        }
+    },
+)
+async def get_register(
+    id: UUID,
+    call: Call,
+    request: Request,
+    first: From = None,
+    last: To = None,
+    format: Annotated[RegisterFormat, Query(description="Of the file")] = RegisterFormat.CSV,
+) -> Response:
+    """A row for each student, a column for each session that was not cancelled, and the totals
+    of these sessions by the policy.
+
+    In a class without a term, dates left out are those of its first and last session. XLSX and
+    PDF keep to the term, to 300 sessions and 60,000 marks; CSV may hold 1,000,000.
+    """
+    check_range(first, last)
+    now = call.now()
+    bounds = LISTED if format is RegisterFormat.CSV else PRINTED
+    document = await register_service.register(call.db, call.actor, id, first, last, bounds)
+    register = Register.model_validate_json(document.json)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{_file_name(register)}.{format}"',
+        "Cache-Control": "no-store",
+    }
+    kind = _MEDIA_TYPES[format]
+    if format is RegisterFormat.CSV:
+        return StreamingResponse(register_csv.chunks(register, now), 200, headers, kind)
+    font = request.app.state.settings.register_font
+    content = await asyncio.get_running_loop().run_in_executor(
+        _LAYING_OUT, _laid_out, register, format, now, font
+    )
+    return Response(content, 200, headers, kind)
+
+
+def _laid_out(
+    register: Register, format: RegisterFormat, now: datetime, font: Path | None
+) -> bytes:
+    # What lays out takes 25 MiB and half a second to import, in every process: most never need it.
+    from app.files import register_pdf, register_xlsx
+
+    if format is RegisterFormat.XLSX:
+        return register_xlsx.written(register, now)
+    return register_pdf.written(register, now, font)
+
+
+def _file_name(register: Register) -> str:
+    """Class and days, as far as every system can spell them."""
+    class_ = re.sub("[^A-Za-z0-9]+", "-", f"{register.code}-{register.section}").strip("-")
+    return f"register-{class_ or 'class'}-{register.first}-to-{register.last}"

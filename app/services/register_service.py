@@ -1,0 +1,179 @@
+"""The register of a class, read in one statement. `app.files` makes files of it."""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from app.db import Database
+from app.documents import Document, clock
+from app.errors import Flaw, Invalid
+from app.schemas.register import Register
+from app.services import access
+from app.services.access import Actor, check
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much a register may hold, and whether it keeps to the term of its class."""
+
+    sessions: int
+    marks: int
+    one_term: bool
+
+
+# 2,000 students of 500 sessions; a mark is one character of the answer.
+LISTED = Bounds(sessions=1_000_000, marks=1_000_000, one_term=False)
+# What can be laid out on paper in a second or two: 1,000 students of 60 sessions.
+PRINTED = Bounds(sessions=300, marks=60_000, one_term=True)
+
+# $3 and $4 are the days asked for; left out they are those of the whole class, its term and
+# whatever was held beside it, and whoever is on the roster today is in it. $5 and $6 bound it.
+_REGISTER = f"""
+{access.READ_CLASS},
+held AS MATERIALIZED (
+    SELECT s.id, s.session_date, s.start_time
+    FROM granted c JOIN attendance_sessions s ON s.class_id = c.id
+    WHERE s.status <> 'cancelled'
+),
+whole AS MATERIALIZED (
+    SELECT t.name AS term, t.id IS NOT NULL AS in_term,
+           coalesce(least(t.first_day, min(h.session_date)), current_date) AS first,
+           coalesce(greatest(t.last_day, max(h.session_date)), current_date) AS last
+    FROM granted c LEFT JOIN terms t ON t.id = c.term_id LEFT JOIN held h ON true
+    GROUP BY t.id
+),
+period AS MATERIALIZED (
+    SELECT coalesce($3::date, least(first, $4::date)) AS first,
+           coalesce($4::date, greatest(last, $3::date)) AS last
+    FROM whole
+),
+shown AS MATERIALIZED (
+    SELECT h.*, row_number() OVER (ORDER BY h.session_date, h.start_time NULLS FIRST) AS n
+    FROM held h JOIN period p ON h.session_date BETWEEN p.first AND p.last
+),
+marks AS MATERIALIZED (
+    SELECT m.student_id, s.n, m.status,
+           m.status = 'excused' AND coalesce(m.leave_kind = 'on_duty', false) AS on_duty
+    FROM attendance_statuses m JOIN shown s ON s.id = m.session_id
+    WHERE m.class_id = (SELECT id FROM granted)
+      AND m.session_id = ANY(ARRAY(SELECT id FROM shown))
+),
+counts AS MATERIALIZED (
+    SELECT student_id,
+           count(*) FILTER (WHERE status = 'present') AS present,
+           count(*) FILTER (WHERE status = 'absent') AS absent,
+           count(*) FILTER (WHERE status = 'late') AS late,
+           count(*) FILTER (WHERE status = 'excused') AS excused,
+           count(*) FILTER (WHERE on_duty) AS on_duty
+    FROM marks GROUP BY student_id
+),
+people AS MATERIALIZED (
+    SELECT st.id, st.roll_key, st.roll_no, st.name, e.periods,
+           coalesce(n.present, 0) AS present, coalesce(n.absent, 0) AS absent,
+           coalesce(n.late, 0) AS late, coalesce(n.excused, 0) AS excused,
+           coalesce(n.on_duty, 0) AS on_duty
+    FROM granted c
+    JOIN class_students e ON e.class_id = c.id
+    JOIN students st ON st.id = e.student_id
+    LEFT JOIN counts n ON n.student_id = e.student_id
+    CROSS JOIN period
+    WHERE n.student_id IS NOT NULL
+       OR e.periods && daterange(period.first, period.last, '[]')
+       OR ($4 IS NULL AND e.periods && daterange(current_date, NULL))
+),
+size AS MATERIALIZED (
+    SELECT sessions <= $5 AND sessions * (SELECT count(*) FROM people) <= $6 AS fits
+    FROM (SELECT count(*) AS sessions FROM shown) s
+),
+rows AS (
+    SELECT p.id, string_agg(
+        CASE WHEN m.on_duty THEN 'o' WHEN m.status IS NOT NULL THEN left(m.status, 1)
+             WHEN p.periods @> s.session_date THEN ' ' ELSE '-' END, '' ORDER BY s.n) AS marks
+    FROM people p CROSS JOIN shown s LEFT JOIN marks m ON m.student_id = p.id AND m.n = s.n
+    WHERE (SELECT fits FROM size)
+    GROUP BY p.id
+),
+columns AS (
+    SELECT s.n, count(*) FILTER (WHERE m.status IN ('present', 'late')) AS attended
+    FROM shown s LEFT JOIN marks m ON m.n = s.n
+    GROUP BY s.n
+)
+SELECT {access.VERDICT}, (SELECT fits FROM size) AS fits,
+       (SELECT in_term AND (p.first < whole.first OR p.last > whole.last)
+        FROM whole CROSS JOIN period p) AS beyond_term, (
+    SELECT json_build_object(
+        'classId', c.id, 'code', c.code, 'name', c.name, 'section', c.section,
+        'teacher', owner.name, 'teacherEmail', owner.email, 'term', whole.term,
+        'first', period.first, 'last', period.last,
+        'generatedBy', (SELECT name FROM users WHERE id = c.actor_id),
+        'threshold', policy.threshold / 100.0,
+        'sessions', (
+            SELECT coalesce(json_agg(d ORDER BY s.n), '[]')
+            FROM shown s JOIN columns USING (n) CROSS JOIN LATERAL (
+                SELECT s.session_date AS date, {clock("s.start_time")} AS start, attended
+            ) d),
+        'students', (
+            SELECT coalesce(json_agg(d ORDER BY p.roll_key), '[]')
+            FROM people p LEFT JOIN rows USING (id)
+            CROSS JOIN LATERAL (
+                SELECT attendance_attended(policy, p.present, p.late, p.excused, p.on_duty) AS
+                           hundredths,
+                       attendance_counted(policy, p.present, p.absent, p.late, p.excused, p.on_duty)
+                           AS counted
+            ) sums
+            CROSS JOIN LATERAL (
+                SELECT p.roll_no AS "rollNo", p.name, coalesce(rows.marks, '') AS marks,
+                       p.present, p.absent, p.late, p.excused, sums.counted,
+                       round(sums.hundredths / 100.0, 2) AS attended,
+                       CASE WHEN sums.counted > 0
+                            THEN round(sums.hundredths::numeric / sums.counted, 2)
+                            ELSE 0.00 END AS percentage,
+                       attendance_below(policy, sums.hundredths, sums.counted) AS below
+            ) d))
+    FROM granted c JOIN users owner ON owner.id = c.teacher_id
+    CROSS JOIN whole CROSS JOIN period CROSS JOIN policy
+    WHERE (SELECT fits FROM size)
+)::text AS document
+"""
+
+
+async def register(
+    db: Database,
+    actor: Actor,
+    class_id: UUID,
+    first: date | None,
+    last: date | None,
+    bounds: Bounds,
+) -> Document[Register]:
+    """The register of the class from `first` to `last`, both inclusive.
+
+    Left out, they are those of its term, or of all its sessions. Cancelled sessions are not in
+    it; students are, who were enrolled or marked on those days. Raises `Invalid` for days beyond
+    the term if `bounds` keep to it, and for more than they allow.
+    """
+    row = await db.row(
+        *(_REGISTER, actor.user_id, class_id, first, last, bounds.sessions, bounds.marks)
+    )
+    check(row)
+    if bounds.one_term and row["beyond_term"]:
+        raise _refused(
+            "beyond_term",
+            "As XLSX or PDF a register covers the term of its class and no more: "
+            "ask for days of the term, or for CSV.",
+        )
+    if not row["fits"]:
+        raise _refused("register_too_large", _too_large(bounds))
+    return Document(row["document"])
+
+
+def _too_large(bounds: Bounds) -> str:
+    if bounds.one_term:
+        return (
+            f"As XLSX or PDF a register holds at most {bounds.sessions} sessions and "
+            f"{bounds.marks:,} marks: ask for fewer days, or for CSV."
+        )
+    return f"A register holds at most {bounds.marks:,} marks: ask for fewer days."
+
+
+def _refused(code: str, sentence: str) -> Invalid:
+    return Invalid(sentence, code=code, flaws=(Flaw("/query/from", code, sentence),))
