@@ -105,16 +105,15 @@ def _host_and_port(address: str) -> str:
 def _usable_font(path: Path) -> Path:
     """What will write with it reads it, so that no register fails for it later."""
     from fpdf import FPDF
-    from fpdf.fonts import TTFFont
 
+    paper = FPDF()
     try:
-        paper = FPDF()
         paper.add_font("given", "", path)
-        font = paper.fonts["given"]
+        font: Any = paper.fonts["given"]
+        font.close()
     except Exception:
         raise ValueError("must be the path of a TrueType or OpenType font") from None
-    needed = {*map(ord, string.ascii_letters + string.digits)}
-    if not isinstance(font, TTFFont) or not needed <= font.cmap.keys():
+    if not {*map(ord, string.ascii_letters + string.digits)} <= font.cmap.keys():
         raise ValueError("must be a font that has the Latin letters and digits, too")
     return path
 

@@ -118,6 +118,7 @@ TABLE = {
     "listClassOccurrences": _of_class("GET", "/occurrences?from=2025-10-20&to=2025-10-30", 200),
     "getClassCalendar": _of_class("GET", "/calendar.ics", 200),
     "getCalendar": Case("GET", "/calendar?from=2025-10-20", 200, 200, 200),
+    "getRegister": _of_class("GET", "/register?format=pdf&from=2025-10-01&to=2025-10-31", 200),
     "listTerms": _of_admins("GET", "/terms", 200),
     "addTerm": _of_admins("POST", "/terms", 201, SPRING),
     "changeTerm": _of_admins("PATCH", "/terms/{term}", 200, {"name": "Renamed"}),

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from dotenv import dotenv_values
+from fontpkg_mukta import ROOT as MUKTA
+from fontTools import subset
+from fontTools.ttLib import TTFont
 
 from app.config import (
     GOOGLE_JWKS_URL,
@@ -61,6 +64,9 @@ IMPOSSIBLE = [
     ("CORS_ORIGINS", '"https://app.demo.university.example"'),
     ("CORS_ORIGINS", '["https://app.demo.university.example/path"]'),
     ("CORS_ORIGINS", '["app.demo.university.example"]'),
+    ("REGISTER_FONT", "/nowhere/font.ttf"),
+    ("REGISTER_FONT", "/etc"),
+    ("REGISTER_FONT", __file__),
 ]
 
 
@@ -243,6 +249,18 @@ def test_the_address_of_metrics_is_a_host_and_a_port(
     monkeypatch.setenv("METRICS_ADDRESS", address)
     with pytest.raises(ConfigError, match=r"^METRICS_ADDRESS must be an address and a port"):
         load_settings()
+
+
+def test_a_font_needs_what_every_register_has(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    monkeypatch.setenv("REGISTER_FONT", str(MUKTA / "files" / "Mukta-Bold.ttf"))
+    assert load_settings().register_font == MUKTA / "files" / "Mukta-Bold.ttf"
+    with TTFont(MUKTA / "files" / "Mukta-Regular.ttf") as font:
+        devanagari = subset.Subsetter()
+        devanagari.populate(unicodes=range(0x900, 0x980))
+        devanagari.subset(font)
+        font.save(place / "no-latin.ttf")
+    said = refusal(monkeypatch, "REGISTER_FONT", str(place / "no-latin.ttf"))
+    assert said == "REGISTER_FONT must be a font that has the Latin letters and digits, too."
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/Paris", "UTC"])

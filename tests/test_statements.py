@@ -15,6 +15,7 @@ from app.services import (
     attendance_service,
     auth_service,
     class_service,
+    register_service,
     roster_service,
     teacher_service,
 )
@@ -258,6 +259,11 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "trend_then": (class_stats._SESSIONS_THEN, ACTOR, CLASS, NOW),
     "student_stats": (student_stats._NOW, ACTOR, "23/cs/207", False),
     "student_stats_then": (student_stats._THEN, ACTOR, "23/cs/207", False, NOW),
+    "register": (register_service._REGISTER, ACTOR, CLASS, None, None, 300, 60_000),
+    "part_of_register": (
+        *(register_service._REGISTER, ACTOR, CLASS),
+        *("2025-10-01", "2025-10-31", 300, 60_000),
+    ),
     "lock_roster": (roster_service._LOCK, ACTOR, CLASS),
     "roster": (roster_service._ROSTER, CLASS),
     "apply_roster": (
@@ -271,6 +277,7 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
 OF_MARKS = [
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
     *("leave_in_a_session", "trend", "stats_then", "trend_then", "student_stats_then"),
+    *("leave_in_a_session", "register", "part_of_register"),
 ]
 
 

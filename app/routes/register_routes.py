@@ -104,4 +104,4 @@ def _laid_out(
 def _file_name(register: Register) -> str:
     """Class and days, as far as every system can spell them."""
     class_ = re.sub("[^A-Za-z0-9]+", "-", f"{register.code}-{register.section}").strip("-")
-    return f"register-{class_ or 'class'}-{register.first}-to-{register.last}"
+    return f"register-{class_[:80] or 'class'}-{register.first}-to-{register.last}"

@@ -156,24 +156,31 @@ async def register(
     )
     check(row)
     if bounds.one_term and row["beyond_term"]:
-        raise _refused(
-            "beyond_term",
-            "As XLSX or PDF a register covers the term of its class and no more: "
-            "ask for days of the term, or for CSV.",
-        )
+        raise _beyond_term()
     if not row["fits"]:
-        raise _refused("register_too_large", _too_large(bounds))
+        raise _too_large(bounds)
     return Document(row["document"])
 
 
-def _too_large(bounds: Bounds) -> str:
+def _beyond_term() -> Invalid:
+    sentence = (
+        "As XLSX or PDF a register covers the term of its class and no more: "
+        "ask for days of the term, or for CSV."
+    )
+    return Invalid(
+        sentence, code="beyond_term", flaws=(Flaw("/query/from", "beyond_term", sentence),)
+    )
+
+
+def _too_large(bounds: Bounds) -> Invalid:
+    sentence = f"A register holds at most {bounds.marks:,} marks: ask for fewer days."
     if bounds.one_term:
-        return (
+        sentence = (
             f"As XLSX or PDF a register holds at most {bounds.sessions} sessions and "
             f"{bounds.marks:,} marks: ask for fewer days, or for CSV."
         )
-    return f"A register holds at most {bounds.marks:,} marks: ask for fewer days."
-
-
-def _refused(code: str, sentence: str) -> Invalid:
-    return Invalid(sentence, code=code, flaws=(Flaw("/query/from", code, sentence),))
+    return Invalid(
+        sentence,
+        code="register_too_large",
+        flaws=(Flaw("/query/from", "register_too_large", sentence),),
+    )
