@@ -10,6 +10,7 @@ from app.errors import Flaw, Invalid
 from app.schemas.register import Register
 from app.services import access
 from app.services.access import Actor, check
+from app.services.stats.figures import by_policy, tallied
 
 
 @dataclass(frozen=True)
@@ -52,26 +53,20 @@ shown AS MATERIALIZED (
     FROM held h JOIN period p ON h.session_date BETWEEN p.first AND p.last
 ),
 marks AS MATERIALIZED (
-    SELECT m.student_id, s.n, m.status,
-           m.status = 'excused' AND coalesce(m.leave_kind = 'on_duty', false) AS on_duty
+    SELECT m.student_id, s.n, m.status, m.leave_kind
     FROM attendance_statuses m JOIN shown s ON s.id = m.session_id
     WHERE m.class_id = (SELECT id FROM granted)
       AND m.session_id = ANY(ARRAY(SELECT id FROM shown))
 ),
 counts AS MATERIALIZED (
-    SELECT student_id,
-           count(*) FILTER (WHERE status = 'present') AS present,
-           count(*) FILTER (WHERE status = 'absent') AS absent,
-           count(*) FILTER (WHERE status = 'late') AS late,
-           count(*) FILTER (WHERE status = 'excused') AS excused,
-           count(*) FILTER (WHERE on_duty) AS on_duty
-    FROM marks GROUP BY student_id
+    SELECT t.*, {by_policy("t")}
+    FROM ({tallied("m.student_id", "marks m")}) t CROSS JOIN policy p
 ),
 people AS MATERIALIZED (
     SELECT st.id, st.roll_key, st.roll_no, st.name, e.periods,
            coalesce(n.present, 0) AS present, coalesce(n.absent, 0) AS absent,
            coalesce(n.late, 0) AS late, coalesce(n.excused, 0) AS excused,
-           coalesce(n.on_duty, 0) AS on_duty
+           coalesce(n.counted, 0) AS counted, coalesce(n.attended, 0) AS attended
     FROM granted c
     JOIN class_students e ON e.class_id = c.id
     JOIN students st ON st.id = e.student_id
@@ -87,7 +82,7 @@ size AS MATERIALIZED (
 ),
 rows AS (
     SELECT p.id, string_agg(
-        CASE WHEN m.on_duty THEN 'o' WHEN m.status IS NOT NULL THEN left(m.status, 1)
+        CASE WHEN m.leave_kind = 'on_duty' THEN 'o' WHEN m.status IS NOT NULL THEN left(m.status, 1)
              WHEN p.periods @> s.session_date THEN ' ' ELSE '-' END, '' ORDER BY s.n) AS marks
     FROM people p CROSS JOIN shown s LEFT JOIN marks m ON m.student_id = p.id AND m.n = s.n
     WHERE (SELECT fits FROM size)
@@ -116,19 +111,11 @@ SELECT {access.VERDICT}, (SELECT fits FROM size) AS fits,
             SELECT coalesce(json_agg(d ORDER BY p.roll_key), '[]')
             FROM people p LEFT JOIN rows USING (id)
             CROSS JOIN LATERAL (
-                SELECT attendance_attended(policy, p.present, p.late, p.excused, p.on_duty) AS
-                           hundredths,
-                       attendance_counted(policy, p.present, p.absent, p.late, p.excused, p.on_duty)
-                           AS counted
-            ) sums
-            CROSS JOIN LATERAL (
                 SELECT p.roll_no AS "rollNo", p.name, coalesce(rows.marks, '') AS marks,
-                       p.present, p.absent, p.late, p.excused, sums.counted,
-                       round(sums.hundredths / 100.0, 2) AS attended,
-                       CASE WHEN sums.counted > 0
-                            THEN round(sums.hundredths::numeric / sums.counted, 2)
-                            ELSE 0.00 END AS percentage,
-                       attendance_below(policy, sums.hundredths, sums.counted) AS below
+                       p.present, p.absent, p.late, p.excused, p.counted,
+                       p.attended * 0.01 AS attended,
+                       attendance_percentage(p.attended, p.counted) AS percentage,
+                       attendance_below(policy, p.attended, p.counted) AS below
             ) d))
     FROM granted c JOIN users owner ON owner.id = c.teacher_id
     CROSS JOIN whole CROSS JOIN period CROSS JOIN policy
