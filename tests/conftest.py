@@ -1,4 +1,4 @@
-"""One named cast, one database a worker, one transaction a test.
+"""One named cast, one database and one connection a worker, one transaction a test.
 
 Asha teaches and owns the class most tests are about; Bilal teaches another; Meera is the
 admin; Ravi was taken off the allow-list, Divya was an admin and is now a teacher, Omar's
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlencode
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import asyncpg
 import httpx2
@@ -55,6 +56,26 @@ CAST = {
     "chitra": "teacher",
     "esha": "teacher",
 }
+
+
+def id_of(name: str) -> UUID:
+    """The id of a user of the cast."""
+    return uuid5(NAMESPACE_URL, f"{name}@{DOMAIN}")
+
+
+async def enter(connection: asyncpg.Connection) -> None:
+    """Let the cast in, and then do what an admin did after everybody had signed in."""
+    for name, role in CAST.items():
+        email, full_name = f"{name}@{DOMAIN}", f"{name.title()} Demo"
+        allow = "INSERT INTO allowed_emails (email, name, role) VALUES ($1, $2, $3)"
+        await connection.execute(allow, email, full_name, role)
+        sign_in = "INSERT INTO users (id, email, name) VALUES ($1, $2, $3)"
+        await connection.execute(sign_in, id_of(name), email, full_name)
+    await connection.execute(f"""
+        DELETE FROM allowed_emails WHERE email = 'ravi@{DOMAIN}';
+        UPDATE allowed_emails SET role = 'teacher' WHERE email = 'divya@{DOMAIN}';
+        UPDATE users SET disabled_at = now() WHERE email = 'omar@{DOMAIN}';
+    """)
 
 
 @pytest.fixture(scope="session")
@@ -124,8 +145,16 @@ async def copy_of(server_url: str, template: str, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def database_url(server_url: str, template: str, worker_id: str) -> str:
-    """This worker's database. Tests leave it empty."""
-    return asyncio.run(copy_of(server_url, template, f"aims_test_{worker_id}"))
+    """This worker's database. Tests leave it as it is: with the cast and nothing else."""
+
+    async def make() -> str:
+        url = await copy_of(server_url, template, f"aims_test_{worker_id}")
+        connection = await asyncpg.connect(url)
+        await enter(connection)
+        await connection.close()
+        return url
+
+    return asyncio.run(make())
 
 
 @pytest.fixture
@@ -220,15 +249,28 @@ class Stage:
         return int(await self.connection.fetchval(f"SELECT count(*) FROM {table}"))
 
 
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection inside a transaction that is undone when the test ends."""
-    connection = await asyncpg.connect(database_url, server_settings=server_settings(ZONE) | AS_APP)
-    transaction = connection.transaction()
-    await transaction.start()
+@pytest.fixture(scope="session")
+async def lasting_connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """The connection of all tests that need but one: it knows their statements by then."""
+    connection = await asyncpg.connect(
+        database_url,
+        server_settings=server_settings(ZONE) | AS_APP,
+        statement_cache_size=1000,
+        max_cached_statement_lifetime=0,
+    )
     yield connection
-    await transaction.rollback()
     await connection.close()
+
+
+@pytest.fixture
+async def connection(
+    lasting_connection: asyncpg.Connection,
+) -> AsyncIterator[asyncpg.Connection]:
+    """A connection inside a transaction that is undone when the test ends."""
+    transaction = lasting_connection.transaction()
+    await transaction.start()
+    yield lasting_connection
+    await transaction.rollback()
 
 
 @pytest.fixture
@@ -250,6 +292,7 @@ async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
         yield stage
     emptied = [table for table in Base.metadata.tables if table != "policy"]
     await connection.execute(f"TRUNCATE {', '.join(emptied)}; {FIRST_POLICY}")
+    await enter(connection)
     await connection.close()
 
 
@@ -264,40 +307,14 @@ async def _open_stage(
     app.state.google = GoogleVerifier(app.state.settings)
     app.state.sign_in_limit = SignInLimit(app.state.settings.failed_sign_ins_per_minute)
     async with client_of(app) as client:
-        cast = {name: await _enter(connection, app, client, name) for name in CAST}
-        await _happen(connection)
+        cast = {name: _person(app, client, name) for name in CAST}
         yield Stage(app, connection, pool, nobody=Person(client), **cast)
     await app.state.google.close()
 
 
-async def _enter(
-    connection: asyncpg.Connection, app: FastAPI, client: httpx2.AsyncClient, name: str
-) -> Person:
-    email = f"{name}@{DOMAIN}"
-    await connection.execute(
-        "INSERT INTO allowed_emails (email, name, role) VALUES ($1, $2, $3)",
-        email,
-        f"{name.title()} Demo",
-        CAST[name],
-    )
-    user_id = await connection.fetchval(
-        "INSERT INTO users (email, name) VALUES ($1, $2) RETURNING id",
-        email,
-        f"{name.title()} Demo",
-    )
-    token, _ = app.state.tokens.issue(user_id)
-    return Person(client, token, user_id, email)
-
-
-async def _happen(connection: asyncpg.Connection) -> None:
-    """What an admin did after everybody had signed in."""
-    await connection.execute("DELETE FROM allowed_emails WHERE email = $1", f"ravi@{DOMAIN}")
-    await connection.execute(
-        "UPDATE allowed_emails SET role = 'teacher' WHERE email = $1", f"divya@{DOMAIN}"
-    )
-    await connection.execute(
-        "UPDATE users SET disabled_at = now() WHERE email = $1", f"omar@{DOMAIN}"
-    )
+def _person(app: FastAPI, client: httpx2.AsyncClient, name: str) -> Person:
+    token, _ = app.state.tokens.issue(id_of(name))
+    return Person(client, token, id_of(name), f"{name}@{DOMAIN}")
 
 
 @pytest.fixture

@@ -52,11 +52,11 @@ PUBLIC = {
 # What somebody writes in psql, in this order; and what the table fills in by itself.
 INSERTS = {
     "allowed_emails": (
-        "(email, name, role) VALUES ('asha@demo.university.example', 'Asha Demo', 'teacher')",
+        "(email, name, role) VALUES ('gita@demo.university.example', 'Gita Demo', 'teacher')",
         "id created_at updated_at",
     ),
     "users": (
-        "(email, name) VALUES ('asha@demo.university.example', 'Asha Demo')",
+        "(email, name) VALUES ('gita@demo.university.example', 'Gita Demo')",
         "id created_at",
     ),
     "students": ("(roll_no, roll_key) VALUES ('23/CS/101', '23/cs/101')", "id created_at"),
@@ -185,7 +185,7 @@ def test_every_step_goes_down_and_up(empty_url: str) -> None:
 
 
 TWO_TERMS = """
-INSERT INTO users (email, name) VALUES ('asha@demo.university.example', 'Asha Demo');
+INSERT INTO users (email, name) VALUES ('gita@demo.university.example', 'Gita Demo');
 INSERT INTO terms (name, first_day, last_day)
 VALUES ('Spring', '2025-01-06', '2025-05-16'), ('Autumn', '2025-07-21', '2025-12-05');
 INSERT INTO classes (code, name, section, teacher_id, term_id)
