@@ -5,6 +5,7 @@ contract is proved wherever a test touches it.
 """
 
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -140,6 +141,8 @@ def next_of(response: httpx2.Response) -> str | None:
 
 @asynccontextmanager
 async def client_of(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    # The transport asks for it at each request; what is not installed is looked for on disk.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://aims.example") as client:
         yield client
