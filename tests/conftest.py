@@ -245,6 +245,16 @@ class Stage:
     esha: Person
     nobody: Person
 
+    @asynccontextmanager
+    async def undone(self) -> AsyncIterator[None]:
+        """What happens in the block has not happened after it."""
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            yield
+        finally:
+            await transaction.rollback()
+
     async def count(self, table: str) -> int:
         return int(await self.connection.fetchval(f"SELECT count(*) FROM {table}"))
 

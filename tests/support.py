@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from app.db import Database
 from app.main import ROUTERS
+from app.models import Base
 from app.problems import Problem
 
 ROUTES: list[APIRoute] = [
@@ -150,14 +151,8 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def checksum(connection: asyncpg.Connection) -> str:
     """A digest of every row of every table: equal before and after means nothing changed."""
-    tables = await connection.fetch(
-        "SELECT table_name FROM information_schema.tables"
-        " WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1"
+    digests = " || ".join(
+        f"(SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t)"
+        for table in sorted(Base.metadata.tables)
     )
-    parts = [
-        await connection.fetchval(
-            f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {name} t"
-        )
-        for (name,) in tables
-    ]
-    return "/".join(parts)
+    return str(await connection.fetchval(f"SELECT {digests}"))

@@ -165,9 +165,7 @@ async def foretold(told: Told, policy: dict[str, Any]) -> tuple[set[Any], set[An
 async def test_numbers_are_those_of_a_plain_recount(
     stage: Stage, history: list[Any], first: dict[str, Any], then: dict[str, Any]
 ) -> None:
-    undone = stage.connection.transaction()
-    await undone.start()
-    try:
+    async with stage.undone():
         told = Told(stage, await two_classes(stage))
         world = World(
             {
@@ -187,8 +185,6 @@ async def test_numbers_are_those_of_a_plain_recount(
             now = await assert_same_numbers(told, world, policy)
             assert below is None or told_before == (now - below, below - now)
             below = now
-    finally:
-        await undone.rollback()
 
 
 async def assert_same_outcome(told: Told, world: World, what: Any) -> None:

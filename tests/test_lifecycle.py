@@ -1,10 +1,8 @@
 """The life of a session: open, finalised, cancelled; and the edit window."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
-import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -71,15 +69,6 @@ async def done(person: Person, session: str, *requests: str) -> dict[str, Any]:
     return document
 
 
-@asynccontextmanager
-async def undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """Whatever is done in the block is undone at its end."""
-    transaction = connection.transaction()
-    await transaction.start()
-    yield
-    await transaction.rollback()
-
-
 def marks_of(session: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {m["rollNo"]: (m["status"], m["source"]) for m in session["statuses"]}
 
@@ -132,7 +121,7 @@ async def test_the_table_holds(
     await done(stage.asha, session, *TO_STATE[state])
     found = {}
     for name in MAY + MAY_NOT:
-        async with undone(stage.connection):
+        async with stage.undone():
             found[name] = await outcome(stage, getattr(stage, name), shared, session, request_)
     expected = TABLE[request_][STATES.index(state)]
     assert found == dict.fromkeys(MAY, expected) | dict.fromkeys(MAY_NOT, "access_denied")
