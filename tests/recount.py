@@ -323,6 +323,9 @@ def numbers(world: World, room: int, roll: str, policy: dict[str, Any]) -> dict[
     }
 
 
+TRIED = 300  # sessions ahead, more than any line asks for here
+
+
 def outlook(attended: int, counted: int, policy: dict[str, Any]) -> dict[str, Any]:
     """Where that leads, by trying: each session attended adds to both, each missed to one."""
 
@@ -332,8 +335,8 @@ def outlook(attended: int, counted: int, policy: dict[str, Any]) -> dict[str, An
     def misses(number: int) -> bool:
         return holds(attended, counted + number)
 
-    needed = next((n for n in range(100) if holds(attended + 100 * n, counted + n)), None)
-    missed = next((n for n in range(100) if not misses(n + 1)), None)
+    needed = next((n for n in range(TRIED) if holds(attended + 100 * n, counted + n)), None)
+    missed = next((n for n in range(TRIED) if not misses(n + 1)), None)
     if counted == 0 or counted < policy["minimumSessions"]:
         standing = "no_data"
     elif not holds(attended, counted):
