@@ -1,0 +1,262 @@
+"""What administrators ask of the whole institution."""
+
+from typing import Any
+
+import pytest
+
+from tests.classroom import ROLLS, Classroom, classroom_of, day, today
+from tests.conftest import Stage
+from tests.support import next_of
+from tests.test_policy import attend, put
+
+pytestmark = pytest.mark.anyio
+
+FIRST, SECOND, THIRD = ROLLS
+DEFAULTERS, MISSING = "/stats/defaulters", "/stats/missing-sessions"
+
+
+async def pages_of(stage: Stage, path: str) -> list[list[dict[str, Any]]]:
+    """Every page, following the links."""
+    pages = []
+    following: str | None = path
+    while following:
+        answer = await stage.meera.get(following)
+        assert answer.status_code == 200, answer.text
+        pages.append(answer.json())
+        following = next_of(answer)
+    return pages
+
+
+async def defaulters(stage: Stage, **query: str) -> list[tuple[str, str]]:
+    answer = await stage.meera.get(DEFAULTERS, params=query)
+    assert answer.status_code == 200, answer.text
+    return [(one["rollNo"], one["code"]) for one in answer.json()]
+
+
+async def test_defaulters_are_who_is_below_the_line_with_the_class_s_own_figures(
+    stage: Stage, room: Classroom
+) -> None:
+    await put(stage, threshold=6667, minimumSessions=3)
+    other = await classroom_of(stage.bilal, "CS200")
+    closed = await classroom_of(stage.bilal, "CS100")
+    for roll, marks in ((FIRST, "ppa"), (SECOND, "ppp"), (THIRD, "aa")):
+        await attend(room, marks, roll)
+    await attend(other, "laa", SECOND)
+    await attend(other, "aaaa", THIRD)
+    await attend(closed, "aaa", FIRST)
+    await stage.bilal.delete(closed.path)
+    assert await defaulters(stage) == [(FIRST, "CS301"), (SECOND, "CS200"), (THIRD, "CS200")]
+    (_, second, _) = (await stage.meera.get(DEFAULTERS)).json()
+    stats = (await stage.bilal.get(f"/stats/classes/{other.id}/students")).json()[1]
+    names = ("studentId", "rollNo", "name", "counted", "attended", "percentage")
+    assert second == {name: stats[name] for name in (*names, "sessionsNeeded", "canMiss")} | {
+        "classId": other.id,
+        "code": "CS200",
+        "className": "Operating Systems",
+        "section": "A",
+    }
+    await other.enrol(FIRST, SECOND)
+    assert await defaulters(stage) == [(FIRST, "CS301"), (SECOND, "CS200")]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "below"),
+    [("66.66", 0), ("66.67", 1), ("66.670", 1), ("0", 0), ("100", 1), ("1e2", 1)],
+)
+async def test_another_line_may_be_asked_for_and_is_compared_as_exactly(
+    stage: Stage, room: Classroom, threshold: str, below: int
+) -> None:
+    await put(stage, threshold=0)
+    await attend(room, "ppa")
+    assert len(await defaulters(stage, threshold=threshold)) == below
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("threshold", value) for value in ("-1", "100.01", "66.667", "", "NaN", "Infinity", "x")),
+        *(("threshold", value) for value in ("1e400", "1e-9")),
+        *(("term", value) for value in ("", "all", "x", "0" * 36)),
+        *(("limit", value) for value in ("0", "201")),
+        *(("cursor", value) for value in ("", "x", "~", f"{'0' * 36}~a", f"{'0' * 32}~\0")),
+    ],
+)
+async def test_what_cannot_be_asked_for_is_refused_by_name(
+    stage: Stage, name: str, value: str
+) -> None:
+    answer = await stage.meera.get(DEFAULTERS, params={name: value})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == f"/query/{name}"
+
+
+async def two_terms(stage: Stage) -> tuple[str, str]:
+    """The ids of a term that is over and of one that covers today."""
+    ids = []
+    for name, first, last in (("Spring", -200, -120), ("Monsoon", -20, 20)):
+        body = {"name": name, "firstDay": str(day(first)), "lastDay": str(day(last))}
+        ids.append((await stage.meera.post("/admin/terms", body)).json()["id"])
+    return ids[0], ids[1]
+
+
+async def test_figures_are_of_the_current_term_or_the_one_asked_for(stage: Stage) -> None:
+    spring, monsoon = await two_terms(stage)
+    await put(stage)
+    for code, term in (("OLD", spring), ("NEW", monsoon), ("NONE", None)):
+        room = await classroom_of(stage.asha, code, [FIRST])
+        assert (await stage.asha.patch(room.path, {"termId": term})).status_code == 200
+        await attend(room, "a")
+    unknown = "/stats/{}?term=00000000-0000-0000-0000-000000000000"
+    for path in ("overview", "defaulters"):
+        answer = await stage.meera.get(unknown.format(path))
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_term")
+    assert await defaulters(stage) == [(FIRST, "NEW"), (FIRST, "NONE")]
+    assert await defaulters(stage, term=spring.upper()) == [(FIRST, "OLD")]
+    overview = (await stage.meera.get("/stats/overview")).json()
+    assert (overview["term"], overview["classes"]) == ({"id": monsoon, "name": "Monsoon"}, 2)
+    overview = (await stage.meera.get(f"/stats/overview?term={spring}")).json()
+    assert (overview["term"]["name"], overview["classes"]) == ("Spring", 1)
+
+
+async def test_the_pages_of_defaulters_go_by_roll_number_and_class(stage: Stage) -> None:
+    await put(stage)
+    rolls = ["23/CS/É~ 9", *ROLLS, "ശ്രീ/1"]
+    for code in ("CS9", "CS10", "cs1"):
+        room = await classroom_of(stage.asha, code, rolls)
+        await room.mark(await room.open(day(-1)), dict.fromkeys(rolls, "absent"))
+    pages = await pages_of(stage, f"{DEFAULTERS}?limit=2&threshold=50")
+    assert [len(page) for page in pages] == [2] * 7 + [1]
+    assert [(one["rollNo"], one["code"]) for page in pages for one in page] == [
+        (roll, code) for roll in (*ROLLS, rolls[0], rolls[-1]) for code in ("CS10", "CS9", "cs1")
+    ]
+
+
+async def daily(room: Classroom, start: str, end: str) -> None:
+    """Let the class meet at that time every day."""
+    for weekday in range(1, 8):
+        slot = {"dayOfWeek": weekday, "startTime": start, "endTime": end}
+        assert (await room.teacher.post(f"{room.path}/schedules", slot)).status_code == 201
+
+
+async def test_missing_sessions_are_those_that_are_over_and_nobody_took(stage: Stage) -> None:
+    await two_terms(stage)
+    room = await classroom_of(stage.asha, "CS301")
+    other = await classroom_of(stage.bilal, "CS200")
+    for of in (room, other):
+        await daily(of, "09:00", "10:00")
+    await daily(room, "11:00", "12:00")
+    await attend(room, "p")  # yesterday at nine
+    opened = await room.open(day(-2), startTime="09:00")
+    await stage.meera.post("/admin/holidays", {"name": "Fair", "firstDay": str(day(-3))})
+    query = f"from={day(-4)}&to={day(-1)}"
+    pages = await pages_of(stage, f"{MISSING}?{query}&limit=2")
+    found = [one for page in pages for one in page]
+    assert [len(page) for page in pages] == [2] * 4
+    assert [(one["date"], one["start"], one["code"]) for one in found] == [
+        (str(day(-4)), "09:00", "CS200"),
+        (str(day(-4)), "09:00", "CS301"),
+        (str(day(-4)), "11:00", "CS301"),
+        (str(day(-2)), "09:00", "CS200"),
+        (str(day(-2)), "09:00", "CS301"),
+        (str(day(-2)), "11:00", "CS301"),
+        (str(day(-1)), "09:00", "CS200"),
+        (str(day(-1)), "11:00", "CS301"),
+    ]
+    assert found[4] == {
+        "date": str(day(-2)),
+        "start": "09:00",
+        "end": "10:00",
+        "classId": room.id,
+        "code": "CS301",
+        "name": "Operating Systems",
+        "section": "A",
+        "sessionId": opened,
+        "teacherId": str(stage.asha.user_id),
+        "teacherName": "Asha Demo",
+        "teacherEmail": stage.asha.email,
+    }
+    await stage.bilal.delete(other.path)
+    left = (await stage.meera.get(f"{MISSING}?{query}")).json()
+    assert {one["code"] for one in left} == {"CS301"}
+
+
+async def test_missing_sessions_are_looked_for_from_the_first_day_of_the_term_to_now(
+    stage: Stage,
+) -> None:
+    room = await classroom_of(stage.asha)
+    await daily(room, "00:00", "00:01")
+
+    async def days() -> list[str]:
+        found = (await stage.meera.get(MISSING)).json()
+        return sorted({one["date"] for one in found})
+
+    assert await days() == [str(day(-n)) for n in range(30, -1, -1)]
+    await two_terms(stage)
+    assert await days() == [str(day(-n)) for n in range(20, -1, -1)]
+    ahead = await stage.meera.get(f"{MISSING}?to={day(9)}")
+    assert max(one["date"] for one in ahead.json()) == str(today())
+    assert (await stage.meera.get(f"{MISSING}?to={day(-40)}")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "code"),
+    [
+        ({"from": "2025-10-02", "to": "2025-10-01"}, "from", "range_reversed"),
+        ({"from": str(day(1))}, "from", "range_reversed"),
+        ({"from": "2020-01-01"}, "to", "range_too_long"),
+        ({"from": "0001-01-01"}, "from", "invalid_date"),
+        ({"to": "9999-12-31"}, "to", "invalid_date"),
+        *(
+            ({"cursor": cursor}, "cursor", "invalid_cursor")
+            for cursor in (
+                *("", "x", "2025-10-01T09:00", f"9999-12-31T09:00~{'0' * 36}"),
+                *(f"2025-10-01T09:00+05:30~{'0' * 36}", f"2025-10-01T25:00~{'0' * 36}"),
+                f"2025-02-30T09:00~{'0' * 8}-0000-0000-0000-{'0' * 12}",
+            )
+        ),
+    ],
+)
+async def test_days_that_cannot_be_are_refused_by_name(
+    stage: Stage, query: dict[str, str], name: str, code: str
+) -> None:
+    answer = await stage.meera.get(MISSING, params=query)
+    assert answer.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        (f"/query/{name}", code)
+    ]
+
+
+async def test_the_overview_counts_what_the_lists_and_the_classes_say(stage: Stage) -> None:
+    _, monsoon = await two_terms(stage)
+    await put(stage, threshold=6000, minimumSessions=2, lateWeight=50)
+    room = await classroom_of(stage.asha, "CS301")
+    other = await classroom_of(stage.bilal, "CS200", [FIRST])
+    await daily(room, "00:00", "00:01")
+    await daily(other, "23:58", "23:59")
+    for roll, marks in ((FIRST, "lp"), (SECOND, "aa"), (THIRD, "p")):
+        await attend(room, marks, roll)
+    await attend(other, "ppppe")
+    finalised = await other.open("2025-10-01")
+    await stage.bilal.post(f"/attendance/sessions/{finalised}/finalise")
+    gone = await room.open("2025-10-01")
+    await room.mark(gone, dict.fromkeys(ROLLS, "absent"))
+    await stage.asha.post(f"/attendance/sessions/{gone}/cancel", {"reason": "A flood"})
+    answer = (await stage.meera.get("/stats/overview")).json()
+    missing = (await stage.meera.get(MISSING)).json()
+    assert answer.pop("sessionsMissing") == len(missing)
+    assert answer == {
+        "term": {"id": monsoon, "name": "Monsoon"},
+        "classes": 2,
+        "students": 3,
+        "sessionsTaken": 8,
+        "marks": {"present": 6, "absent": 2, "late": 1, "excused": 1},
+        "percentage": 65.0,
+        "standings": {"ok": 1, "atRisk": 1, "below": 1, "noData": 1},
+        "today": {"taken": 0, "missing": 1, "inProgress": 0, "upcoming": 1},
+    }
+
+
+async def test_an_institution_without_anything_has_an_overview(stage: Stage) -> None:
+    answer = (await stage.meera.get("/stats/overview")).json()
+    assert (answer["term"], answer["classes"], answer["percentage"]) == (None, 0, 0)
+    assert (await stage.meera.get(DEFAULTERS)).json() == []
+    assert (await stage.meera.get(MISSING)).json() == []
