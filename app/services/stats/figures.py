@@ -105,28 +105,37 @@ counts AS MATERIALIZED (
 {_remaining(source)}"""
 
 
-# Where a term has no end to speak of, nobody can say what is left of it.
+# Where a term has no end to speak of, nobody can say what is left of it. Slots and moves are
+# taken out of their tables first, since nobody knows beforehand how few days are ahead.
 def _remaining(source: Source) -> str:
     return f"""
 bounded AS MATERIALIZED (
     SELECT c.id AS class_id, greatest(t.first_day, {source.today}) AS first, t.last_day AS last
     FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < {MAX_DAYS}
 ),
+free AS MATERIALIZED (
+    SELECT coalesce(range_agg(daterange(first_day, last_day, '[]')), '{{}}') AS days
+    FROM holidays WHERE last_day >= {source.today}
+),
 ahead AS MATERIALIZED (
     SELECT b.class_id, b.first + n AS day
-    FROM bounded b CROSS JOIN generate_series(0, b.last - b.first) n
-    WHERE NOT EXISTS (
-        SELECT FROM holidays h WHERE b.first + n BETWEEN h.first_day AND h.last_day)
+    FROM bounded b CROSS JOIN free CROSS JOIN generate_series(0, b.last - b.first) n
+    WHERE NOT free.days @> b.first + n
+),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id {ANY}),
+moves AS MATERIALIZED (SELECT * FROM class_reschedules WHERE class_id {ANY}),
+closed AS MATERIALIZED (
+    SELECT s.class_id, s.session_date, s.start_time FROM {source.sessions} s
+    WHERE s.class_id {ANY} AND s.session_date >= {source.today}
+      AND (s.status <> 'open' OR {taken("s", source.marks)})
 ),
 remaining AS MATERIALIZED (
     SELECT b.class_id, count(m.day) AS occurrences
     FROM bounded b LEFT JOIN (
-        SELECT m.class_id, m.day FROM ({meetings_on("ahead")}) m
+        SELECT m.class_id, m.day FROM ({meetings_on("ahead", "slots", "moves")}) m
         WHERE m.to_date IS NULL AND NOT EXISTS (
-            SELECT FROM {source.sessions} s
-            WHERE s.class_id = m.class_id AND s.session_date = m.day
-              AND s.start_time = m.start_time
-              AND (s.status <> 'open' OR {taken("s", source.marks)}))
+            SELECT FROM closed s WHERE s.class_id = m.class_id AND s.session_date = m.day
+                                   AND s.start_time = m.start_time)
     ) m USING (class_id)
     GROUP BY b.class_id
 )"""

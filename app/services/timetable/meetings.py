@@ -1,7 +1,7 @@
 """What meets when: the rule by which weekly slots and moves become meetings on dates."""
 
 
-def meetings_on(days: str) -> str:
+def meetings_on(days: str, slots: str = "class_schedules", moves: str = "class_reschedules") -> str:
     """SQL for what is planned on `days`, a relation with `class_id` and `day`.
 
     Each row has the columns of its day, `start_time` and `end_time`. A slot of the weekday that
@@ -14,16 +14,16 @@ def meetings_on(days: str) -> str:
            away.rescheduled_end_time AS to_end,
            NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
     FROM {days} d
-    JOIN class_schedules w
+    JOIN {slots} w
         ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
-    LEFT JOIN class_reschedules away
+    LEFT JOIN {moves} away
         ON away.class_id = w.class_id AND away.original_date = d.day
        AND away.original_start_time = w.start_time
     UNION ALL
     SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
            here.original_date, here.original_start_time, here.original_end_time
     FROM {days} d
-    JOIN class_reschedules here
+    JOIN {moves} here
         ON here.class_id = d.class_id AND here.rescheduled_date = d.day"""
 
 
