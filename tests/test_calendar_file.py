@@ -131,14 +131,14 @@ async def test_a_class_that_never_meets_has_an_empty_calendar(room: Classroom) -
 ZONES = ["Europe/Paris", "America/Santiago", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 
 
-def written_for(zone: str) -> bytes:
-    """The file of one meeting, on 1 June 2026, in that zone."""
+def written_for(zone: str, day: str = "2026-06-01") -> bytes:
+    """The file of one meeting, on that day in that zone."""
     met = {
         "classId": str(uuid4()),
         "code": "C",
         "name": "N",
         "section": "A",
-        "date": "2026-06-01",
+        "date": day,
         "start": "09:00",
         "end": "10:00",
         "state": "upcoming",
@@ -168,7 +168,13 @@ def test_the_time_zone_in_the_file_is_that_of_the_institution(name: str) -> None
 def test_clocks_change_at_the_local_time_that_ends() -> None:
     """RFC 5545, section 3.6.5: the onset is told in the time before it."""
     written = written_for("Europe/Paris")
-    assert b"DTSTART:20260329T020000" in written
-    assert b"RDATE:20270328T020000" in written
+    assert b"DTSTART:20250330T020000" in written
+    assert b"RDATE:20260329T020000,20270328T020000" in written
     assert b"DTSTART:20251026T030000" in written
-    assert b"RDATE:20261025T030000" in written
+    assert b"RDATE:20261025T030000,20271031T030000" in written
+
+
+def test_the_calendar_may_end_where_all_calendars_do() -> None:
+    for year in (1, 9999):
+        written = written_for("Europe/Paris", f"{year:04}-12-30")
+        assert b"DTSTART;TZID=Europe/Paris:%04d1230T090000" % year in written

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from fastapi import Response
@@ -12,7 +13,6 @@ from app.documents import Document
 from app.schemas.calendar import Occurrence, OccurrenceState, Plan
 
 _PLAN = TypeAdapter(Plan)
-_MARGIN = timedelta(days=366)
 
 
 def answer(document: Document[Plan], zone: ZoneInfo, now: datetime) -> Response:
@@ -23,8 +23,8 @@ def answer(document: Document[Plan], zone: ZoneInfo, now: datetime) -> Response:
     calendar.add("prodid", "-//AIMS//Attendance//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", f"{plan.code} {plan.name}")
-    days = [met.date for met in meetings] or [now.date()]
-    calendar.add_component(_timezone(zone, min(days) - _MARGIN, max(days) + _MARGIN))
+    years = [met.date.year for met in meetings] or [now.year]
+    calendar.add_component(_timezone(zone, min(years), max(years)))
     for met in meetings:
         calendar.add_component(_event(met, zone, now))
     disposition = f'attachment; filename="{_file_name(plan)}.ics"'
@@ -57,12 +57,13 @@ def _uid(met: Occurrence) -> str:
     return f"{slot.date:%Y%m%d}T{slot.start:%H%M}-{met.class_id}@aims"
 
 
-def _timezone(zone: ZoneInfo, first: date, last: date) -> Timezone:
-    """The VTIMEZONE, with its changes as RFC 5545 has them: in the local time that ends.
-
-    The library gives them in the time that begins, an hour late when clocks go forward.
+@lru_cache(64)  # where clocks never change the library looks for a change until the year 9999
+def _timezone(zone: ZoneInfo, first: int, last: int) -> Timezone:
+    """The VTIMEZONE for these years, with its changes as RFC 5545 has them: in the local time
+    that ends. The library gives them in the time that begins, an hour late when clocks go forward.
     """
-    timezone = Timezone.from_tzinfo(zone, zone.key, first, last)
+    january, december = date(max(first - 1, 1), 1, 1), date(min(last + 1, 9998), 12, 31)
+    timezone = Timezone.from_tzinfo(zone, zone.key, january, december)
     for change in timezone.subcomponents:
         gained = change.TZOFFSETTO - change.TZOFFSETFROM
         if gained > timedelta():
