@@ -169,6 +169,7 @@ async def assert_all_reads(room: Classroom, session: str | None = None) -> None:
         room.path,
         f"/attendance/sessions?classId={room.id}",
         f"/stats/classes/{room.id}/students",
+        f"/stats/classes/{room.id}/sessions",
         f"{room.path}/occurrences",
         f"{room.path}/calendar.ics",
         f"{room.path}/register",

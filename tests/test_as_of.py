@@ -167,3 +167,21 @@ async def test_an_instant_that_is_none_or_still_to_come_is_refused(
         assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
             ("/query/asOf", code)
         ]
+
+
+async def test_of_two_records_that_were_merged_the_one_that_stayed_says_what_was(
+    stage: Stage, room: Classroom
+) -> None:
+    session = await room.open(day(-1))
+    await room.mark(session, {ROLLS[0]: "present", ROLLS[1]: "absent", ROLLS[2]: "late"})
+    before = await instant(stage.connection)
+    ids = [student["studentId"] for student in (await room.document())["students"]]
+    for other in ids[1:]:
+        merged = await stage.meera.post(
+            f"/admin/students/{ids[0]}/merge", {"otherId": other, "onClash": "other"}
+        )
+        assert merged.status_code == 200, merged.text
+    path = f"/stats/classes/{room.id}/students"
+    for at, status in ((None, "late"), (before, "present")):
+        (student,) = (await ask(stage, path, at))[1]
+        assert (student["total"], student[status]) == (1, 1)

@@ -179,10 +179,10 @@ def _absent_in_a_row(source: Source) -> str:
         WHERE m.status <> 'absent'
     ) THEN 0 ELSE (
         SELECT count({mark("m.status")})
-        FROM unnest(spans.newest_first[:coalesce((
+        FROM unnest(spans.newest_first[1 : (coalesce((
             SELECT d.place - 1 FROM unnest(spans.newest_first) WITH ORDINALITY d(id, place)
             WHERE {mark("m.status <> 'absent'")}
-            ORDER BY d.place LIMIT 1), spans.sessions)]) d(id)
+            ORDER BY d.place LIMIT 1), spans.sessions))]) d(id)
     ) END"""
 
 
