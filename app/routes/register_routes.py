@@ -69,7 +69,7 @@ async def get_register(
     of these sessions by the policy.
 
     In a class without a term, dates left out are those of its first and last session. XLSX and
-    PDF keep to the term, to 300 sessions and 60,000 marks; CSV may hold 1,000,000.
+    PDF keep to the term, to 300 sessions and 60,000 marks; CSV may hold 250,000.
     """
     check_range(first, last)
     now = call.now()
