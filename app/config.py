@@ -142,7 +142,19 @@ class DatabaseSettings(BaseSettings):
         return init_settings, env_settings, _NamedFiles(settings_cls), dotenv_settings
 
 
-class Settings(DatabaseSettings):
+class RuleSettings(DatabaseSettings):
+    """What a command needs to know that acts by the institution's rules."""
+
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "Asia/Kolkata"
+    edit_window_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The institution's time zone: it decides what "today" is."""
+        return ZoneInfo(self.timezone)
+
+
+class Settings(RuleSettings):
     """What the server needs to know. Names in capitals are the variables' names."""
 
     jwt_secret: CommaList
@@ -152,20 +164,13 @@ class Settings(DatabaseSettings):
     cors_origins: Annotated[
         list[str], NoDecode, BeforeValidator(_json_list), AfterValidator(_whole_origins)
     ] = []
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = "Asia/Kolkata"
     docs: bool = True
     google_jwks_url: str = GOOGLE_JWKS_URL
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
-    edit_window_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
     metrics: bool = False
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """The institution's time zone: it decides what "today" is."""
-        return ZoneInfo(self.timezone)
 
 
 class _NamedFiles(PydanticBaseSettingsSource):
@@ -196,6 +201,11 @@ def load_settings(**given: Any) -> Settings:
     if refused:
         raise ConfigError("\n".join(refused))
     return settings
+
+
+def load_rules() -> RuleSettings:
+    """The settings of a command that acts by the institution's rules."""
+    return _read(RuleSettings, {})
 
 
 def load_database_url() -> str:

@@ -13,6 +13,7 @@ POOL_SIZE = 4  # per process; larger was measured slower (docs/decisions/0001-sq
 ACQUIRE_SECONDS = 2
 CONNECT_SECONDS = 3
 COMMAND_SECONDS = 4.5  # a little over the server's own limit, which gives the better error
+PATIENT_SECONDS = 60  # for a statement of a transaction that does the work of many requests
 
 _SERVER_SETTINGS = {
     "application_name": "aims",
@@ -52,6 +53,9 @@ _PASSING_FAULTS = (
     asyncpg.UndefinedTableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
+
+
+_BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
 
 
 class _Connection(asyncpg.Connection):
@@ -105,10 +109,13 @@ class Database:
                 raise _zone_unknown() from None
 
     @asynccontextmanager
-    async def transaction(self, *, keep: bool = True) -> AsyncIterator["Transaction"]:
+    async def transaction(
+        self, *, keep: bool = True, patient: bool = False
+    ) -> AsyncIterator["Transaction"]:
         """One transaction, committed when the block ends and undone when it raises.
 
-        With `keep=False` it is undone in any case: a rehearsal.
+        With `keep=False` it is undone in any case: a rehearsal. `patient` gives each statement
+        a minute, for what is more than one request's work.
         """
         with _faults_named():
             connection = await self._acquire()
@@ -116,7 +123,9 @@ class Database:
                 transaction = connection.transaction()
                 await transaction.start()
                 try:
-                    yield Transaction(connection)
+                    if patient:
+                        await connection.fetchrow(_BE_PATIENT)
+                    yield Transaction(connection, PATIENT_SECONDS if patient else None)
                 except TimeoutError:
                     raise
                 except BaseException:
@@ -151,8 +160,9 @@ class _OneConnection:
 class Transaction:
     """Runs SQL inside a transaction that `Database.transaction` holds open."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, seconds: float | None = None) -> None:
         self._connection = connection
+        self._limit = {"timeout": seconds} if seconds else {}
 
     async def row(self, sql: str, *arguments: Any) -> asyncpg.Record:
         """The one row of a statement that always has one."""
@@ -162,7 +172,7 @@ class Transaction:
 
     async def find_row(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
         """The first row, if the statement has any."""
-        row: asyncpg.Record | None = await self._connection.fetchrow(sql, *arguments)
+        row: asyncpg.Record | None = await self._connection.fetchrow(sql, *arguments, **self._limit)
         return row
 
 

@@ -34,6 +34,7 @@ from app.routes import (
     calendar_routes,
     class_routes,
     health_routes,
+    import_routes,
     institution_routes,
     leave_routes,
     lifecycle_routes,
@@ -66,6 +67,7 @@ ROUTERS = tuple(
         institution_routes,
         calendar_routes,
         admin_routes,
+        import_routes,
         policy_routes,
         health_routes,
     )

@@ -15,11 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, problems
 from app.errors import AppError, Malformed, TooLarge, Unavailable
+from app.files.limits import MAX_BYTES
 from app.logs import Exchange
 from app.metrics import Metrics
 
 REQUEST_SECONDS = 15
 MAX_BODY_BYTES = 2 * 1024 * 1024
+# A file with many rows is more than a request; its database work has limits of its own.
+FILE_SECONDS = 120
+_FILES = re.compile("/admin/import|/classes/[^/]+/students/import")
 
 # Anybody may invent methods; their names must not become lines and counters of ours.
 _METHODS = frozenset(HTTPMethod)
@@ -44,6 +48,8 @@ class EveryRequest:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = perf_counter(), 0
+        is_file = bool(_FILES.fullmatch(scope["path"]))
+        most = MAX_BYTES if is_file else MAX_BODY_BYTES
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -53,9 +59,9 @@ class EveryRequest:
             await send(message)
 
         try:
-            _refuse_declared_size(scope)
-            async with asyncio.timeout(REQUEST_SECONDS):
-                await self._app(scope, _bounded(receive), send_with_id)
+            _refuse_declared_size(scope, most)
+            async with asyncio.timeout(FILE_SECONDS if is_file else REQUEST_SECONDS):
+                await self._app(scope, _bounded(receive, most), send_with_id)
         except AppError as error:
             await problems.problem(scope, error)(scope, receive, send_with_id)
         except TimeoutError:
@@ -94,10 +100,10 @@ def _request_id(scope: Scope) -> str:
     return str(uuid4())
 
 
-def _refuse_declared_size(scope: Scope) -> None:
+def _refuse_declared_size(scope: Scope, most: int) -> None:
     for name, value in scope["headers"]:
-        if name == b"content-length" and _size(value) > MAX_BODY_BYTES:
-            raise _too_large()
+        if name == b"content-length" and _size(value) > most:
+            raise _too_large(most)
 
 
 def _size(content_length: bytes) -> int:
@@ -107,23 +113,23 @@ def _size(content_length: bytes) -> int:
         raise Malformed("Content-Length must be a number of bytes.") from None
 
 
-def _bounded(receive: Receive) -> Receive:
-    """`receive`, refusing a body that turns out larger than it may be."""
+def _bounded(receive: Receive, most: int) -> Receive:
+    """`receive`, refusing a body that turns out larger than `most` bytes."""
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise _too_large()
+        if received > most:
+            raise _too_large(most)
         return message
 
     return bounded
 
 
-def _too_large() -> TooLarge:
-    return TooLarge("The request is larger than 2 MiB.")
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The request is larger than {most // 1024**2} MiB.")
 
 
 def _too_slow() -> Unavailable:

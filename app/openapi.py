@@ -87,7 +87,7 @@ _REFUSALS: tuple[tuple[str, AppError], ...] = (
         "The session has changed since the version in `If-Match`",
         Stale("Somebody else has changed this attendance since. Reload it and try again."),
     ),
-    ("Larger than 2 MiB", TooLarge("The request is larger than 2 MiB.")),
+    ("Larger than 2 MiB, or a file than 10 MiB", TooLarge("The request is larger than 2 MiB.")),
     (
         "Not the media type this takes",
         UnsupportedMedia("Send JSON, with Content-Type: application/json."),

@@ -57,10 +57,10 @@ class OneConnection:
     def transaction(self) -> Any:
         return self._connection.transaction()
 
-    async def fetchrow(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
+    async def fetchrow(self, sql: str, *arguments: Any, **limit: float) -> asyncpg.Record | None:
         self.statements.append(sql)
         async with self._connection.transaction():
-            return await self._connection.fetchrow(sql, *arguments)
+            return await self._connection.fetchrow(sql, *arguments, **limit)
 
 
 def one_connection_database(connection: asyncpg.Connection) -> tuple[Database, OneConnection]:

@@ -108,11 +108,9 @@ async def test_a_csv_lets_all_of_its_addresses_in(stage: Stage) -> None:
 async def test_a_csv_with_bad_lines_names_them_all_and_changes_nothing(stage: Stage) -> None:
     answer = await upload(stage, f"email,role\n{NEW},teacher\nnobody,dean\n")
     assert answer.status_code == 422
-    assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [
-        "/lines/3/email",
-        "/lines/3/role",
-    ]
-    assert answer.json()["detail"].startswith("Line 3: ")
+    assert [flaw["pointer"] for flaw in answer.json()["errors"]] == ["/rows/3/A", "/rows/3/B"]
+    assert answer.json()["detail"].startswith("Nothing was imported. Row 3, column A: ")
+    assert answer.json()["code"] == "invalid_csv"
     assert NEW not in await listed(stage)
 
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "services": {"schemas", "errors", "db", "documents", "config"},
     "auth": {"services", "schemas", "errors", "config", "db"},
     "problems": {"errors", "logs"},
-    "middleware": {"problems", "errors", "logs", "metrics"},
+    "middleware": {"problems", "errors", "logs", "metrics", "files"},
     "openapi": {"problems", "errors"},
     "routes": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),

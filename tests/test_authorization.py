@@ -103,6 +103,7 @@ TABLE = {
     "restoreClass": _of_owners("POST", "/restore", 200),
     "listTeachers": _of_class("GET", "/teachers", 200),
     "putTeachers": _of_owners("PUT", "/teachers", 200, {"teachers": []}),
+    "importRoster": _of_class("POST", "/students/import", 200),
     "putRoster": _of_class("PUT", "/students?confirm=true", 200, {"students": []}),
     "listSlots": _of_class("GET", "/schedules", 200),
     "addSlot": _of_class("POST", "/schedules", 201, SLOT),
@@ -154,6 +155,7 @@ TABLE = {
     "listAllowedEmails": _of_admins("GET", "/allowed-emails", 200),
     "addAllowedEmail": _of_admins("POST", "/allowed-emails", 201, {"email": "new@x.example"}),
     "uploadAllowedEmails": _of_admins("POST", "/uploads/allowed-emails", 200),
+    "importFile": _of_admins("POST", "/import?kind=faculty", 200),
     "changeAllowedEmail": _of_admins("PATCH", "/allowed-emails/{entry}", 200, {"name": "A"}),
     "removeAllowedEmail": _of_admins("DELETE", "/allowed-emails/{entry}", 204),
     "listUsers": _of_admins("GET", "/users", 200),
@@ -193,8 +195,9 @@ class Scene:
 
     async def ask(self, person: Person, case: Case, **more: Any) -> int:
         body = {"json": self.fill(case.body)} if case.body is not None else {}
-        if case.path.startswith("/admin/uploads"):
-            body = {"content": "email\nnew@x.example", "headers": {"Content-Type": "text/csv"}}
+        if "/import" in case.path or "/uploads" in case.path:
+            text = "roll no,email\n1,new@x.example"
+            body = {"content": text, "headers": {"Content-Type": "text/csv"}}
         response = await person.request(case.method, self.fill(case.path), **body, **more)
         return response.status_code
 

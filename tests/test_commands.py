@@ -87,20 +87,27 @@ def test_a_file_with_a_bad_row_changes_nothing(installed: Checkout, tmp_path: Pa
     file = tmp_path / "faculty.csv"
     file.write_text(f"email,name,role\n{ASHA},Asha Demo,teacher\nnobody,No Body,teacher\n")
     said = installed.refuse(f"aims allow --file {file}")
-    assert said == f"aims: {file}: Line 3: This is not an e-mail address.\n"
+    sentence = "Nothing was imported. Row 3, column A: This must be an e-mail address."
+    assert said == f"aims: {file}: {sentence}\n"
     assert allowed(installed) == []
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (f"email,role\n{ASHA},dean\n".encode(), ": Line 2: The role has to be teacher or admin."),
-        (b"email,role\n,teacher\n", ": Line 2: This is not an e-mail address."),
+        (
+            f"email,role\n{ASHA},dean\n".encode(),
+            ": Nothing was imported. Row 2, column B: The role has to be teacher or admin.",
+        ),
+        (b"email,role\n,teacher\n", ": Nothing was imported. Row 2, column A: This is required."),
         (
             b"address,name\nasha,Asha\n",
-            ": The first line has to name the columns: email,name,role.",
+            ": No row names the columns. There has to be `Email`.",
         ),
-        (f"email,name\n{ASHA},Äsha\n".encode("latin-1"), ": This is not a CSV in UTF-8."),
+        (
+            f"email,name\n{ASHA},Äsha\n".encode("latin-1"),
+            ": This is neither a workbook (.xlsx) nor text in UTF-8.",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(

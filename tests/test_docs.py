@@ -13,8 +13,9 @@ from app import errors, problems
 from app.cli import commands
 from app.config import Settings
 from app.errors import AppError, Invalid
+from app.files import cells
 from app.metrics import Metrics
-from app.services.admin.faculty_csv import read_entries
+from app.services.imports import report
 from tests.processes import ROOT
 from tests.test_config import FOR_COMPOSE
 
@@ -32,7 +33,7 @@ OTHERS = {
 # What only commands are refused with, who show the sentence and no code.
 IN_COMMANDS = {
     *((422, "invalid_name"), (422, "invalid_email"), (422, "account_not_allowed")),
-    (409, "conflict"),
+    *((409, "conflict"), (409, "no_single_admin")),
 }
 # Refusals of the framework: their codes are looked up, with one for all statuses we don't name.
 BY_FRAMEWORK = {*problems._CODES.items(), ("other", "refused")}
@@ -118,9 +119,14 @@ def worded() -> set[str]:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
                 names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-                if names & {"_REFUSALS", "_SENTENCES"}:
+                if names & {"_REFUSALS", "SENTENCES"}:
                     found |= {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
     return found
+
+
+def of_rows() -> set[str]:
+    """Codes of rows of a file."""
+    return set(cells._OF_ROWS) | set(report._OF_ROWS)
 
 
 def refusals() -> set[tuple[object, str]]:
@@ -144,12 +150,8 @@ def places() -> set[str]:
     for name, call in calls():
         if name in ("PydanticCustomError", "refused_query", "_refused"):
             found |= constants(call.args[1 if name == "refused_query" else 0])
-    try:
-        read_entries(b"email,role,name\nx,y,\x01\n")
-    except Invalid as refused:
-        found |= {flaw.code for flaw in refused.flaws}
     found = {problems._FLAW_CODES.get(code, code) for code in found}
-    found |= worded() | {*problems._FLAW_CODES.values()}
+    found |= worded() | of_rows() | {*problems._FLAW_CODES.values()}
     return found | problems._FLAW_SENTENCES.keys()
 
 

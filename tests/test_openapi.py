@@ -150,6 +150,8 @@ class Late:
 
 
 LATE = Late()
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+schemathesis.serializer.alias(WORKBOOK, "application/octet-stream")
 SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(DOCUMENT)))
 SCHEMA.app = LATE
 # Each request carries the token, so one drawn without it would not be what it claims to be.

@@ -9,8 +9,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from pydantic import TypeAdapter
 
+from app.files.batches import read_batch
 from app.problems import Problem
-from app.services.admin.faculty_csv import read_entries
+from app.schemas.imports import Kind
 from scripts.write_openapi import FILE, text
 from tests.support import MODELS, ROUTES
 from tests.test_authorization import MARKS, TABLE, Scene, scene
@@ -62,10 +63,19 @@ def test_every_example_of_a_request_is_one(name: str) -> None:
     BODIES[name].validate_json(json.dumps(SENT[name]))
 
 
-def test_the_example_of_a_csv_is_one() -> None:
-    content = NAMES["uploadAllowedEmails"]["requestBody"]["content"]
-    (entry,) = read_entries(content["text/csv"]["example"].encode())
-    assert entry.name == "Devika Demo"
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("uploadAllowedEmails", Kind.FACULTY),
+        ("importRoster", Kind.STUDENTS),
+        ("importFile", Kind.STUDENTS),
+    ],
+)
+def test_the_example_of_a_csv_is_one(name: str, kind: Kind) -> None:
+    example = NAMES[name]["requestBody"]["content"]["text/csv"]["example"]
+    batch = read_batch(kind, example.encode(), in_class=name == "importRoster")
+    assert batch.faculty or batch.students
+    assert (batch.refusals, batch.ignored) == ([], [])
 
 
 @pytest.mark.parametrize(("name", "status", "example"), ANSWERED)

@@ -20,6 +20,7 @@ from app.services import (
     teacher_service,
 )
 from app.services.admin import allow_list_service
+from app.services.imports import attendance_import, session_names
 from app.services.marking import history_service, leave_marks, marking_service, session_lock
 from app.services.stats import class_stats, student_stats
 from app.services.timetable import occurrence_service, reschedule_service, slot_service
@@ -40,6 +41,7 @@ WRITES = {
     "deleteClass": 3,
     "restoreClass": 3,
     "putRoster": 4,
+    "importRoster": 7,
     "putTeachers": 5,
     "addSlot": 3,
     "changeSlot": 4,
@@ -62,6 +64,7 @@ WRITES = {
     "withdrawLeave": 8,
     "addAllowedEmail": 5,
     "uploadAllowedEmails": 6,
+    "importFile": 7,
     "changeAllowedEmail": 5,
     "removeAllowedEmail": 5,
     "changeUser": 5,
@@ -252,6 +255,11 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
         *(leave_marks._APPLY_TO_SESSION, ACTOR, "request"),
         *(CLASS, SESSION, "2025-10-03"),
     ),
+    "import_marks": (
+        *(attendance_import._MARK, ACTOR, "request", None, None, [CLASS], [SESSION]),
+        *(ROLL_KEYS, [1] * 60, [*range(1, 61)], ["late"] * 60, [None] * 60),
+    ),
+    "find_sessions": (session_names._LOCK, [CLASS], ["2025-10-03"], ["09:00"]),
     "history": (history_service._HISTORY, ACTOR, SESSION, None, None, None, 200),
     "stats": (class_stats._STUDENTS, ACTOR, CLASS, False),
     "stats_then": (class_stats._STUDENTS_THEN, ACTOR, CLASS, False, NOW),
@@ -275,6 +283,7 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "make_users": (allow_list_service._MAKE_USERS, ["a@x.example", "b@x.example"]),
 }
 OF_MARKS = [
+    "import_marks",
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
     *("leave_in_a_session", "trend", "stats_then", "trend_then", "student_stats_then"),
     *("leave_in_a_session", "register", "part_of_register"),

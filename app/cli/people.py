@@ -12,10 +12,12 @@ from app.auth.jwt import Tokens
 from app.config import load_database_url, load_settings
 from app.db import Database, open_database
 from app.errors import AppError
+from app.files.batches import read_batch
 from app.schemas.auth import Role
+from app.schemas.imports import Kind
 from app.services.admin import allow_list_service
 from app.services.admin.allow_list_service import Entry
-from app.services.admin.faculty_csv import read_entries
+from app.services.imports.faculty_import import entries_of
 
 T = TypeVar("T")
 
@@ -24,9 +26,11 @@ def allow(
     email: Annotated[str | None, typer.Argument(help="The address of a Google account")] = None,
     role: Annotated[Role, typer.Option(help="What they may do")] = Role.TEACHER,
     name: Annotated[str | None, typer.Option(help="Shown instead of Google's name")] = None,
-    file: Annotated[Path | None, typer.Option(help="A CSV with email,name,role instead")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A CSV or .xlsx with email, name, role instead")
+    ] = None,
 ) -> None:
-    """Put an address on the allow-list, or every address of a CSV."""
+    """Put an address on the allow-list, or every address of a file."""
     if (email is None) == (file is None):
         sys.exit("aims: give either an address or --file, for example: aims allow asha@x.edu")
     entries = read_file(file) if file else [Entry(email or "", role, name)]
@@ -65,9 +69,9 @@ def on_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def read_file(file: Path) -> list[Entry]:
-    """The rows of a CSV with the columns email, name and role (left out: teacher)."""
+    """The people of a CSV or .xlsx with the columns email, name and role (left out: teacher)."""
     try:
-        return read_entries(file.read_bytes())
+        return entries_of(read_batch(Kind.FACULTY, file.read_bytes()))
     except OSError as error:
         sys.exit(f"aims: {file} cannot be read: {error.strerror}.")
     except AppError as error:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.errors import UnsupportedMedia
+from app.errors import Invalid, UnsupportedMedia
 from app.routes.answers import (
     MAX_PAGE,
     PAGED,
@@ -21,6 +21,7 @@ from app.routes.answers import (
     instant_cursor,
     problems_of,
 )
+from app.routes.import_routes import read_beside
 from app.schemas.admin import (
     AllowedEmail,
     AllowedEmailChange,
@@ -34,6 +35,7 @@ from app.schemas.admin import (
     User,
     UserChange,
 )
+from app.schemas.imports import Kind
 from app.services.admin import (
     allow_list_service,
     audit_service,
@@ -41,7 +43,7 @@ from app.services.admin import (
     student_service,
     user_service,
 )
-from app.services.admin.faculty_csv import read_entries
+from app.services.imports.faculty_import import entries_of
 
 router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
 
@@ -115,7 +117,10 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/csv":
         raise UnsupportedMedia("Send the file with Content-Type: text/csv.")
-    entries = read_entries(await request.body())
+    try:
+        entries = entries_of(await read_beside(Kind.FACULTY, await request.body()))
+    except Invalid as refused:
+        raise Invalid(refused.detail, code="invalid_csv", flaws=refused.flaws) from None
     done = await allow_list_service.allow(call.db, entries, call.actor, dry_run=dry_run)
     return Upload(added=done.added, changed=done.changed, unchanged=done.unchanged)
 

@@ -8,6 +8,7 @@ they may. Its `verdict` column says why; `check` turns it into the refusal.
 This is the one place that says who may do what with a class.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -144,6 +145,38 @@ def check(row: asyncpg.Record, what: str = "class") -> None:
             )
         case other:
             raise AssertionError(f"unknown verdict {other}")
+
+
+def _of_many(lock: str) -> str:
+    return f"""
+    WITH {ACTOR},
+    {COVERING},
+    held AS MATERIALIZED (
+        SELECT c.id FROM classes c CROSS JOIN actor
+        WHERE c.id = ANY($2::uuid[]) AND {MAY} AND c.archived_at IS NULL
+        ORDER BY c.id
+        FOR {lock} OF c
+    )
+    SELECT {SIGNED_OUT}, (SELECT array_agg(id) FROM held) AS held"""
+
+
+_HOLD_TO_WRITE = (_of_many("SHARE"), f"{WRITE_CLASS} SELECT {VERDICT}")
+_HOLD_TO_CHANGE = (_of_many("NO KEY UPDATE"), f"{CHANGE_CLASS} SELECT {VERDICT}")
+
+
+async def hold_classes(
+    tx: Transaction, actor: Actor, class_ids: Iterable[UUID], *, to_change: bool
+) -> None:
+    """Lock the classes, in one order for everybody: to write in them, or to change them.
+
+    Raises the refusal of one in which the actor may not do that.
+    """
+    many, one = _HOLD_TO_CHANGE if to_change else _HOLD_TO_WRITE
+    wanted = sorted(set(class_ids))
+    row = await tx.row(many, actor.user_id, wanted)
+    check(row)
+    for class_id in set(wanted) - set(row["held"] or ()):
+        check(await tx.row(one, actor.user_id, class_id))
 
 
 async def require_admin(tx: Transaction, actor: Actor) -> None:

@@ -7,6 +7,7 @@ An enrolment has periods of days. At most the last of them is not over yet, and 
 a one is on the roster: also before its first day, since a teacher sees whom they have entered.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,14 @@ import asyncpg
 from app.db import Database, Transaction
 from app.documents import Document
 from app.errors import Conflict, Flaw, Invalid
-from app.schemas.roster import STUDENT_FIELDS, Roster, RosterOutcome, json_name
+from app.schemas.roster import (
+    STUDENT_FIELDS,
+    Roster,
+    RosterEntry,
+    RosterOutcome,
+    Withdrawal,
+    json_name,
+)
 from app.schemas.words import is_blank, roll_key
 from app.services import access
 from app.services.access import Actor, check
@@ -171,6 +179,7 @@ filled AS (
     SET {_each_field("{0} = CASE WHEN " + _APPLIED + " THEN i.{0} ELSE s.{0} END", ", ")}
     FROM s JOIN i USING (roll_key)
     WHERE t.id = s.id AND ({_each_field(_APPLIED, " OR ")})
+    RETURNING t.roll_key
 ),
 {_JUDGED},
 planned AS MATERIALIZED (
@@ -218,6 +227,7 @@ rolls AS (
 )
 SELECT
     (SELECT array_agg(student_id) FROM acts WHERE action = 'student_enrolled') AS newcomers,
+    (SELECT array_agg(roll_key) FROM filled) AS filled,
     (SELECT array_agg(refusal ORDER BY leaves, place) FROM judged WHERE refusal IS NOT NULL)
         AS refusals,
     (SELECT array_agg(format('/%s/%s', CASE WHEN leaves THEN 'withdrawals' ELSE 'students' END,
@@ -263,29 +273,65 @@ async def put_roster(
     Emptying a roster of more than one needs `confirm`.
     """
     async with db.transaction(keep=not dry_run) as tx:
-        lock = await tx.row(_LOCK, actor.user_id, class_id)
-        check(lock)
+        actor_role = await lock_roster(tx, actor, class_id)
         if not (merge or confirm or roster.students):
             await _refuse_emptying(tx, class_id)
-        columns = _columns(roster)
-        await tx.find_row(_CREATE_AND_LOCK_STUDENTS, *columns)
-        change = await tx.row(
-            _APPLY,
-            actor.user_id,
-            class_id,
-            actor.request_id,
-            not merge,
-            [roll_key(leaver.roll_no) for leaver in roster.withdrawals],
-            [leaver.last_day for leaver in roster.withdrawals],
-            *columns,
+        await create_and_lock(tx, roster.students)
+        change = await apply(
+            tx, actor, class_id, roster.students, roster.withdrawals, replace=not merge
         )
         _check_dates(change)
-        if dry_run and lock["actor_role"] != "admin":
-            await tx.find_row(_FORGET, change["newcomers"], *columns)
+        if dry_run and actor_role != "admin":
+            await tx.find_row(_FORGET, change["newcomers"], *_columns(roster.students))
         students = (await tx.row(_ROSTER, class_id))["students"]
     return Document(
         f'{{"students":{students},"added":{change["added"]},"removed":{change["removed"]},'
         f'"changed":{change["changed"]},"conflicts":{change["conflicts"]}}}'
+    )
+
+
+async def lock_roster(tx: Transaction, actor: Actor, class_id: UUID) -> str:
+    """Hold the class for changing its roster, if the actor may; gives the actor's role."""
+    lock = await tx.row(_LOCK, actor.user_id, class_id)
+    check(lock)
+    role: str = lock["actor_role"]
+    return role
+
+
+async def require_roster(db: Database, actor: Actor, class_id: UUID) -> None:
+    """Raise what keeps the actor from changing the roster, before that costs anything."""
+    check(await db.row(_LOCK, actor.user_id, class_id))
+
+
+async def create_and_lock(tx: Transaction, entries: Sequence[RosterEntry]) -> None:
+    """Create the unknown students of these and lock the known ones: classes are locked before."""
+    await tx.find_row(_CREATE_AND_LOCK_STUDENTS, *_columns(entries))
+
+
+async def apply(
+    tx: Transaction,
+    actor: Actor,
+    class_id: UUID,
+    entries: Sequence[RosterEntry],
+    leavers: Sequence[Withdrawal] = (),
+    *,
+    replace: bool = False,
+) -> asyncpg.Record:
+    """Enrol these students, who are locked, withdraw the leavers and, to `replace`, all others.
+
+    `added`, `changed`, `removed` and `conflicts` of the record are JSON, as `RosterOutcome` has
+    them; `filled` are the keys of those of whose record something changed. A day that cannot be
+    leaves that enrolment as it is: `refused` and `refusals` name it, and the caller decides.
+    """
+    return await tx.row(
+        _APPLY,
+        actor.user_id,
+        class_id,
+        actor.request_id,
+        replace,
+        [roll_key(leaver.roll_no) for leaver in leavers],
+        [leaver.last_day for leaver in leavers],
+        *_columns(entries),
     )
 
 
@@ -298,18 +344,18 @@ async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:
         )
 
 
-def _columns(roster: Roster) -> list[list[Any]]:
+def _columns(entries: Sequence[RosterEntry]) -> list[list[Any]]:
     columns: list[list[Any]] = [
-        [roll_key(entry.roll_no) for entry in roster.students],
-        [entry.roll_no for entry in roster.students],
+        [roll_key(entry.roll_no) for entry in entries],
+        [entry.roll_no for entry in entries],
     ]
     for field in STUDENT_FIELDS:
-        given = [getattr(entry, field) for entry in roster.students]
+        given = [getattr(entry, field) for entry in entries]
         columns.append([None if is_blank(value) else value for value in given])
-    return [*columns, [entry.from_ for entry in roster.students]]
+    return [*columns, [entry.from_ for entry in entries]]
 
 
-_SENTENCES = {
+SENTENCES = {
     "not_enrolled": "Not enrolled in this class.",
     "too_far_ahead": f"This day is more than {_AHEAD} days ahead.",
     "last_day_before_first": "This day is before the first day of the enrolment.",
@@ -325,7 +371,7 @@ def _check_dates(change: asyncpg.Record) -> None:
     for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
         day = "lastDay" if place.startswith("/withdrawals") else "from"
         field = "rollNo" if code == "not_enrolled" else day
-        flaws.append(Flaw(f"{place}/{field}", code, _SENTENCES[code]))
+        flaws.append(Flaw(f"{place}/{field}", code, SENTENCES[code]))
     if flaws:
         raise Invalid(
             f"Nothing was changed. {flaws[0].detail}", code=flaws[0].code, flaws=tuple(flaws)

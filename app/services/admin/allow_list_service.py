@@ -61,11 +61,18 @@ async def keeping_an_admin(
     async with db.transaction(keep=keep) as tx:
         if actor is not None:
             await require_admin(tx, actor)
-        await tx.find_row(_LOCK)
-        before = (await tx.row(_ADMINS))["admins"]
-        yield tx
-        if before and not (await tx.row(_ADMINS))["admins"]:
-            raise Conflict("The last administrator has to stay.", code="last_admin")
+        async with last_admin_stays(tx):
+            yield tx
+
+
+@asynccontextmanager
+async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
+    """Hold the list while the block changes it; a conflict if no administrator is left then."""
+    await tx.find_row(_LOCK)
+    before = (await tx.row(_ADMINS))["admins"]
+    yield
+    if before and not (await tx.row(_ADMINS))["admins"]:
+        raise Conflict("The last administrator has to stay.", code="last_admin")
 
 
 # A name left out keeps the one that is there.
@@ -77,7 +84,7 @@ WITH written AS (
     ON CONFLICT (lower(btrim(email))) DO UPDATE
     SET role = excluded.role, name = coalesce(excluded.name, a.name), updated_at = now()
     WHERE (a.role, a.name) IS DISTINCT FROM (excluded.role, coalesce(excluded.name, a.name))
-    RETURNING a.id, a.role, a.xmax = 0 AS added
+    RETURNING a.id, a.role, lower(btrim(a.email)) AS key, a.xmax = 0 AS added
 ),
 recorded AS (
     {RECORD}
@@ -85,7 +92,8 @@ recorded AS (
            'allowed_email', id, jsonb_build_object('role', role)
     FROM written
 )
-SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS changed
+SELECT coalesce(array_agg(key) FILTER (WHERE added), '{{}}') AS added,
+       coalesce(array_agg(key) FILTER (WHERE NOT added), '{{}}') AS changed
 FROM written
 """
 
@@ -99,14 +107,25 @@ async def allow(
     """
     listed = {entry.email.lower(): entry for entry in map(_checked, entries)}
     async with keeping_an_admin(db, actor, keep=not dry_run) as tx:
-        done = await tx.row(
-            _ALLOW,
-            *author(actor),
-            [entry.email for entry in listed.values()],
-            [entry.role for entry in listed.values()],
-            [entry.name for entry in listed.values()],
-        )
-    return Outcome(done["added"], done["changed"], len(listed) - done["added"] - done["changed"])
+        added, changed = await put(tx, actor, list(listed.values()))
+    return Outcome(len(added), len(changed), len(listed) - len(added) - len(changed))
+
+
+async def put(
+    tx: Transaction, actor: Actor | None, entries: list[Entry]
+) -> tuple[list[str], list[str]]:
+    """Put these, an address each, on the list; gives those added and those changed, in lower case.
+
+    Within `last_admin_stays`.
+    """
+    done = await tx.row(
+        _ALLOW,
+        *author(actor),
+        [entry.email for entry in entries],
+        [entry.role for entry in entries],
+        [entry.name for entry in entries],
+    )
+    return done["added"], done["changed"]
 
 
 def _checked(entry: Entry) -> Entry:
@@ -175,6 +194,28 @@ async def user_of(db: Database, email: str) -> UUID:
         raise Invalid("This address is not on the allow-list.", code="account_not_allowed")
     user_id: UUID = row["id"]
     return user_id
+
+
+_ADMIN_ADDRESSES = """
+SELECT coalesce(array_agg(btrim(a.email) ORDER BY a.created_at), '{}') AS emails
+FROM allowed_emails a
+LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(a.email))
+WHERE a.role = 'admin' AND u.disabled_at IS NULL
+"""
+
+
+async def only_admin(db: Database) -> str:
+    """The address of the one administrator there is; a conflict if there are several or none."""
+    emails = (await db.row(_ADMIN_ADDRESSES))["emails"]
+    if len(emails) != 1:
+        raise Conflict(
+            "There are several administrators: say which of them does this."
+            if emails
+            else "There is no administrator yet to do this.",
+            code="no_single_admin",
+        )
+    email: str = emails[0]
+    return email
 
 
 _COLUMNS = f"""

@@ -1,0 +1,166 @@
+"""`aims import`: rosters, classes, timetables, people and past attendance from files."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.config import RuleSettings, load_rules
+from app.db import Database, open_database
+from app.errors import AppError, Conflict, Invalid
+from app.files.batches import read_batch
+from app.files.limits import MAX_BYTES
+from app.schemas.imports import Batch, ImportedRow, ImportOutcome, Kind, RowOutcome
+from app.services.access import Actor
+from app.services.admin.allow_list_service import only_admin, user_of
+from app.services.imports.attendance_import import Terms
+from app.services.imports.importing import import_batch
+
+commands = typer.Typer(
+    help="Import a CSV or an .xlsx into the database of DATABASE_URL: all of it, or nothing.",
+    no_args_is_help=True,
+)
+
+_HELP = {
+    Kind.STUDENTS: "Enrol students: roll number, name, class code, section ...",
+    Kind.CLASSES: "Make classes: code, name, section, the teacher's address ...",
+    Kind.SCHEDULES: "Make timetables: class code, section, day, start, end.",
+    Kind.FACULTY: "Let people sign in: email, name, role.",
+    Kind.ATTENDANCE: "Past attendance: a register, or a line a mark.",
+}
+_MAX_FLAWS = 20
+
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="The administrator who does this; needed if there are several"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, row by row")]
+InClass = Annotated[UUID | None, typer.Option("--class", help="The id of the class it is for")]
+Reason = Annotated[str | None, typer.Option(help="Why marks outside the edit window change")]
+
+
+def _command(kind: Kind) -> Callable[..., None]:
+    def run(
+        file: Annotated[Path, typer.Argument(help="A CSV or an .xlsx")],
+        as_: As = None,
+        dry_run: DryRun = False,
+        class_id: InClass = None,
+        reason: Reason = None,
+    ) -> None:
+        rules = load_rules()
+        batch = _read(kind, file, in_class=class_id is not None)
+        terms = Terms(datetime.now(rules.zone).date(), rules.edit_window_days, reason)
+
+        async def work(db: Database, actor: Actor) -> ImportOutcome:
+            with progress(batch) as step:
+                return await import_batch(
+                    *(db, actor, batch, terms), within=class_id, dry_run=dry_run, step=step
+                )
+
+        tell(as_admin(rules, as_, work))
+
+    return run
+
+
+for _kind in Kind:
+    commands.command(_kind.value, help=_HELP[_kind])(_command(_kind))
+
+
+def _read(kind: Kind, file: Path, *, in_class: bool) -> Batch:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        sys.exit(f"aims: {file} cannot be read: {error.strerror}.")
+    if len(content) > MAX_BYTES:
+        sys.exit(f"aims: {file} is larger than {MAX_BYTES // 1024**2} MiB. Divide it into several.")
+    try:
+        return read_batch(kind, content, in_class=in_class)
+    except AppError as error:
+        sys.exit(f"aims: {file}: {error.detail}")
+
+
+def as_admin(
+    rules: RuleSettings,
+    email: str | None,
+    work: Callable[[Database, Actor], Awaitable[ImportOutcome]],
+) -> ImportOutcome:
+    """Do the work as that administrator, or as the only one there is.
+
+    What is refused is printed row by row, and ends the command.
+    """
+
+    async def run() -> ImportOutcome:
+        async with open_database(rules.database_url, rules.timezone) as db:
+            user_id = await user_of(db, email or await only_admin(db))
+            now = datetime.now(UTC)
+            return await work(db, Actor(user_id, f"import-{now:%Y%m%dT%H%M%SZ}"))
+
+    try:
+        return asyncio.run(run())
+    except Conflict as error:
+        if error.code == "no_single_admin":
+            sys.exit(f"aims: {error.detail} Add --as ADDRESS.")
+        raise
+    except Invalid as error:
+        if not error.flaws:
+            raise
+        lines = [f"  {flaw.detail}" for flaw in error.flaws[:_MAX_FLAWS]]
+        more = len(error.flaws) - len(lines)
+        lines += [f"  ... and {more} more."] if more else []
+        sys.exit("\n".join(["aims: Nothing was imported:", *lines]))
+
+
+@contextmanager
+def progress(batch: Batch) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal for what takes long: rosters and marks. Elsewhere it is silent."""
+    total = len(batch.students) + len(batch.marks)
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with typer.progressbar(length=total, label="Importing", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def tell(outcome: ImportOutcome) -> None:
+    """Print what became of the file: of a dry run each row, and the counts in any case."""
+    for row in outcome.rows if outcome.dry_run else []:
+        print(_line(row))
+    if outcome.dry_run and outcome.more_rows:
+        print(f"... and {outcome.more_rows:,} more rows.")
+    for kept in outcome.conflicts:
+        print(f"Row {kept.row}: {kept.field} is another already, and stays.")
+    if outcome.ignored_columns:
+        print(f"Columns passed over: {', '.join(outcome.ignored_columns)}.")
+    print(_summary(outcome))
+    if outcome.refused:
+        sys.exit(1)
+
+
+def _line(row: ImportedRow) -> str:
+    if row.outcome is not RowOutcome.REFUSED:
+        return f"Row {row.row}: {row.outcome}"
+    place = f", column {row.column}" if row.column else ""
+    return f"Row {row.row}{place}: refused. {row.detail}"
+
+
+def _summary(outcome: ImportOutcome) -> str:
+    begin = "Dry run, nothing was changed. " if outcome.dry_run else ""
+    refused = f", {outcome.refused:,} refused" if outcome.refused else ""
+    text = (
+        f"{begin}Rows: {outcome.created:,} created, {outcome.changed:,} changed, "
+        f"{outcome.unchanged:,} unchanged{refused}."
+    )
+    if outcome.marks:
+        marks = outcome.marks
+        text += (
+            f" Marks: {marks.created:,} created, {marks.changed:,} changed, "
+            f"{marks.unchanged:,} unchanged; {marks.sessions:,} new sessions."
+        )
+    return text

@@ -1,0 +1,122 @@
+"""Reads attendance: a grid with dates across the top, like a register, or a line a mark."""
+
+from datetime import date, time
+
+from app.errors import Invalid
+from app.files.cells import (
+    CellError,
+    read_clock,
+    read_date,
+    read_mark,
+    read_roll,
+    read_session,
+)
+from app.files.headings import key_of
+from app.files.register_words import TOTAL_COLUMNS
+from app.files.sheet_reader import Readers, SheetReader
+from app.schemas.imports import ClassName, MarkRow, SessionName
+from app.schemas.words import Prose, RollNo, Words
+
+_NOTHING = "nothing"
+
+
+def _mark_or_nothing(text: str) -> str:
+    return read_mark(text) or _NOTHING
+
+
+class _Student(Words):
+    roll_no: RollNo
+
+
+class _Line(Words):
+    """A line a mark. The cells are text, so that what is empty is refused as missing."""
+
+    roll_no: RollNo
+    date: date
+    start_time: time | None = None
+    status: str
+    remark: Prose | None = None
+
+
+_ROLL: Readers = {"roll_no": read_roll}
+_LINE: Readers = {
+    "roll_no": read_roll,
+    "date": read_date,
+    "start_time": read_clock,
+    "status": _mark_or_nothing,
+}
+_TOTALS = {key_of(label) for label in TOTAL_COLUMNS}
+_GENERATED = key_of("Generated")
+
+
+def read_attendance(reader: SheetReader) -> None:
+    """The marks of a register, of a grid made by hand, or of a list with a date on each line."""
+    if {"date", "status"} <= reader.sheet.columns.keys():
+        _read_list(reader)
+    else:
+        _read_grid(reader)
+
+
+def _read_list(reader: SheetReader) -> None:
+    sessions: dict[SessionName, SessionName] = {}
+    for row in reader.sheet.rows:
+        class_name, line = reader.class_of(row), reader.model(row, _Line, _LINE)
+        if class_name and line and line.status != _NOTHING:
+            name = SessionName(class_name, line.date, line.start_time)
+            session = sessions.setdefault(name, name)
+            column = reader.sheet.columns["status"]
+            reader.batch.marks.append(
+                MarkRow(row.number, column, session, line.roll_no, line.status, line.remark)
+            )
+
+
+def _read_grid(reader: SheetReader) -> None:
+    batch, heads = reader.batch, _sessions(reader)
+    exact = any(key_of(row.cells[0]) == _GENERATED for row in reader.sheet.preamble)
+    if not (heads or exact or batch.refusals):
+        raise Invalid(
+            "There is no column of a session: its heading is a date, and may have a time.",
+            code="column_missing",
+        )
+    named: dict[ClassName, list[tuple[int, SessionName]]] = {}
+    for row in reader.sheet.rows:
+        class_name, student = reader.class_of(row), reader.model(row, _Student, _ROLL)
+        if not class_name or not student:
+            continue
+        if class_name not in named:
+            named[class_name] = [
+                (column, SessionName(class_name, day, start, exact))
+                for column, (day, start) in heads.items()
+            ]
+        for column, session in named[class_name]:
+            if column < len(row.cells) and row.cells[column]:
+                try:
+                    word = read_mark(row.cells[column])
+                except CellError as error:
+                    reader.refuse(row, column, error.code, error.detail)
+                    continue
+                if word:
+                    mark = MarkRow(row.number, column, session, student.roll_no, word)
+                    batch.marks.append(mark)
+    if exact:
+        batch.sessions = [session for sessions in named.values() for _, session in sessions]
+
+
+def _sessions(reader: SheetReader) -> dict[int, tuple[date, time | None]]:
+    """The columns of sessions. Those of totals count as read, since they follow from the marks."""
+    sheet = reader.sheet
+    found: dict[int, tuple[date, time | None]] = {}
+    for column, heading in sheet.others.items():
+        try:
+            session = read_session(heading)
+        except CellError as error:
+            reader.refuse(sheet.heading, column, error.code, error.detail)
+            continue
+        if session in found.values():
+            sentence = "Another column is of this session already. Give both their times."
+            reader.refuse(sheet.heading, column, "repeated", sentence)
+        elif session:
+            found[column] = session
+    totals = {column for column, text in sheet.others.items() if key_of(text) in _TOTALS}
+    reader.batch.ignored = sorted(sheet.others.keys() - found.keys() - totals)
+    return found

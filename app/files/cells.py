@@ -1,0 +1,157 @@
+"""What people write into cells: dates, times, weekdays, marks, and texts that models check."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+M = TypeVar("M", bound=BaseModel)
+
+_OF_ROWS = {
+    "invalid_date": "This is not a date: write it as 2025-08-31 or 31/08/2025.",
+    "invalid_time": "This is not a time of day in whole minutes: write it as 14:30.",
+    "invalid_day": "This is not a day of the week: write Monday, or 1 for it.",
+    "invalid_status": "This is not a mark: write P, A, L, E or OD.",
+    "invalid_role": "The role has to be teacher or admin.",
+    "shortened_number": "A spreadsheet has shortened this number. Format its column as text.",
+    "required": "This is required.",
+    "blank": "This must not be blank.",
+    "too_long": "This is too long.",
+}
+_CODES = {
+    "missing": "required",
+    "string_too_short": "blank",
+    "string_too_long": "too_long",
+    "enum": "invalid_role",
+}
+
+
+class CellError(Exception):
+    """A cell that cannot be read, with the stable code of the reason."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = _OF_ROWS[code]
+
+
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d-%m-%y"),
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%d-%B-%Y", "%d.%m.%y", "%d %b %y"),
+)
+_CLOCK = re.compile(r"([0-9]{1,2})[:.]([0-9]{2})(?::00)? ?([ap]\.?m\.?)?", re.IGNORECASE)
+_SESSION = re.compile(
+    r"(.*?[0-9]{2})(?:[ T(,]+([0-9]{1,2}[:.][0-9]{2}(?: ?[ap]\.?m\.?)?)(?: ?[-–] ?[^ ]+)?\)?)?",
+    re.IGNORECASE,
+)
+_LONGEST_HEADING = 60
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+_WORDS = {
+    "present": "p|present|pr|1|y|yes|true|✓|✔",
+    "absent": "a|absent|ab|abs|0|n|no|false",
+    "late": "l|late",
+    "excused": "e|ex|excused|leave|on leave|ml|medical|medical leave",
+    "on_duty": "od|on duty|duty|duty leave|dl",
+}
+_MARKS = {text: word for word, texts in _WORDS.items() for text in texts.split("|")}
+_NOTHING = frozenset({"", "-", "–", "—", "na", "n/a"})
+
+
+@lru_cache(4096)  # a column has few
+def read_date(text: str) -> date:
+    """A date: the year first, or the day first as India writes it, or with the month's name."""
+    for pattern in _DATES if len(text) <= _LONGEST_HEADING else ():
+        try:
+            day = datetime.strptime(text, pattern).date()
+        except ValueError:
+            continue
+        if 1900 <= day.year <= 2200:
+            return day
+    raise CellError("invalid_date")
+
+
+@lru_cache(4096)
+def read_clock(text: str) -> time:
+    """A time of day: 9:00, 09:00, 9.00, 2:30 pm."""
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None:
+        raise CellError("invalid_time")
+    hour, minute, half = int(match[1]), int(match[2]), (match[3] or "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            raise CellError("invalid_time")
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
+    if hour > 23 or minute > 59:
+        raise CellError("invalid_time")
+    return time(hour, minute)
+
+
+def read_weekday(text: str) -> int:
+    """A day of the week by its name, three letters of it or more, or its number: 1 is Monday."""
+    word = text.strip().lower().rstrip(".")
+    if word in ("1", "2", "3", "4", "5", "6", "7"):
+        return int(word)
+    for number, day in enumerate(_DAYS, start=1):
+        if len(word) >= 3 and day.startswith(word):
+            return number
+    raise CellError("invalid_day")
+
+
+def read_mark(text: str) -> str | None:
+    """A key of `LETTERS`; None where the cell says nothing of the student."""
+    word = re.sub(r"[\s_]+", " ", text.strip().casefold())
+    if word in _NOTHING:
+        return None
+    if word not in _MARKS:
+        raise CellError("invalid_status")
+    return _MARKS[word]
+
+
+def read_session(text: str) -> tuple[date, time | None] | None:
+    """The date and, if given, the start of a session from the heading of its column.
+
+    None for a heading that is none; a `CellError` for one that looks like a date and is not.
+    """
+    match = _SESSION.fullmatch(text) if len(text) <= _LONGEST_HEADING else None
+    if match is None or not re.search(r"[0-9].*[0-9]", match[1]):
+        return None
+    try:
+        day = read_date(match[1].strip())
+    except CellError:
+        if re.fullmatch(r"[0-9]{1,4}[-/. ][0-9A-Za-z]+[-/. ][0-9]{2,4}", match[1].strip()):
+            raise
+        return None
+    return day, read_clock(match[2]) if match[2] else None
+
+
+def read_roll(text: str) -> str:
+    """A roll number as it is, unless a spreadsheet has made a power of ten of it."""
+    if re.fullmatch(r"[0-9](\.[0-9]+)?E\+[0-9]+", text):
+        raise CellError("shortened_number")
+    return text
+
+
+def checked(model: type[M], values: Mapping[str, Any]) -> M | list[tuple[str, str, str]]:
+    """The model of the values, or what is wrong: the field, a stable code, a sentence."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        return list(_flaws(model, error))
+
+
+def _flaws(model: type[BaseModel], error: ValidationError) -> Iterator[tuple[str, str, str]]:
+    names = {field.alias: name for name, field in model.model_fields.items()}
+    for item in error.errors(include_url=False, include_input=False):
+        code = _CODES.get(item["type"], item["type"])
+        place = str(item["loc"][0]) if item["loc"] else _place(item)
+        yield names.get(place, place), code, _OF_ROWS.get(code, item["msg"])
+
+
+def _place(item: ErrorDetails) -> str:
+    """The field that a check of the whole model names as a JSON pointer."""
+    return str(item.get("ctx", {}).get("pointer", "")).strip("/")

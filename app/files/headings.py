@@ -1,0 +1,164 @@
+"""Which column of a table means what, by the common spellings of its heading."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from app.errors import Invalid
+from app.files.table import Row
+from app.schemas.imports import Kind, column_letters
+
+# The headings are among the first rows; above them a sheet may say which class it is of.
+_SEARCHED = 50
+
+_ROLL = """roll no|roll number|roll|rno|university roll|university roll no|university roll number
+    |enrolment no|enrolment number|enrollment no|enrollment number|registration no
+    |registration number|reg no"""
+_PERSON = "name|student name|name of student|name of the student|student|full name"
+_EMAIL = "email|e-mail|email id|email address|e-mail address|mail|mail id"
+_CLASS = {
+    "code": "code|class|class code|course code|subject code|paper code|course id|subject id",
+    "section": "section|sec|class section",
+    "teacher": """teacher|teacher email|teacher e-mail|teacher email id|faculty|faculty email
+        |faculty e-mail|faculty email id|instructor email|teacher address""",
+    "term": "term|term name",
+    "class_id": "class id",
+}
+_TIMES = {
+    "start_time": "start|start time|from|begin|begins|starts|starts at|time from",
+    "end_time": "end|end time|to|until|ends|ends at|time to",
+}
+
+SPELLINGS: dict[Kind, dict[str, str]] = {
+    Kind.STUDENTS: {
+        "roll_no": _ROLL,
+        "name": _PERSON,
+        "photo_url": "photo|photo url|photo link",
+        "program": "program|programme|degree|program name|programme name",
+        "sp_code": "sp code",
+        "semester": "semester|sem",
+        "status": "status",
+        "duration": "duration",
+        "email": f"{_EMAIL}|student email|student e-mail|personal email",
+        "dtu_email": "dtu email|university email|college email|institute email|official email",
+        "phone": "phone|phone no|phone number|mobile|mobile no|mobile number|contact|contact no",
+        "from_": "from|from date|first day|enrolled from|joined|joined on|joining date|start date",
+        **_CLASS,
+    },
+    Kind.CLASSES: {
+        **_CLASS,
+        "name": "name|class name|course name|subject name|title|course title|subject|course",
+        "ltp_pattern": "ltp|ltp pattern|l-t-p pattern",
+        "teacher_type": "teacher type|type",
+        "practical_group": "practical group|group",
+    },
+    Kind.SCHEDULES: {**_CLASS, **_TIMES, "day_of_week": "day|day of week|weekday|week day"},
+    Kind.FACULTY: {
+        "email": f"{_EMAIL}|teacher email|faculty email",
+        "name": "name|full name|teacher name|faculty name",
+        "role": "role",
+    },
+    Kind.ATTENDANCE: {
+        **_CLASS,
+        "roll_no": _ROLL,
+        "name": _PERSON,
+        "date": "date|session date|class date|day",
+        "start_time": f"{_TIMES['start_time']}|time",
+        "status": "status|attendance|mark|present/absent",
+        "remark": "remark|remarks|note|notes|comment",
+    },
+}
+
+# Without these columns there is nothing to read, and the first of them shows where headings are.
+REQUIRED: dict[Kind, dict[str, str]] = {
+    Kind.STUDENTS: {"roll_no": "Roll No"},
+    Kind.CLASSES: {
+        "code": "Course Code",
+        "name": "Course Name",
+        "section": "Section",
+        "teacher": "Teacher Email",
+    },
+    Kind.SCHEDULES: {
+        "day_of_week": "Day",
+        "start_time": "Start",
+        "end_time": "End",
+    },
+    Kind.FACULTY: {"email": "Email"},
+    Kind.ATTENDANCE: {"roll_no": "Roll No"},
+}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table whose columns have meanings.
+
+    `columns` are those of known fields, `others` the headings of the rest. `preamble` is what
+    stands above the headings, a label and its value a row.
+    """
+
+    columns: dict[str, int]
+    others: dict[int, str]
+    rows: list[Row]
+    heading: Row
+    preamble: list[Row] = field(default_factory=list)
+
+    def cell(self, row: Row, name: str) -> str:
+        """The text of a field in a row; empty where there is none."""
+        column = self.columns.get(name)
+        return row.cells[column] if column is not None and column < len(row.cells) else ""
+
+
+def key_of(heading: str) -> str:
+    """What headings compare by: letters and digits alone, in lower case."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", heading)).casefold()
+
+
+_FIELDS = {
+    kind: {key_of(spelling): name for name, text in names.items() for spelling in text.split("|")}
+    for kind, names in SPELLINGS.items()
+}
+
+
+def field_of(kind: Kind, heading: str) -> str | None:
+    """The field that such a heading means in a file of that kind."""
+    return _FIELDS[kind].get(key_of(heading))
+
+
+def sheet_of(kind: Kind, rows: list[Row]) -> Sheet:
+    """The table with its headings found. Refuses one without the columns that its kind needs."""
+    sign, *_ = REQUIRED[kind]
+    for place, row in enumerate(rows[:_SEARCHED]):
+        names = [field_of(kind, cell) for cell in row.cells]
+        if sign in names:
+            columns = _columns(row, names)
+            others = {
+                column: cell
+                for column, (cell, name) in enumerate(zip(row.cells, names, strict=True))
+                if name is None and cell
+            }
+            missing = [label for name, label in REQUIRED[kind].items() if name not in columns]
+            if missing:
+                raise Invalid(f"There is no column {_listed(missing)}.", code="column_missing")
+            return Sheet(columns, others, rows[place + 1 :], row, rows[:place])
+    raise Invalid(
+        f"No row names the columns. There has to be {_listed(list(REQUIRED[kind].values()))}.",
+        code="column_missing",
+    )
+
+
+def _columns(row: Row, names: list[str | None]) -> dict[str, int]:
+    columns: dict[str, int] = {}
+    for column, name in enumerate(names):
+        if name is not None and columns.setdefault(name, column) != column:
+            letters = column_letters(columns[name]), column_letters(column)
+            raise Invalid(
+                f"Row {row.number}: columns {letters[0]} and {letters[1]} have headings of the "
+                "same meaning. Rename one of them.",
+                code="column_repeated",
+            )
+    return columns
+
+
+def _listed(labels: list[str]) -> str:
+    *first, last = (f"`{label}`" for label in labels)
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,121 @@
+"""Reads the rows of a sheet, keeping account of what in them cannot be read."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from app.files.cells import CellError, checked
+from app.files.headings import Sheet, field_of
+from app.files.table import Row
+from app.schemas.imports import Batch, ClassName, Kind, Refusal
+from app.schemas.words import Email, Id, Label, Words
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+Readers = Mapping[str, Callable[[str], Any]]
+
+
+class _ClassCells(Words):
+    """What cells say of the class that a row is about."""
+
+    code: Label | None = None
+    section: Label | None = None
+    teacher: Email | None = None
+    term: Label | None = None
+    class_id: Id | None = None
+
+
+_CLASS_FIELDS = tuple(_ClassCells.model_fields)
+# In a register the teacher is `Asha Demo <asha@demo.university.example>`.
+_ADDRESS = re.compile(r"[^<>]*<([^<>]+)>")
+
+
+class SheetReader:
+    """The rows of a sheet as models and classes. What is refused goes to `batch`.
+
+    With `in_class` all rows are of one class that the caller knows: what stands above the
+    headings is passed over, and no row has to name its class.
+    """
+
+    def __init__(self, kind: Kind, sheet: Sheet, *, in_class: bool = False) -> None:
+        self.sheet = sheet
+        self.batch = Batch(columns=sheet.columns, ignored=sorted(sheet.others))
+        self._in_class = in_class
+        self._above = ClassName() if in_class else self._class_above(kind)
+        self._classes: dict[tuple[str, ...], ClassName | None] = {}
+
+    def refuse(self, row: Row, place: str | int | None, code: str, sentence: str) -> None:
+        """Note that something in the row cannot be read."""
+        column = self.sheet.columns.get(place) if isinstance(place, str) else place
+        self.batch.refusals.append(Refusal(row.number, column, code, sentence))
+
+    def cell(self, row: Row, name: str, read: Callable[[str], T]) -> T | None:
+        """What a cell says; None if it is empty or cannot be read."""
+        text = self.sheet.cell(row, name)
+        try:
+            return read(text) if text else None
+        except CellError as error:
+            self.refuse(row, name, error.code, error.detail)
+            return None
+
+    def model(self, row: Row, model: type[M], readers: Readers) -> M | None:
+        """The cells that the model has fields for; None if it takes any of them not.
+
+        `readers` say what people may write in a cell, and give what the model takes.
+        """
+        values = {}
+        known = len(self.batch.refusals)
+        for name in model.model_fields:
+            value = self.cell(row, name, readers.get(name, str))
+            if value is not None:
+                values[name] = value
+        read = checked(model, values) if len(self.batch.refusals) == known else []
+        if not isinstance(read, list):
+            return read
+        for name, code, sentence in read:
+            self.refuse(row, name, code, sentence)
+        return None
+
+    def class_of(self, row: Row) -> ClassName | None:
+        """The class that the row names, else the one that stands above; None if refused."""
+        texts = tuple(self.sheet.cell(row, name) for name in _CLASS_FIELDS)
+        if texts not in self._classes:
+            self._classes[texts] = self._class_named(row, texts)
+        found = self._classes[texts]
+        if found is None:
+            self._classes.pop(texts)  # so that each such row is refused
+        return found
+
+    def _class_named(self, row: Row, texts: tuple[str, ...]) -> ClassName | None:
+        given = {name: text for name, text in zip(_CLASS_FIELDS, texts, strict=True) if text}
+        if "code" not in given and "class_id" not in given:
+            if self._in_class:
+                return self._named(row, given)
+            if self._above.code or self._above.id:
+                return self._above
+            self.refuse(row, "code", "required", "The class is not named.")
+            return None
+        return self._named(row, given)
+
+    def _named(self, row: Row, given: dict[str, str]) -> ClassName | None:
+        if address := _ADDRESS.fullmatch(given.get("teacher", "")):
+            given["teacher"] = address[1]
+        cells = checked(_ClassCells, given)
+        if isinstance(cells, list):
+            for name, code, sentence in cells:
+                self.refuse(row, name, code, sentence)
+            return None
+        return ClassName(cells.code, cells.section, cells.teacher, cells.term, cells.class_id)
+
+    def _class_above(self, kind: Kind) -> ClassName:
+        """What stands above the headings of the class that the whole sheet is about."""
+        given: dict[str, str] = {}
+        last = self.sheet.heading
+        for row in self.sheet.preamble:
+            name, text = field_of(kind, row.cells[0]), (row.cells[1:2] or [""])[0]
+            if name in _CLASS_FIELDS and text and (name != "teacher" or "@" in text):
+                given.setdefault(name, text)
+                last = row
+        return self._named(last, given) or ClassName()

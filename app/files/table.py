@@ -1,0 +1,129 @@
+"""Reads a CSV or a workbook into rows of text, whatever it is called and whoever made it.
+
+What is read is bounded: `MAX_BYTES` of file, and so many rows, columns and cells. A file that is
+something else, is damaged or hostile, is an `Invalid` (`unreadable_file`) with the reason.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from app.files import workbook
+from app.files.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, unreadable
+from app.files.register_words import unguarded
+
+# A row longer than this is no row: a quotation mark is missing, or it has columns without end.
+_MAX_RECORD = 1024 * 1024
+_SAMPLE = 64 * 1024
+_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+# What older Office files begin with, and what those with a password have in them.
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of a row, without the empty ones at its end, and its number: the first is 1."""
+
+    number: int
+    cells: list[str]
+
+
+def read_table(content: bytes) -> list[Row]:
+    """The rows that have anything in them, their cells without surrounding white space.
+
+    A CSV is UTF-8, or UTF-16 with its mark, with commas, semicolons or tabs. Of a workbook it
+    is the first sheet that is not hidden: formulas as the values they had, whole numbers
+    without a decimal point, dates as 2025-08-04, times as 09:00.
+    """
+    if content.startswith(_OLE):
+        if _ENCRYPTED in content:
+            raise unreadable("This workbook has a password. Save it without one.")
+        raise unreadable("This is an old .xls workbook. Save it as .xlsx.")
+    rows = workbook.read(content) if content.startswith(b"PK\x03\x04") else _read_csv(content)
+    found = list(_bounded(rows))
+    if not found:
+        raise unreadable("This file is empty.")
+    return found
+
+
+def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+    """The rows with something in them; too many of them, or too large ones, are refused."""
+    count = cells = 0
+    for number, row in rows:
+        if len(row) > MAX_COLUMNS and any(row[MAX_COLUMNS:]):
+            raise unreadable(f"Row {number} has more than {MAX_COLUMNS:,} columns.")
+        texts = [cell.strip() for cell in row[:MAX_COLUMNS]]
+        while texts and not texts[-1]:
+            texts.pop()
+        if not texts:
+            continue
+        if any(len(text) > MAX_CELL for text in texts):
+            raise unreadable(f"Row {number} has a cell of more than {MAX_CELL:,} characters.")
+        count, cells = count + 1, cells + len(texts)
+        if count > MAX_ROWS or cells > MAX_CELLS:
+            raise unreadable(
+                f"This is too much for one file: more than {MAX_ROWS:,} rows or {MAX_CELLS:,} "
+                "cells. Divide it into several."
+            )
+        yield Row(number, texts)
+
+
+def _read_csv(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    encoding = _ENCODINGS.get(content[:2], "utf-8-sig")
+    number = 0
+    try:
+        with io.TextIOWrapper(io.BytesIO(content), encoding, newline="") as text:
+            delimiter = _delimiter(text.read(_SAMPLE))
+            text.seek(0)
+            lines = _Lines(text)
+            for number, row in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
+                lines.read = 0
+                yield number, [unguarded(cell) for cell in row]
+    except UnicodeError:
+        raise unreadable(
+            "This is neither a workbook (.xlsx) nor text in UTF-8. "
+            "Save it as .xlsx, or as CSV UTF-8."
+        ) from None
+    except csv.Error as error:
+        if "field limit" in str(error):
+            raise unreadable(
+                f"Row {number + 1} has a cell of more than {MAX_CELL:,} characters, or a "
+                "quotation mark is missing."
+            ) from None
+        raise unreadable(
+            f"Row {number + 1} cannot be read: its quotation marks do not match."
+        ) from None
+
+
+class _Lines:
+    """The lines of a text, none of which is endless; `read` counts characters since it was 0."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.read = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(_MAX_RECORD + 1)
+        if not line:
+            raise StopIteration
+        if "\0" in line:
+            raise UnicodeError
+        self.read += len(line)
+        if self.read > _MAX_RECORD:
+            raise unreadable(
+                "A row is too long: it has too many columns, or a quotation mark is missing."
+            )
+        return line
+
+
+def _delimiter(sample: str) -> str:
+    """What stands between the cells: the mark that most lines have, outside of quotes."""
+    lines = re.sub('"[^"]*"', "", sample).splitlines()
+    return max(",;\t", key=lambda mark: (sum(mark in line for line in lines), sample.count(mark)))

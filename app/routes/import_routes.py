@@ -1,0 +1,119 @@
+"""Rosters, classes, timetables, people and past attendance from files."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.errors import UnsupportedMedia
+from app.files.batches import read_batch
+from app.routes.answers import WRITES, check_text
+from app.schemas.imports import Batch, ImportOutcome, Kind
+from app.schemas.words import MAX_REMARK
+from app.services.imports.attendance_import import Terms
+from app.services.imports.importing import import_batch, import_roster
+from app.services.roster_service import require_roster
+
+router = APIRouter(route_class=SignedInRoute)
+
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# A client that knows no better may send either of them as this.
+_UNKNOWN = "application/octet-stream"
+
+# One file at a time is read, beside the event loop: each may need a hundred MiB.
+_READER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
+
+DryRun = Annotated[
+    bool, Query(alias="dryRun", description="Say what would become of each row; change nothing")
+]
+
+
+def _file(example: str) -> dict[str, Any]:
+    """The body, for OpenAPI: either kind of file; what it is shows in its content."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "A CSV or a workbook (.xlsx) of 10 MiB and 50,000 rows at most",
+            "content": {
+                CSV: {"schema": {"type": "string"}, "example": example},
+                XLSX: {"schema": {"type": "string", "format": "binary"}, "example": ""},
+            },
+        }
+    }
+
+
+@router.post(
+    "/classes/{id}/students/import",
+    tags=["Classes"],
+    operation_id="importRoster",
+    summary="Add students from a file",
+    response_model=ImportOutcome,
+    responses=WRITES,
+    openapi_extra=_file("Roll No,Student Name\n23/CS/107,Kabir V. Demo\n"),
+)
+async def import_students(
+    id: UUID, request: Request, call: Call, dry_run: DryRun = False
+) -> ImportOutcome:
+    """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
+    erases nothing, and a stored value that the actor may not change stays (`conflicts`).
+
+    Send the file itself, with its media type. Headings are known in their common spellings:
+    `Roll No`, `University Roll`, `Student Name` ... The same file again changes nothing.
+    """
+    await require_roster(call.db, call.actor, id)
+    batch = await _read(request, Kind.STUDENTS, in_class=True)
+    return await import_roster(call.db, call.actor, batch, id, dry_run=dry_run)
+
+
+@router.post(
+    "/admin/import",
+    tags=["Administration"],
+    operation_id="importFile",
+    summary="Import a file",
+    response_model=ImportOutcome,
+    responses=WRITES,
+    openapi_extra=_file(
+        "Roll No,Student Name,Course Code,Section\n23/CS/107,Kabir V. Demo,CS301,A\n"
+    ),
+)
+async def import_file(
+    request: Request,
+    call: Call,
+    kind: Annotated[Kind, Query(description="What the file is about")],
+    dry_run: DryRun = False,
+    class_id: Annotated[
+        UUID | None, Query(alias="classId", description="The class that all of it is for")
+    ] = None,
+    reason: Annotated[
+        str | None,
+        Query(max_length=MAX_REMARK, description="Needed for marks outside the edit window"),
+    ] = None,
+) -> ImportOutcome:
+    """People, classes, timetables, rosters or past attendance, all rows or none.
+
+    Send the file itself, with its media type; a register that this server wrote is one of
+    attendance. The same file again changes nothing. Each bad row is named with its place.
+    """
+    check_text(reason, None, name="reason")
+    await call.require_admin()
+    batch = await _read(request, kind, in_class=class_id is not None)
+    terms = Terms(call.now().date(), call.window, reason)
+    return await import_batch(call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run)
+
+
+async def _read(request: Request, kind: Kind, *, in_class: bool) -> Batch:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared not in (CSV, XLSX, _UNKNOWN):
+        raise UnsupportedMedia(f"Send the file itself, with Content-Type: {CSV} or {XLSX}.")
+    return await read_beside(kind, await request.body(), in_class=in_class)
+
+
+async def read_beside(kind: Kind, content: bytes, *, in_class: bool = False) -> Batch:
+    """`read_batch` beside the event loop, which goes on."""
+    read = partial(read_batch, kind, content, in_class=in_class)
+    return await asyncio.get_running_loop().run_in_executor(_READER, read)

@@ -1,0 +1,197 @@
+"""What files bring in, row by row, and what became of it.
+
+A reader of files fills a `Batch`; `app.services.imports` writes it. `row` is the number of the
+row as its file shows it, or any number by which the reader knows the record again.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from pydantic import Field
+
+from app.schemas.auth import Role
+from app.schemas.classes import ClassDraft, SlotDraft
+from app.schemas.roster import RosterEntry
+from app.schemas.words import Answer, example
+
+MAX_ROWS_SHOWN = 1000
+
+
+class Kind(StrEnum):
+    """What a file is about."""
+
+    STUDENTS = "students"
+    CLASSES = "classes"
+    SCHEDULES = "schedules"
+    FACULTY = "faculty"
+    ATTENDANCE = "attendance"
+
+
+class ClassName(NamedTuple):
+    """Which class is meant: by its id, or by code and what else is known of it.
+
+    `teacher` is the owner's e-mail address, `term` the name of a term.
+    """
+
+    code: str | None = None
+    section: str | None = None
+    teacher: str | None = None
+    term: str | None = None
+    id: UUID | None = None
+
+
+class FacultyRow(NamedTuple):
+    row: int
+    email: str
+    role: Role = Role.TEACHER
+    name: str | None = None
+
+
+class ClassRow(NamedTuple):
+    """`teacher` is the owner's address; without `term` the class is one of the current term."""
+
+    row: int
+    draft: ClassDraft
+    teacher: str
+    term: str | None = None
+
+
+class SlotRow(NamedTuple):
+    row: int
+    class_name: ClassName
+    slot: SlotDraft
+
+
+class StudentRow(NamedTuple):
+    row: int
+    class_name: ClassName
+    entry: RosterEntry
+
+
+class SessionName(NamedTuple):
+    """Which session of a class is meant.
+
+    Without `start`, the untimed session where there is one or where others of that day are named;
+    else the only session of the day. Where there is none, it is made: untimed if `exact`, as a
+    register means it, and else in the first slot of the day, if it has any.
+    """
+
+    class_name: ClassName
+    day: date
+    start: time | None = None
+    exact: bool = False
+
+
+class MarkRow(NamedTuple):
+    """`word` is a key of `app.files.register_words.LETTERS`: a status, or `on_duty`.
+
+    `column` is where the mark stands in the row, counted from 0.
+    """
+
+    row: int
+    column: int | None
+    session: SessionName
+    roll_no: str
+    word: str
+    remark: str | None = None
+
+
+class Refusal(NamedTuple):
+    """Why a row cannot be taken: `column` as above, a stable code, a sentence."""
+
+    row: int
+    column: int | None
+    code: str
+    detail: str
+
+
+@dataclass
+class Batch:
+    """All that is to be written, in this order, and what could not even be read.
+
+    `sessions` are to be there even if nobody is marked in them. `columns` says where the fields
+    stand, and `ignored` which columns were passed over.
+    """
+
+    faculty: list[FacultyRow] = field(default_factory=list)
+    classes: list[ClassRow] = field(default_factory=list)
+    slots: list[SlotRow] = field(default_factory=list)
+    students: list[StudentRow] = field(default_factory=list)
+    sessions: list[SessionName] = field(default_factory=list)
+    marks: list[MarkRow] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    columns: dict[str, int] = field(default_factory=dict)
+    ignored: list[int] = field(default_factory=list)
+
+
+def column_letters(column: int) -> str:
+    """The name that spreadsheets give the column, counted from 0: A, B ... Z, AA."""
+    before, last = divmod(column, 26)
+    return (column_letters(before - 1) if before else "") + chr(ord("A") + last)
+
+
+class RowOutcome(StrEnum):
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+class ImportedRow(Answer, json_schema_extra=example(row=2, outcome="created")):
+    """What became of a row of the file. A refused one says where and why."""
+
+    row: Annotated[int, Field(description="As the spreadsheet counts: the first row is 1")]
+    outcome: RowOutcome
+    column: Annotated[str | None, Field(description="As the spreadsheet names it: A, B ...")]
+    code: str | None
+    detail: str | None
+
+
+class KeptValue(Answer, json_schema_extra=example(row=3, field="name")):
+    """A stored value that the actor may not change, and that was therefore left as it is."""
+
+    row: int
+    field: str
+
+
+class MarkCounts(Answer, json_schema_extra=example(sessions=2, created=58, changed=1, unchanged=0)):
+    """The sessions made, and the marks made, changed, and found as the file has them."""
+
+    sessions: int
+    created: int
+    changed: int
+    unchanged: int
+
+
+class ImportOutcome(
+    Answer,
+    json_schema_extra=example(
+        dryRun=False,
+        created=1,
+        changed=0,
+        unchanged=0,
+        refused=0,
+        moreRows=0,
+        conflicts=[],
+        ignoredColumns=["A"],
+    ),
+):
+    """How many rows made something new, changed something, or found all as they have it.
+
+    `rows` are the first of them, those refused before the others; `moreRows` are not shown.
+    Only a dry run answers with rows that are refused: without one they are an error.
+    """
+
+    dry_run: bool
+    created: int
+    changed: int
+    unchanged: int
+    refused: int
+    marks: MarkCounts | None
+    rows: list[ImportedRow]
+    more_rows: int
+    conflicts: list[KeptValue]
+    ignored_columns: list[str]

@@ -1,0 +1,116 @@
+"""Which class a file means by code, section, teacher and term."""
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from app.db import Transaction
+from app.schemas.imports import ClassName
+from app.services import access
+from app.services.access import Actor, check
+from app.services.calendar_service import CURRENT_TERM
+
+# All that may be meant, of the classes the actor may work in.
+_CANDIDATES = f"""
+WITH {access.ACTOR},
+{access.COVERING}
+SELECT {access.SIGNED_OUT}, (
+    SELECT coalesce(json_agg(candidate), '[]')
+    FROM classes c
+    CROSS JOIN actor
+    JOIN users u ON u.id = c.teacher_id
+    LEFT JOIN terms t ON t.id = c.term_id
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.code, c.section, u.email AS teacher, t.name AS term,
+               c.archived_at IS NOT NULL AS archived,
+               c.term_id IS NULL OR c.term_id = ({CURRENT_TERM}) AS current
+    ) candidate
+    WHERE {access.MAY} AND (c.id = ANY($2::uuid[]) OR c.code = ANY($3::text[])
+                        OR lower(btrim(c.code)) = ANY($3::text[]))
+)::text AS candidates
+"""
+
+
+class Unresolved(NamedTuple):
+    """Why no class could be found: a stable code."""
+
+    code: str
+
+
+Resolved = dict[ClassName, UUID | Unresolved]
+
+
+class _Candidate(NamedTuple):
+    id: str
+    code: str
+    section: str
+    teacher: str
+    term: str | None
+    archived: bool
+    current: bool
+
+
+async def resolve(
+    tx: Transaction, actor: Actor, names: Iterable[ClassName], within: UUID | None = None
+) -> Resolved:
+    """The class of each name, or why it has none.
+
+    An id that is known here decides, unless code or section are others. Else these do, in any
+    letter case, and teacher and term where they are given; of several, the one class of the
+    current term is meant. `within` is the class that all of it is for; whether it is there, and
+    the actor may work in it, the lock on it says.
+    """
+    wanted = set(names)
+    codes = {spelled for name in wanted if name.code for spelled in (name.code, _key(name.code))}
+    row = await tx.row(
+        _CANDIDATES,
+        actor.user_id,
+        [within] if within else [name.id for name in wanted if name.id],
+        [] if within else list(codes),
+    )
+    check(row)
+    candidates = [_Candidate(**candidate) for candidate in json.loads(row["candidates"])]
+    if within:
+        fits = {name for name in wanted if not any(name) or _fitting(name, candidates)}
+        return {name: within if name in fits else Unresolved("another_class") for name in wanted}
+    by_id = {UUID(candidate.id): candidate for candidate in candidates}
+    by_code: dict[str, list[_Candidate]] = {}
+    for candidate in candidates:
+        by_code.setdefault(_key(candidate.code), []).append(candidate)
+    return {
+        name: _by_id(name, by_id[name.id])
+        if name.id in by_id
+        else _choose(_fitting(name, by_code.get(_key(name.code), [])))
+        for name in wanted
+    }
+
+
+def _by_id(name: ClassName, candidate: _Candidate) -> UUID | Unresolved:
+    same = _fitting(name._replace(teacher=None, term=None), [candidate])
+    return _choose(same) if same else Unresolved("class_mismatch")
+
+
+def _fitting(name: ClassName, candidates: list[_Candidate]) -> list[_Candidate]:
+    return [
+        candidate
+        for candidate in candidates
+        if (name.code is None or _key(name.code) == _key(candidate.code))
+        and (name.section is None or _key(name.section) == _key(candidate.section))
+        and (name.teacher is None or _key(name.teacher) == _key(candidate.teacher))
+        and (name.term is None or _key(name.term) == _key(candidate.term))
+    ]
+
+
+def _choose(fitting: list[_Candidate]) -> UUID | Unresolved:
+    live = [candidate for candidate in fitting if not candidate.archived]
+    chosen = live if len(live) == 1 else [candidate for candidate in live if candidate.current]
+    if len(chosen) == 1:
+        return UUID(chosen[0].id)
+    if live:
+        return Unresolved("ambiguous_class")
+    return Unresolved("class_archived" if fitting else "unknown_class")
+
+
+def _key(text: str | None) -> str:
+    return (text or "").strip().casefold()

@@ -1,0 +1,144 @@
+"""What becomes of each row of an import, collected while it is written."""
+
+from collections import Counter
+
+from app.errors import Flaw, Invalid
+from app.schemas.imports import (
+    MAX_ROWS_SHOWN,
+    Batch,
+    ImportedRow,
+    ImportOutcome,
+    KeptValue,
+    MarkCounts,
+    Refusal,
+    RowOutcome,
+    column_letters,
+)
+from app.services import roster_service
+
+_OF_ROWS = roster_service.SENTENCES | {
+    "repeated": "The same stands in row {row} already.",
+    "contradiction": "Row {row} says something else of this student.",
+    "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
+    "unknown_term": "There is no such term.",
+    "slot_overlaps": "This overlaps another slot of the class on that day.",
+    "unknown_class": "There is no such class.",
+    "another_class": "This is another class than the one imported into.",
+    "class_archived": "This class is archived. Restore it to change it.",
+    "ambiguous_class": "Several classes fit. Name section, teacher or term as well.",
+    "class_mismatch": "The class of this id has another code or section.",
+    "several_sessions": "There are several sessions on this day: say when this one begins.",
+    "date_in_future": "Attendance can be taken until tomorrow, not for later dates.",
+    "not_enrolled": "This student was not in the class on that day.",
+    "session_finalised": "This attendance is finalised. Reopen it to change it.",
+    "session_cancelled": "This session is cancelled. Restore it to take attendance.",
+    "reason_required": "This is older than marks may be changed: give a reason.",
+}
+
+_LIGHT_TO_HEAVY = (
+    RowOutcome.UNCHANGED,
+    RowOutcome.CREATED,
+    RowOutcome.CHANGED,
+    RowOutcome.REFUSED,
+)
+_WEIGHT = {outcome: weight for weight, outcome in enumerate(_LIGHT_TO_HEAVY)}
+
+
+class Report:
+    """Outcomes by row. Of several things in one row the weightiest counts: where anything is
+    refused the row is refused, else where anything was changed it is a changed one."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.refusals = list(batch.refusals)
+        self.marks: MarkCounts | None = None
+        self._columns = batch.columns
+        self._ignored = batch.ignored
+        self._rows = {refusal.row: RowOutcome.REFUSED for refusal in batch.refusals}
+        self._conflicts: list[KeptValue] = []
+
+    def note(self, row: int, outcome: RowOutcome) -> None:
+        """Something in the row was made, changed or found as it is to be."""
+        known = self._rows.get(row)
+        if known is None or _WEIGHT[outcome] > _WEIGHT[known]:
+            self._rows[row] = outcome
+
+    def refuse(
+        self, row: int, place: str | int | None, code: str, other_row: int | None = None
+    ) -> None:
+        """Something in the row cannot be; `place` is a field, or the number of a column.
+
+        `other_row` is the one that it does not go together with.
+        """
+        column = self._columns.get(place) if isinstance(place, str) else place
+        detail = _OF_ROWS[code].format(row=other_row)
+        self.refusals.append(Refusal(row, column, code, detail))
+        self._rows[row] = RowOutcome.REFUSED
+
+    def keep(self, row: int, field: str) -> None:
+        """A stored value stays, because the actor may not change it."""
+        self._conflicts.append(KeptValue(row=row, field=field))
+
+    def check(self) -> None:
+        """Raise `Invalid` if anything was refused, with all of it in the order of the file."""
+        if self.refusals:
+            refusals = sorted(self.refusals, key=_place)
+            more = f" There are {len(refusals) - 1} more." if len(refusals) > 1 else ""
+            raise Invalid(
+                f"Nothing was imported. {_sentence(refusals[0])}{more}",
+                code="import_refused",
+                flaws=tuple(Flaw(_pointer(r), r.code, _sentence(r)) for r in refusals),
+            )
+
+    def outcome(self, *, dry_run: bool) -> ImportOutcome:
+        """The answer to the import."""
+        counts = Counter(self._rows.values())
+        rows = self._refused() + self._others()
+        return ImportOutcome(
+            dry_run=dry_run,
+            created=counts[RowOutcome.CREATED],
+            changed=counts[RowOutcome.CHANGED],
+            unchanged=counts[RowOutcome.UNCHANGED],
+            refused=counts[RowOutcome.REFUSED],
+            marks=self.marks,
+            rows=rows[:MAX_ROWS_SHOWN],
+            more_rows=max(0, len(rows) - MAX_ROWS_SHOWN),
+            conflicts=self._conflicts[:MAX_ROWS_SHOWN],
+            ignored_columns=[column_letters(column) for column in self._ignored],
+        )
+
+    def _refused(self) -> list[ImportedRow]:
+        return [
+            ImportedRow(
+                row=refusal.row,
+                outcome=RowOutcome.REFUSED,
+                column=_letters(refusal),
+                code=refusal.code,
+                detail=refusal.detail,
+            )
+            for refusal in sorted(self.refusals, key=_place)
+        ]
+
+    def _others(self) -> list[ImportedRow]:
+        return [
+            ImportedRow(row=row, outcome=outcome, column=None, code=None, detail=None)
+            for row, outcome in sorted(self._rows.items())
+            if outcome is not RowOutcome.REFUSED
+        ]
+
+
+def _place(refusal: Refusal) -> tuple[int, int]:
+    return refusal.row, -1 if refusal.column is None else refusal.column
+
+
+def _letters(refusal: Refusal) -> str | None:
+    return None if refusal.column is None else column_letters(refusal.column)
+
+
+def _pointer(refusal: Refusal) -> str:
+    letters = _letters(refusal)
+    return f"/rows/{refusal.row}" + (f"/{letters}" if letters else "")
+
+
+def _sentence(refusal: Refusal) -> str:
+    letters = _letters(refusal)
+    return f"Row {refusal.row}{f', column {letters}' if letters else ''}: {refusal.detail}"

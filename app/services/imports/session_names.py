@@ -1,0 +1,165 @@
+"""Which sessions a file of attendance means; those that are not there yet are made."""
+
+from collections.abc import Iterable
+from datetime import date, time, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from app.db import Transaction
+from app.schemas.imports import SessionName
+from app.services.access import Actor
+from app.services.imports.class_names import Resolved, Unresolved
+from app.services.marking.mark_changes import EXCUSE, WRITE_MANY, covers
+from app.services.timetable.meetings import meetings_on
+
+# $1 to $4 the sessions that are meant: classes, days, starts, and whether "no start" is exact.
+# The starts they have, and which could be several. `SessionName` says the rule.
+_CHOOSE = f"""
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[], $4::boolean[])
+        WITH ORDINALITY AS a(class_id, day, start_time, exact, place)
+),
+days AS MATERIALIZED (
+    SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
+),
+there AS MATERIALIZED (
+    SELECT s.class_id, s.session_date AS day, count(*) AS sessions,
+           count(*) > count(s.start_time) AS untimed, min(s.start_time) AS start_time
+    FROM days d
+    JOIN attendance_sessions s ON s.class_id = d.class_id AND s.session_date = d.day
+    GROUP BY s.class_id, s.session_date
+),
+slots AS MATERIALIZED (
+    SELECT class_id, day, start_time, end_time FROM ({meetings_on("days")}) met
+    WHERE to_date IS NULL
+),
+first_slots AS (
+    SELECT class_id, day, min(start_time) AS start_time FROM slots GROUP BY class_id, day
+),
+chosen AS MATERIALIZED (
+    SELECT a.place, a.class_id, a.day,
+           NOT timed AND NOT coalesce(untimed, false) AND coalesce(sessions, 0) > 1
+               AND a.start_time IS NULL AS several,
+           CASE
+               WHEN a.start_time IS NOT NULL THEN a.start_time
+               WHEN timed OR untimed THEN NULL
+               WHEN sessions = 1 THEN t.start_time
+               WHEN NOT a.exact THEN f.start_time
+           END AS start_time
+    FROM asked a
+    JOIN days d USING (class_id, day)
+    LEFT JOIN there t USING (class_id, day)
+    LEFT JOIN first_slots f USING (class_id, day)
+)
+SELECT array_agg(start_time ORDER BY place) AS starts,
+       array_agg(several ORDER BY place) AS several,
+       array_agg((SELECT max(end_time) FROM slots s
+                  WHERE (s.class_id, s.day, s.start_time)
+                      = (chosen.class_id, chosen.day, chosen.start_time)) ORDER BY place) AS ends
+FROM chosen
+"""
+
+_MAKE = """
+WITH made AS (
+    INSERT INTO attendance_sessions (class_id, session_date, start_time, end_time, teacher_id)
+    SELECT class_id, day, start_time, end_time, $5
+    FROM unnest($1::uuid[], $2::date[], $3::time[], $4::time[])
+        AS a(class_id, day, start_time, end_time)
+    ORDER BY class_id, day, start_time
+    ON CONFLICT (class_id, session_date, start_time) DO NOTHING
+    RETURNING id
+)
+SELECT coalesce(array_agg(id), '{}') AS made FROM made
+"""
+
+# A statement of its own, which sees what others have made meanwhile.
+_LOCK = """
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[])
+        WITH ORDINALITY AS a(class_id, day, start_time, place)
+),
+held AS MATERIALIZED (
+    SELECT a.place, s.id FROM attendance_sessions s
+    JOIN asked a ON s.class_id = a.class_id AND s.session_date = a.day
+        AND s.start_time IS NOT DISTINCT FROM a.start_time
+    ORDER BY s.class_id, s.id
+    FOR NO KEY UPDATE OF s
+)
+SELECT array_agg(id ORDER BY place) AS ids FROM held
+"""
+
+# $3 the sessions that are new: whoever is on leave is excused in them.
+_EXCUSE = f"""
+WITH act AS (SELECT $1::uuid AS actor_id, $2::text AS request_id, NULL::text AS reason),
+covered AS MATERIALIZED (
+    SELECT DISTINCT ON (s.class_id, s.id, l.student_id)
+           s.class_id, s.id AS session_id, l.student_id, l.id AS leave_id, l.kind AS leave_kind,
+           e.periods @> s.session_date AS enrolled
+    FROM attendance_sessions s
+    JOIN class_students e ON e.class_id = s.class_id
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND {covers("l", "s.class_id", "s.id", "s.session_date")}
+    WHERE s.id = ANY($3::uuid[])
+    ORDER BY s.class_id, s.id, l.student_id, l.decided_at, l.id
+),
+{EXCUSE},
+{WRITE_MANY}
+SELECT count(*) AS excused FROM changes
+"""
+
+
+class Unfound(NamedTuple):
+    """Why a session cannot be: a stable code."""
+
+    code: str
+
+
+async def find_or_make(
+    tx: Transaction, actor: Actor, names: Iterable[SessionName], classes: Resolved, today: date
+) -> tuple[dict[SessionName, UUID | Unfound], int]:
+    """The sessions, locked in order, and how many of them are new. Their classes are locked.
+
+    In new ones leave shows as in those that are opened by hand. Names without a class are left
+    out.
+    """
+    found: dict[SessionName, UUID | Unfound] = {}
+    known: list[tuple[SessionName, UUID]] = []
+    for name in names:
+        class_id = classes[name.class_name]
+        if name.day > today + timedelta(days=1):
+            found[name] = Unfound("date_in_future")
+        elif not isinstance(class_id, Unresolved):
+            known.append((name, class_id))
+    chosen = await _choose(tx, known)
+    found |= {
+        name: Unfound("several_sessions")
+        for (name, _), choice in zip(known, chosen, strict=True)
+        if not choice
+    }
+    sure = [(name, choice) for (name, _), choice in zip(known, chosen, strict=True) if choice]
+    columns = [[choice[place] for _, choice in sure] for place in range(4)]
+    made = (await tx.row(_MAKE, *columns, actor.user_id))["made"]
+    ids = (await tx.row(_LOCK, *columns[:3]))["ids"] or ()
+    if made:
+        await tx.row(_EXCUSE, actor.user_id, actor.request_id, made)
+    found |= {name: id for (name, _), id in zip(sure, ids, strict=True)}
+    return found, len(made)
+
+
+Choice = tuple[UUID, date, time | None, time | None]  # class, day, start, end
+
+
+async def _choose(tx: Transaction, known: list[tuple[SessionName, UUID]]) -> list[Choice | None]:
+    """The start that is meant for each, with the end it would have; None where several may be."""
+    row = await tx.row(
+        _CHOOSE,
+        [class_id for _, class_id in known],
+        [name.day for name, _ in known],
+        [name.start for name, _ in known],
+        [name.exact for name, _ in known],
+    )
+    chosen = zip(known, row["starts"] or (), row["ends"] or (), row["several"] or (), strict=True)
+    return [
+        None if several else (class_id, name.day, start, end)
+        for (name, class_id), start, end, several in chosen
+    ]

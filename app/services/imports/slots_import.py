@@ -1,0 +1,104 @@
+"""Timetables from a file: weekly slots of many classes."""
+
+from datetime import time
+from uuid import UUID
+
+from app.db import Transaction
+from app.schemas.imports import RowOutcome, SlotRow
+from app.services.access import Actor, hold_classes
+from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.report import Report
+
+# $1 to $4 classes, days, starts and ends, no start twice. What overlaps, also within the file,
+# is not written. A slot that ends at another time keeps its moved occurrences.
+_WRITE = """
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::time[], $4::time[])
+        WITH ORDINALITY AS g(class_id, day_of_week, start_time, end_time, place)
+),
+stored AS MATERIALIZED (
+    SELECT class_id, day_of_week, start_time, end_time FROM class_schedules
+    WHERE class_id = ANY($1::uuid[])
+),
+planned AS MATERIALIZED (
+    SELECT class_id, day_of_week, start_time, end_time FROM given
+    UNION ALL
+    SELECT * FROM stored s WHERE NOT EXISTS (
+        SELECT FROM given g
+        WHERE (g.class_id, g.day_of_week, g.start_time)
+            = (s.class_id, s.day_of_week, s.start_time))
+),
+overlapping AS MATERIALIZED (
+    SELECT DISTINCT g.place FROM given g JOIN planned p USING (class_id, day_of_week)
+    WHERE p.start_time < g.end_time AND p.end_time > g.start_time
+      AND p.start_time <> g.start_time
+),
+fitting AS MATERIALIZED (
+    SELECT g.*, s.end_time AS ended
+    FROM given g LEFT JOIN stored s USING (class_id, day_of_week, start_time)
+    WHERE g.place NOT IN (SELECT place FROM overlapping)
+),
+changed AS (
+    UPDATE class_schedules s SET end_time = f.end_time
+    FROM fitting f
+    WHERE (s.class_id, s.day_of_week, s.start_time) = (f.class_id, f.day_of_week, f.start_time)
+      AND f.ended <> f.end_time
+    RETURNING f.place
+),
+followed AS (
+    UPDATE class_reschedules r SET original_end_time = f.end_time
+    FROM fitting f
+    WHERE f.ended <> f.end_time
+      AND (r.class_id, r.original_start_time) = (f.class_id, f.start_time)
+      AND extract(isodow FROM r.original_date) = f.day_of_week
+),
+made AS (
+    INSERT INTO class_schedules (class_id, day_of_week, start_time, end_time)
+    SELECT class_id, day_of_week, start_time, end_time FROM fitting WHERE ended IS NULL
+    ORDER BY place
+)
+SELECT (SELECT array_agg(place) FROM overlapping) AS overlapping,
+       (SELECT array_agg(place) FROM changed) AS changed,
+       (SELECT array_agg(place) FROM fitting WHERE ended IS NULL) AS made
+"""
+
+
+async def write(
+    tx: Transaction, actor: Actor, rows: list[SlotRow], classes: Resolved, report: Report
+) -> None:
+    """Add the slots, or give those that begin then their new end; no slot is taken away."""
+    slots = _each_once(rows, classes, report)
+    await hold_classes(tx, actor, (class_id for class_id, _, _ in slots), to_change=True)
+    done = await tx.row(
+        _WRITE,
+        [class_id for class_id, _, _ in slots],
+        [day for _, day, _ in slots],
+        [start for _, _, start in slots],
+        [row.slot.end_time for row in slots.values()],
+    )
+    names = ("overlapping", "changed", "made")
+    overlapping, changed, made = (set(done[name] or ()) for name in names)
+    for place, row in enumerate(slots.values(), start=1):
+        if place in overlapping:
+            report.refuse(row.row, "start_time", "slot_overlaps")
+        elif place in made:
+            report.note(row.row, RowOutcome.CREATED)
+        else:
+            there = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
+            report.note(row.row, there)
+
+
+def _each_once(
+    rows: list[SlotRow], classes: Resolved, report: Report
+) -> dict[tuple[UUID, int, time], SlotRow]:
+    slots: dict[tuple[UUID, int, time], SlotRow] = {}
+    for row in rows:
+        class_id = classes[row.class_name]
+        if isinstance(class_id, Unresolved):
+            report.refuse(row.row, "code", class_id.code)
+            continue
+        key = (class_id, row.slot.day_of_week, row.slot.start_time)
+        first = slots.setdefault(key, row)
+        if first is not row:
+            report.refuse(row.row, "start_time", "repeated", first.row)
+    return slots

@@ -1,0 +1,88 @@
+"""Rosters from a file: who is enrolled in which class."""
+
+import json
+from collections.abc import Callable
+from uuid import UUID
+
+import asyncpg
+
+from app.db import Transaction
+from app.schemas.imports import RowOutcome, StudentRow
+from app.schemas.roster import STUDENT_FIELDS
+from app.schemas.words import is_blank, roll_key
+from app.services import roster_service
+from app.services.access import Actor, hold_classes
+from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.report import Report
+
+Rows = dict[UUID, dict[str, StudentRow]]
+
+
+async def write(
+    tx: Transaction,
+    actor: Actor,
+    rows: list[StudentRow],
+    classes: Resolved,
+    report: Report,
+    step: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Add the students to their classes by the rules of rosters; nobody leaves any.
+
+    All classes are locked before all students, each in order, so that two imports wait for
+    each other instead of deadlocking.
+    """
+    rosters = _rosters(rows, classes, report)
+    _refuse_contradictions(rosters, report)
+    await hold_classes(tx, actor, rosters, to_change=True)
+    everybody = {key: row.entry for named in rosters.values() for key, row in named.items()}
+    await roster_service.create_and_lock(tx, list(everybody.values()))
+    for class_id, named in rosters.items():
+        entries = [row.entry for row in named.values()]
+        change = await roster_service.apply(tx, actor, class_id, entries)
+        _tell(named, change, report)
+        step(len(named))
+
+
+def _rosters(rows: list[StudentRow], classes: Resolved, report: Report) -> Rows:
+    """The rows of each class by the keys of their roll numbers, classes in the order of locks."""
+    rosters: Rows = {}
+    for row in rows:
+        class_id = classes[row.class_name]
+        if isinstance(class_id, Unresolved):
+            report.refuse(row.row, "code", class_id.code)
+            continue
+        first = rosters.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
+        if first is not row:
+            report.refuse(row.row, "roll_no", "repeated", first.row)
+    return dict(sorted(rosters.items()))
+
+
+def _refuse_contradictions(rosters: Rows, report: Report) -> None:
+    """A student is one record: rows of several classes must not say different things of it."""
+    said: dict[tuple[str, str], tuple[str, int]] = {}
+    rows = [(key, row) for named in rosters.values() for key, row in named.items()]
+    for key, row in sorted(rows, key=lambda item: item[1].row):
+        for field in STUDENT_FIELDS:
+            value = getattr(row.entry, field)
+            if is_blank(value):
+                continue
+            first, number = said.setdefault((key, field), (value, row.row))
+            if first != value:
+                report.refuse(row.row, field, "contradiction", number)
+
+
+def _tell(named: dict[str, StudentRow], change: asyncpg.Record, report: Report) -> None:
+    rows = list(named.values())
+    added = {roll_key(roll) for roll in json.loads(change["added"])}
+    changed = {roll_key(roll) for roll in json.loads(change["changed"])}
+    changed |= set(change["filled"] or ())
+    for key, row in named.items():
+        if key in added:
+            report.note(row.row, RowOutcome.CREATED)
+        else:
+            report.note(row.row, RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED)
+    for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
+        row = rows[int(place.rpartition("/")[2])]
+        report.refuse(row.row, "from_", code)
+    for conflict in json.loads(change["conflicts"]):
+        report.keep(named[roll_key(conflict["rollNo"])].row, conflict["field"])

@@ -1,0 +1,97 @@
+"""Files to import: workbooks made by hand, and files that mean harm."""
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any
+
+import xlsxwriter
+
+_TYPES = """<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
+<Default Extension="xml" ContentType="application/xml"/></Types>"""
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_RELS = """<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
+<Relationship Id="r1" Type="{office}/{kind}" Target="{target}"/></Relationships>"""
+_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+
+
+def xlsx(rows: Iterable[Iterable[Any]], *, hidden: bool = False) -> bytes:
+    """A workbook of these rows, with dates and times as spreadsheets store them."""
+    content = BytesIO()
+    book = xlsxwriter.Workbook(
+        content, {"in_memory": True, "default_date_format": "yyyy-mm-dd hh:mm"}
+    )
+    if hidden:
+        book.add_worksheet("Hidden").hide()
+    sheet = book.add_worksheet()
+    sheet.activate()
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            sheet.write(row, column, cell)
+    book.close()
+    return content.getvalue()
+
+
+def csv(rows: Iterable[Iterable[Any]]) -> bytes:
+    """A CSV of these rows, none of whose cells needs quotes."""
+    return "".join(",".join(map(str, row)) + "\r\n" for row in rows).encode()
+
+
+def handmade(sheet: str, **parts: str | bytes) -> bytes:
+    """A workbook whose one sheet has this XML for its rows."""
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("[Content_Types].xml", _TYPES)
+        book.writestr(
+            "_rels/.rels",
+            _RELS.format(office=_OFFICE, kind="officeDocument", target="xl/workbook.xml"),
+        )
+        book.writestr(
+            "xl/workbook.xml",
+            f'<workbook {_MAIN} xmlns:r="{_OFFICE}"><sheets>'
+            '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+        )
+        book.writestr(
+            "xl/_rels/workbook.xml.rels",
+            _RELS.format(office=_OFFICE, kind="worksheet", target="worksheets/sheet1.xml"),
+        )
+        book.writestr(
+            "xl/worksheets/sheet1.xml",
+            f"<worksheet {_MAIN}><sheetData>{sheet}</sheetData></worksheet>",
+        )
+        for name, part in parts.items():
+            book.writestr(f"xl/{name}.xml", part)
+    return content.getvalue()
+
+
+def row(number: int, *cells: str) -> str:
+    return f'<row r="{number}">{"".join(cells)}</row>'
+
+
+def cell(place: str, text: str, formula: str = "") -> str:
+    more = f"<f>{formula}</f>" if formula else ""
+    return f'<c r="{place}" t="str">{more}<v>{text}</v></c>'
+
+
+ROLLS_XML = row(1, cell("A1", "Roll No"))
+SPACES = b"<sst>" + b" " * (130 * 1024 * 1024) + b"</sst>"
+
+
+def bomb() -> bytes:
+    """A workbook of 130 KB that unpacks to 130 MiB."""
+    return handmade(ROLLS_XML, sharedStrings=SPACES)
+
+
+def lying_bomb() -> bytes:
+    """The same, which says of itself that it unpacks to one byte."""
+    content, size, crc = bomb(), len(SPACES).to_bytes(4, "little"), zlib.crc32(SPACES)
+    return content.replace(size, (1).to_bytes(4, "little")).replace(
+        crc.to_bytes(4, "little"), zlib.crc32(b"\0").to_bytes(4, "little")
+    )
+
+
+def far_cell(number: int) -> bytes:
+    """A workbook of 1 KB with a cell in that row of the last column: 16 thousand cells a row."""
+    return handmade(ROLLS_XML + row(number, cell(f"XFD{number}", "1")))
