@@ -80,7 +80,7 @@ async def month(stage: Stage) -> Classroom:
     for leave in (ill, {"sessionIds": [duty], "kind": "on_duty"}):
         asked = await asked_leave(stage.asha, ANJALI, classId=room.id, **leave)
         await decide(stage.asha, asked, "approve")
-    leaves = {"students": [], "withdrawals": [{"rollNo": LEFT, "lastDay": "2025-08-11"}]}
+    leaves = {"students": [], "withdrawals": [{"rollNo": LEFT, "lastDay": "2025-08-10"}]}
     assert (await stage.asha.put(f"{room.path}/students?mode=merge", leaves)).is_success
     return room
 
@@ -250,6 +250,10 @@ async def test_a_part_of_the_term_has_its_sessions_its_students_and_its_figures(
     assert found.marks == {ANJALI: ["P"], FORMULA: ["P"], LATE: ["P"], LONG: ["A"]}
     assert found.figures[LONG] == [0, 1, 0, 0, 1, 0, 0]
     assert found.figures[ANJALI] == [1, 0, 0, 0, 1, 1, 100]
+    # Nor who joined later; but who has a mark is, enrolled or not.
+    query = "&from=2025-08-11&to=2025-08-11"
+    day = read_csv((await fetched(month.teacher, month, "csv", query)).content)
+    assert day.marks == {ANJALI: ["OD"], FORMULA: ["L"], LONG: [""], LEFT: ["P"]}
     early = read_csv((await fetched(month.teacher, month, "csv", "&to=2025-08-06")).content)
     assert early.headings == HEADINGS[:2]
     assert LATE not in early.names
@@ -275,9 +279,11 @@ async def test_the_figures_follow_the_policy(
 
 async def test_what_was_held_beside_the_term_is_in_the_whole(month: Classroom) -> None:
     await held(month, "2025-09-02", {ANJALI: "present"})
+    await held(month, "2025-09-02", {ANJALI: "absent"}, startTime="00:00")
     whole = await fetched(month.teacher, month, "xlsx")
     found = read_xlsx(whole.content)
     assert found.about["Period"] == "2025-08-04 to 2025-09-02"
+    assert found.headings == [*HEADINGS, "2025-09-02", "2025-09-02 00:00"]
     assert found.figures == await figures_of(month)
 
 

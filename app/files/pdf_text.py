@@ -36,8 +36,6 @@ class Paper(FPDF):
         super().__init__(orientation="landscape", unit="mm", format="A4")
         self.set_auto_page_break(False)
         self.c_margin = 0
-        # Otherwise "{nb}" in a name would be replaced by the number of pages.
-        self.alias_nb_pages("")
         self.add_font(_FAMILY, "", font or _REGULAR)
         self.add_font(_FAMILY, "B", font or _BOLD)
         self.lacks = False
@@ -123,9 +121,10 @@ class Paper(FPDF):
         return self.current_font.cmap
 
     def _parse_chars(self, text: str, markdown: bool, **_: Any) -> Iterator[Fragment]:
-        """Cut the text where its script changes.
+        """Cut the text where its script changes, and nowhere else.
 
-        The library cuts before every joiner too, and so takes apart the letters it joins.
+        The library cuts before every joiner too, and so takes apart the letters it joins; and
+        for "{nb}" in a name it would write the number of pages.
         """
         run: str = ""
         script: UnicodeScript | None = None
