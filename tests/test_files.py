@@ -132,6 +132,13 @@ def test_what_cannot_be_read_is_refused_with_its_reason(name: str) -> None:
     assert len(refused.value.detail) < 300
 
 
+def test_a_file_full_of_mistakes_is_given_up() -> None:
+    nonsense = [["Roll No", *(f"2025-01-{day:02}" for day in range(1, 31))]]
+    nonsense += [[n, *["X"] * 30] for n in range(400)]
+    with pytest.raises(Invalid, match="more than 10,000 mistakes"):
+        read_batch(Kind.ATTENDANCE, csv(nonsense), in_class=True)
+
+
 @pytest.mark.parametrize("make", [files.bomb, files.lying_bomb])
 def test_a_zip_bomb_is_measured_before_anything_opens_it(
     make: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch

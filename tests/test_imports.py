@@ -120,6 +120,9 @@ async def test_of_many_refusals_twenty_are_shown_and_the_rest_counted(
     tried = await send(stage.asha, f"{room.path}/students/import", csv(rows), dryRun="true")
     assert len(tried.json()["rows"]) == 1_000
     assert tried.json()["moreRows"] == 1_000
+    crowd: Rows = [["Roll No"], *([n] for n in range(2_001))]
+    refused = await send(stage.asha, f"{room.path}/students/import", csv(crowd))
+    assert flaws(refused) == [("/rows/2002/A", "too_many")]
 
 
 async def test_a_whole_department_comes_from_four_files_and_coming_again_changes_nothing(

@@ -112,8 +112,8 @@ def as_admin(
         if not error.flaws:
             raise
         lines = [f"  {flaw.detail}" for flaw in error.flaws[:_MAX_FLAWS]]
-        more = len(error.flaws) - len(lines)
-        lines += [f"  ... and {more} more."] if more else []
+        if len(error.flaws) > len(lines):
+            lines.append("  ... and more, which --dry-run shows.")
         sys.exit("\n".join(["aims: Nothing was imported:", *lines]))
 
 

@@ -99,7 +99,7 @@ def _read_grid(reader: SheetReader) -> None:
                     mark = MarkRow(row.number, column, session, student.roll_no, word)
                     batch.marks.append(mark)
     if exact:
-        batch.sessions = [session for sessions in named.values() for _, session in sessions]
+        batch.sessions = [SessionName(reader.above, *head, exact) for head in heads.values()]
 
 
 def _sessions(reader: SheetReader) -> dict[int, tuple[date, time | None]]:

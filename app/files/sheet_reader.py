@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from app.files.cells import CellError, checked
 from app.files.headings import Sheet, field_of
+from app.files.limits import unreadable
 from app.files.table import Row
-from app.schemas.imports import Batch, ClassName, Kind, Refusal
+from app.schemas.imports import MAX_REFUSALS, Batch, ClassName, Kind, Refusal
 from app.schemas.words import Email, Id, Label, Words
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,18 +37,23 @@ class SheetReader:
     """The rows of a sheet as models and classes. What is refused goes to `batch`.
 
     With `in_class` all rows are of one class that the caller knows: what stands above the
-    headings is passed over, and no row has to name its class.
+    headings is passed over, and no row has to name its class. `above` is the class that stands
+    there, or none.
     """
 
     def __init__(self, kind: Kind, sheet: Sheet, *, in_class: bool = False) -> None:
         self.sheet = sheet
         self.batch = Batch(columns=sheet.columns, ignored=sorted(sheet.others))
         self._in_class = in_class
-        self._above = ClassName() if in_class else self._class_above(kind)
+        self.above = ClassName() if in_class else self._class_above(kind)
         self._classes: dict[tuple[str, ...], ClassName | None] = {}
 
     def refuse(self, row: Row, place: str | int | None, code: str, sentence: str) -> None:
         """Note that something in the row cannot be read."""
+        if len(self.batch.refusals) == MAX_REFUSALS:
+            raise unreadable(
+                f"This file has more than {MAX_REFUSALS:,} mistakes. Is it the one you meant?"
+            )
         column = self.sheet.columns.get(place) if isinstance(place, str) else place
         self.batch.refusals.append(Refusal(row.number, column, code, sentence))
 
@@ -93,8 +99,8 @@ class SheetReader:
         if "code" not in given and "class_id" not in given:
             if self._in_class:
                 return self._named(row, given)
-            if self._above.code or self._above.id:
-                return self._above
+            if self.above.code or self.above.id:
+                return self.above
             self.refuse(row, "code", "required", "The class is not named.")
             return None
         return self._named(row, given)

@@ -18,6 +18,7 @@ from app.schemas.roster import RosterEntry
 from app.schemas.words import Answer, example
 
 MAX_ROWS_SHOWN = 1000
+MAX_REFUSALS = 10_000  # so many are kept; further ones are counted
 
 
 class Kind(StrEnum):

@@ -4,6 +4,7 @@ from collections import Counter
 
 from app.errors import Flaw, Invalid
 from app.schemas.imports import (
+    MAX_REFUSALS,
     MAX_ROWS_SHOWN,
     Batch,
     ImportedRow,
@@ -14,10 +15,12 @@ from app.schemas.imports import (
     RowOutcome,
     column_letters,
 )
+from app.schemas.words import MAX_ENTRIES
 from app.services import roster_service
 
 _OF_ROWS = roster_service.SENTENCES | {
     "repeated": "The same stands in row {row} already.",
+    "too_many": f"A file has {MAX_ENTRIES:,} students of a class at most.",
     "contradiction": "Row {row} says something else of this student.",
     "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
     "unknown_term": "There is no such term.",
@@ -49,7 +52,8 @@ class Report:
     refused the row is refused, else where anything was changed it is a changed one."""
 
     def __init__(self, batch: Batch) -> None:
-        self.refusals = list(batch.refusals)
+        self._refusals = list(batch.refusals)
+        self._refused = len(batch.refusals)
         self.marks: MarkCounts | None = None
         self._columns = batch.columns
         self._ignored = batch.ignored
@@ -71,7 +75,9 @@ class Report:
         """
         column = self._columns.get(place) if isinstance(place, str) else place
         detail = _OF_ROWS[code].format(row=other_row)
-        self.refusals.append(Refusal(row, column, code, detail))
+        self._refused += 1
+        if len(self._refusals) < MAX_REFUSALS:
+            self._refusals.append(Refusal(row, column, code, detail))
         self._rows[row] = RowOutcome.REFUSED
 
     def keep(self, row: int, field: str) -> None:
@@ -80,9 +86,9 @@ class Report:
 
     def check(self) -> None:
         """Raise `Invalid` if anything was refused, with all of it in the order of the file."""
-        if self.refusals:
-            refusals = sorted(self.refusals, key=_place)
-            more = f" There are {len(refusals) - 1} more." if len(refusals) > 1 else ""
+        if self._refusals:
+            refusals = sorted(self._refusals, key=_place)
+            more = f" There are {self._refused - 1} more." if self._refused > 1 else ""
             raise Invalid(
                 f"Nothing was imported. {_sentence(refusals[0])}{more}",
                 code="import_refused",
@@ -92,7 +98,7 @@ class Report:
     def outcome(self, *, dry_run: bool) -> ImportOutcome:
         """The answer to the import."""
         counts = Counter(self._rows.values())
-        rows = self._refused() + self._others()
+        rows = self._refused_rows() + self._other_rows()
         return ImportOutcome(
             dry_run=dry_run,
             created=counts[RowOutcome.CREATED],
@@ -106,7 +112,7 @@ class Report:
             ignored_columns=[column_letters(column) for column in self._ignored],
         )
 
-    def _refused(self) -> list[ImportedRow]:
+    def _refused_rows(self) -> list[ImportedRow]:
         return [
             ImportedRow(
                 row=refusal.row,
@@ -115,10 +121,10 @@ class Report:
                 code=refusal.code,
                 detail=refusal.detail,
             )
-            for refusal in sorted(self.refusals, key=_place)
+            for refusal in sorted(self._refusals, key=_place)
         ]
 
-    def _others(self) -> list[ImportedRow]:
+    def _other_rows(self) -> list[ImportedRow]:
         return [
             ImportedRow(row=row, outcome=outcome, column=None, code=None, detail=None)
             for row, outcome in sorted(self._rows.items())

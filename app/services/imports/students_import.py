@@ -9,7 +9,7 @@ import asyncpg
 from app.db import Transaction
 from app.schemas.imports import RowOutcome, StudentRow
 from app.schemas.roster import STUDENT_FIELDS
-from app.schemas.words import is_blank, roll_key
+from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services import roster_service
 from app.services.access import Actor, hold_classes
 from app.services.imports.class_names import Resolved, Unresolved
@@ -54,6 +54,8 @@ def _rosters(rows: list[StudentRow], classes: Resolved, report: Report) -> Rows:
         first = rosters.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
         if first is not row:
             report.refuse(row.row, "roll_no", "repeated", first.row)
+        elif len(rosters[class_id]) > MAX_ENTRIES:
+            report.refuse(row.row, "roll_no", "too_many")
     return dict(sorted(rosters.items()))
 
 
