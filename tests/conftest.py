@@ -286,9 +286,9 @@ async def connection(
 @pytest.fixture
 async def stage(connection: asyncpg.Connection, app: FastAPI) -> AsyncIterator[Stage]:
     """The app with the whole cast, on one connection."""
-    database, pool = one_connection_database(connection)
-    async with _open_stage(connection, app, database, pool) as stage:
-        yield stage
+    with one_connection_database(connection) as (database, pool):
+        async with _open_stage(connection, app, database, pool) as stage:
+            yield stage
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ contract is proved wherever a test touches it.
 
 import re
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -34,24 +35,27 @@ MODELS = {
 MAX_PROBLEM_BYTES = 8 * 1024
 
 
+# What a statement says that leaves more behind than its answer.
+_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|SHARE|set_config|nextval)\b")
+
+
 class OneConnection:
     """Stands where the pool stands, over one connection whose transaction a test undoes.
 
-    Each statement gets a savepoint, as each has a transaction of its own in production.
+    In production each statement has a transaction of its own and fails alone. Here it fails back
+    to a savepoint, which is set anew when anything but reading has happened since the last.
     `statements` holds every SQL text that was run.
     """
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self._saved = False
         self.statements: list[str] = []
 
-    async def acquire(self, **_: float) -> "OneConnection":
-        return self
+    async def acquire(self) -> "Lent":
+        return Lent(self)
 
-    async def release(self, connection: object) -> None:
-        pass
-
-    async def close(self) -> None:
+    async def release(self, lent: "Lent") -> None:
         pass
 
     def transaction(self) -> Any:
@@ -59,13 +63,53 @@ class OneConnection:
 
     async def fetchrow(self, sql: str, *arguments: Any, **limit: float) -> asyncpg.Record | None:
         self.statements.append(sql)
-        async with self._connection.transaction():
-            return await self._connection.fetchrow(sql, *arguments, **limit)
+        return await self._connection.fetchrow(sql, *arguments, **limit)
+
+    async def fetchrow_alone(
+        self, sql: str, *arguments: Any, **limit: float
+    ) -> asyncpg.Record | None:
+        if not self._saved:
+            await self._connection.execute("SAVEPOINT before")
+            self._saved = True
+        try:
+            return await self.fetchrow(sql, *arguments, **limit)
+        except BaseException:
+            await self._connection.execute("ROLLBACK TO before")
+            raise
+
+    def see(self, query: Any) -> None:
+        self._saved = self._saved and _only_reads(query.query)
 
 
-def one_connection_database(connection: asyncpg.Connection) -> tuple[Database, OneConnection]:
+@cache
+def _only_reads(sql: str) -> bool:
+    return sql.lstrip().startswith(("SELECT", "WITH")) and not _WRITES.search(sql)
+
+
+@contextmanager
+def one_connection_database(
+    connection: asyncpg.Connection,
+) -> Iterator[tuple[Database, OneConnection]]:
+    """A database over the connection, of which it sees also what a test does there itself."""
     pool = OneConnection(connection)
-    return Database(pool), pool  # type: ignore[arg-type]
+    connection.add_query_logger(pool.see)
+    yield Database(pool), pool  # type: ignore[arg-type]
+    connection.remove_query_logger(pool.see)
+
+
+class Lent:
+    """What `OneConnection` lends out, for a statement or, after `transaction()`, for several."""
+
+    def __init__(self, pool: OneConnection) -> None:
+        self._pool = pool
+        self._fetchrow = pool.fetchrow_alone
+
+    def transaction(self) -> Any:
+        self._fetchrow = self._pool.fetchrow
+        return self._pool.transaction()
+
+    async def fetchrow(self, sql: str, *arguments: Any, **limit: float) -> asyncpg.Record | None:
+        return await self._fetchrow(sql, *arguments, **limit)
 
 
 @dataclass

@@ -96,11 +96,11 @@ async def signed_in(
     app: FastAPI, connection: asyncpg.Connection, name: str
 ) -> AsyncIterator[Person]:
     """One of the demo's people, calling the API on that connection."""
-    app.state.database, _ = one_connection_database(connection)
     email = f"{name}@{DOMAIN}"
     user_id = await connection.fetchval("SELECT id FROM users WHERE email = $1", email)
-    async with client_of(app) as client:
-        yield Person(client, app.state.tokens.issue(user_id)[0], user_id, email)
+    with one_connection_database(connection) as (app.state.database, _):
+        async with client_of(app) as client:
+            yield Person(client, app.state.tokens.issue(user_id)[0], user_id, email)
 
 
 async def test_an_admin_and_five_teachers_share_ten_classes(

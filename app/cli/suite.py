@@ -19,7 +19,7 @@ def test(context: typer.Context) -> None:
         print("Starting a throw-away PostgreSQL for the tests ...", flush=True)
         server = stack.enter_context(LocalPostgres.throwaway())
         environment["AIMS_TEST_SERVER_URL"] = server.url("postgres")
-        arguments = context.args or ["--numprocesses", "2"]
+        arguments = context.args or ["--numprocesses", "2", "--dist", "worksteal"]
         pytest = [sys.executable, "-m", "pytest", *arguments]
         sys.exit(subprocess.run(pytest, env=environment, cwd=CHECKOUT, check=False).returncode)
 
