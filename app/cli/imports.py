@@ -23,7 +23,7 @@ from app.services.imports.attendance_import import Terms
 from app.services.imports.importing import import_batch
 
 commands = typer.Typer(
-    help="Import a CSV or an .xlsx into the database of DATABASE_URL: all of it, or nothing.",
+    help="Import files into the database of DATABASE_URL.",
     no_args_is_help=True,
 )
 

@@ -1,0 +1,127 @@
+"""`aims import firestore`: classes and attendance out of Firebase."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from app.config import RuleSettings, load_rules
+from app.db import open_database
+from app.errors import AppError
+from app.files.firestore import export
+from app.files.firestore.mapping import PACKAGED, Mapping, read_mapping
+from app.files.firestore.records import read_records
+from app.files.firestore.report import as_json, as_text
+from app.schemas.firestore import Outcome, Records
+from app.services import health_service
+from app.services.admin.allow_list_service import only_admin, user_of
+from app.services.imports import firestore_import
+from app.services.imports.firestore_import import Options
+
+
+class _Task(NamedTuple):
+    """What to import, and as whom."""
+
+    records: Records
+    options: Options
+    admin: str | None
+    dry_run: bool
+
+
+def firestore(
+    file: Annotated[Path, typer.Argument(help="The export, as JSON")],
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", help="The administrator who does this; needed if there are several"),
+    ] = None,
+    mapping: Annotated[Path, typer.Option(help="Which fields mean what")] = PACKAGED,
+    teacher: Annotated[
+        str | None, typer.Option(help="The address of who owns classes that name nobody")
+    ] = None,
+    allow_teachers: Annotated[
+        bool, typer.Option("--allow-teachers", help="Let the teachers of the classes sign in")
+    ] = False,
+    term: Annotated[str | None, typer.Option(help="The term of new classes, by its name")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the whole report here, as JSON")
+    ] = None,
+) -> None:
+    """Read a Firestore export, and compare the totals of each class on both sides.
+
+    It can be run again: what is there already is found, and what people have done in AIMS stays.
+    Totals that differ without a reason end it with an error.
+    """
+    rules = load_rules()
+    chosen = read_mapping(_content(mapping))
+    records = _read(file, chosen, rules)
+    options = Options(teacher, term, allow_teachers, chosen.project)
+    task, outcome = _Task(records, options, as_, dry_run), Outcome()
+    failure = None
+    try:
+        asyncio.run(_import(rules, task, outcome))
+    except AppError as error:
+        if error.code == "no_single_admin":
+            sys.exit(f"aims: {error.detail} Add --as ADDRESS.")
+        if not outcome.classes:
+            raise
+        failure = error.detail
+    print(as_text(records, outcome, dry_run=dry_run))
+    if report:
+        _write(report, json.dumps(as_json(records, outcome, dry_run=dry_run), indent=1))
+    if failure:
+        count = f"{len(outcome.classes)} of {len(records.classes)} classes"
+        sys.exit(f"aims: {failure} {count} were done before. Run it again: it goes on from there.")
+    if not outcome.agrees:
+        sys.exit("aims: Totals differ without a reason: see the classes above.")
+
+
+def _read(path: Path, mapping: Mapping, rules: RuleSettings) -> Records:
+    today = datetime.now(rules.zone).date()
+    try:
+        return read_records(export.read_json(_content(path)), mapping, rules.zone, today)
+    except AppError as error:
+        sys.exit(f"aims: {path}: {error.detail}")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(export.MAX_BYTES + 1)
+    except OSError as error:
+        sys.exit(f"aims: {path} cannot be read: {error.strerror}.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(f"{text}\n", "utf-8")
+    except OSError as error:
+        sys.exit(f"aims: {path} cannot be written: {error.strerror}.")
+
+
+async def _import(rules: RuleSettings, task: _Task, outcome: Outcome) -> None:
+    async with open_database(rules.database_url, rules.timezone) as db:
+        await health_service.require_current_schema(db)
+        admin = await user_of(db, task.admin or await only_admin(db))
+        with _progress(len(task.records.classes)) as step:
+            await firestore_import.run(
+                *(db, admin, task.records, task.options, outcome),
+                dry_run=task.dry_run,
+                step=step,
+            )
+
+
+@contextmanager
+def _progress(classes: int) -> Iterator[Callable[[], object]]:
+    """A bar on a terminal; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with typer.progressbar(length=classes, label="Importing", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)

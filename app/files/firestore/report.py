@@ -1,0 +1,189 @@
+"""The reconciliation of an import: a table for people, and JSON for what reads it later."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from app.schemas.firestore import (
+    REASONS,
+    ClassOutcome,
+    Difference,
+    LeftOut,
+    Outcome,
+    Records,
+)
+
+STATUSES = ("present", "absent", "late", "excused")
+TABLES = (
+    "allowed_emails",
+    "users",
+    "classes",
+    "class_schedules",
+    "class_reschedules",
+    "students",
+    "class_students",
+    "attendance_sessions",
+    "attendance_statuses",
+)
+# So many documents are named for each reason in the table; the JSON has all.
+_SHOWN = 5
+
+
+def as_json(records: Records, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
+    """All of it. Documents are named by their paths; nobody's name or roll number is in it."""
+    return {
+        "dryRun": dry_run,
+        "agrees": outcome.agrees,
+        "documents": {"read": dict(records.read), "notRead": dict(records.ignored)},
+        "rows": {
+            table: {
+                "made": outcome.made[table],
+                "changed": outcome.changed[table],
+                "unchanged": outcome.unchanged[table],
+            }
+            for table in TABLES
+        },
+        "leftOut": [_left_out(item) for item in outcome.left_out],
+        "classes": [_class(item) for item in outcome.classes],
+    }
+
+
+def _left_out(item: LeftOut) -> dict[str, Any]:
+    return {
+        "document": item.path,
+        "what": item.what,
+        "place": item.place,
+        "count": item.count,
+        "marks": item.marks,
+        "code": item.code,
+        "reason": REASONS.get(item.code, item.code),
+    }
+
+
+def _class(item: ClassOutcome) -> dict[str, Any]:
+    return {
+        "document": item.path,
+        "classId": str(item.class_id) if item.class_id else None,
+        "agrees": item.agrees,
+        "sessions": {"export": item.exported_sessions, "aims": item.stored_sessions},
+        "marks": {
+            status: {"export": item.exported[status], "aims": item.stored[status]}
+            for status in STATUSES
+        },
+        "differences": [_difference(one) for one in _joined(item.differences)],
+    }
+
+
+def _difference(item: Difference) -> dict[str, Any]:
+    return {
+        "code": item.code,
+        "reason": REASONS.get(item.code, item.code),
+        "sessions": item.sessions,
+        "onlyInExport": {status: count for status, count in item.less.items() if count},
+        "onlyInAims": {status: count for status, count in item.more.items() if count},
+    }
+
+
+def _joined(differences: Iterable[Difference]) -> list[Difference]:
+    """One difference for each reason."""
+    joined: dict[str, Difference] = {}
+    for one in differences:
+        known = joined.get(one.code, Difference(one.code))
+        joined[one.code] = Difference(
+            one.code, known.less + one.less, known.more + one.more, known.sessions + one.sessions
+        )
+    return list(joined.values())
+
+
+def as_text(records: Records, outcome: Outcome, *, dry_run: bool) -> str:
+    """The same as tables, with only some of the documents that were left out."""
+    parts = [
+        _documents(records),
+        _rows(outcome, dry_run=dry_run),
+        _reasons(outcome.left_out),
+        _classes(outcome.classes),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _documents(records: Records) -> str:
+    rows = [[name, _number(count), ""] for name, count in sorted(records.read.items())]
+    rows += [[name, _number(n), "not read"] for name, n in sorted(records.ignored.items())]
+    return _table(["Collection", "documents", ""], rows, last_is_text=True)
+
+
+def _rows(outcome: Outcome, *, dry_run: bool) -> str:
+    rows = [[table, *(_number(counts[table]) for counts in _counters(outcome))] for table in TABLES]
+    heading = "Rows (a rehearsal: none is kept)" if dry_run else "Rows"
+    return _table([heading, "new", "changed", "unchanged"], rows)
+
+
+def _counters(outcome: Outcome) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    return outcome.made, outcome.changed, outcome.unchanged
+
+
+def _reasons(left_out: list[LeftOut]) -> str:
+    groups: dict[tuple[str, str], list[LeftOut]] = defaultdict(list)
+    for item in left_out:
+        groups[item.what, item.code].append(item)
+    if not groups:
+        return "Nothing was left out."
+    lines = ["Left out or not as in the export"]
+    for (what, code), items in groups.items():
+        count, marks = sum(item.count for item in items), sum(item.marks for item in items)
+        things = _counted(count, what) + (f" with {_counted(marks, 'mark')}" if marks else "")
+        lines.append(f"  {things} ({code}): {REASONS.get(code, code)}")
+        paths = list(dict.fromkeys(f"{item.path} {item.place}".strip() for item in items))
+        more = f" and {_number(len(paths) - _SHOWN)} more" if len(paths) > _SHOWN else ""
+        if paths != [""]:
+            lines.append(f"      {', '.join(paths[:_SHOWN])}{more}")
+    return "\n".join(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    plural = "classes" if what == "class" else f"{what}s"
+    return f"{_number(number)} {what if number == 1 else plural}"
+
+
+def _classes(classes: list[ClassOutcome]) -> str:
+    rows = [
+        [
+            item.path,
+            _both(item.exported_sessions, item.stored_sessions),
+            *(_both(item.exported[status], item.stored[status]) for status in STATUSES),
+            _verdict(item),
+        ]
+        for item in classes
+    ]
+    heading = ["Class", "sessions", *STATUSES, "export / AIMS"]
+    return _table(heading, rows, last_is_text=True)
+
+
+def _both(exported: int, stored: int) -> str:
+    return _number(exported) if exported == stored else f"{_number(exported)}/{_number(stored)}"
+
+
+def _verdict(item: ClassOutcome) -> str:
+    if not item.agrees:
+        return "DIFFER WITHOUT A REASON"
+    reasons = ", ".join(difference.code for difference in _joined(item.differences))
+    return f"differ: {reasons}" if reasons else "equal"
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
+
+
+def _table(heading: list[str], rows: list[list[str]], *, last_is_text: bool = False) -> str:
+    """Columns as wide as they need to be: texts to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    texts = {0, len(heading) - 1} if last_is_text else {0}
+
+    def line(cells: list[str]) -> str:
+        placed = (
+            cell.ljust(width) if place in texts else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(placed).rstrip()
+
+    return "\n".join(line(cells) for cells in [heading, *rows])
