@@ -140,6 +140,23 @@ async def test_each_thing_that_is_undone_later_was_so_then(crowd: Stage) -> None
     await assert_same_then(crowd, answers)
 
 
+async def test_of_records_that_were_merged_the_enrolment_is_that_of_today(crowd: Stage) -> None:
+    room = await classroom_of(crowd.asha, rolls=[])
+    entries = [
+        {"rollNo": roll, "from": str(day(since))}
+        for roll, since in ((ROLLS[0], -1), (ROLLS[1], -9))
+    ]
+    assert (await crowd.asha.put(f"{room.path}/students", {"students": entries})).is_success
+    await room.open(day(-5))
+    students = await crowd.asha.get(f"/stats/classes/{room.id}/students")
+    this, other = (student["studentId"] for student in students.json())
+    merged = await crowd.meera.post(f"/admin/students/{this}/merge", {"otherId": other})
+    assert merged.is_success
+    answers = await answers_of(crowd, [room])
+    assert [answer.said[1][0]["unmarked"] for answer in answers[-3:]] == [1, 1, 1]
+    await assert_same_then(crowd, answers)
+
+
 async def test_before_a_class_there_was_nothing(stage: Stage, room: Classroom) -> None:
     await room.mark(await room.open(), {ROLLS[0]: "present"})
     for at in ("0001-01-01T00:00:00Z", "2001-01-01T00:00:00.5Z"):

@@ -52,18 +52,20 @@ marks_then AS MATERIALIZED (
 )"""
 
 # Each act names the last period that an enrolment then had. It left those before it as they
-# were, and took the place of any that touched or followed its first day.
+# were, and took the place of any that touched or followed its first day. Nobody wrote down what
+# periods a record had that was merged into this one, so nothing is known then.
 _ENROLMENTS = f"""
 enrolments_then AS MATERIALIZED (
     SELECT e.class_id, e.student_id,
            CASE WHEN acts.known THEN acts.periods ELSE e.periods END AS periods
     FROM class_students e
     CROSS JOIN LATERAL (
-        SELECT count(*) > 0 AS known, count(*) FILTER (WHERE at <= {{at}}) > 0 AS made,
+        SELECT coalesce(bool_and(action <> 'students_merged'), false) AS known,
+               count(*) FILTER (WHERE at <= {{at}}) > 0 AS made,
                coalesce(range_agg(period) FILTER (WHERE at <= {{at}} AND (
                    next_first IS NULL OR upper(period) < next_first)), '{{{{}}}}') AS periods
         FROM (
-            SELECT l.at, CASE WHEN first_day > '-infinity'
+            SELECT l.at, l.action, CASE WHEN first_day > '-infinity'
                               THEN daterange(first_day, last_day, '[]') END AS period,
                    min(first_day) FILTER (WHERE l.at <= {{at}}) OVER (
                        ORDER BY l.at DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -74,8 +76,9 @@ enrolments_then AS MATERIALIZED (
                        (l.details->>'lastDay')::date AS last_day
             ) said
             WHERE l.subject_id = e.student_id
-              AND l.action IN ('student_enrolled', 'student_withdrawn', 'enrolment_changed')
-              AND l.details->>'classId' = e.class_id::text
+              AND (l.action = 'students_merged' OR (
+                  l.action IN ('student_enrolled', 'student_withdrawn', 'enrolment_changed')
+                  AND l.details->>'classId' = e.class_id::text))
         ) act
     ) acts
     WHERE e.class_id {ANY} AND CASE WHEN acts.known THEN acts.made ELSE e.added_at <= {{at}} END
