@@ -9,9 +9,11 @@ from fastapi import Header, Query, Request, Response
 
 from app.documents import Document
 from app.errors import Flaw, Invalid, Malformed
-from app.schemas.words import Date
+from app.schemas.words import MAX_ROLL_KEY_BYTES, Date
 
 MAX_PAGE = 200
+# An id and the key of a roll number, which case folding may make thrice as long.
+MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -105,7 +107,7 @@ From = Annotated[Date | None, Query(alias="from", description="First date, inclu
 To = Annotated[Date | None, Query(alias="to", description="Last date, inclusive")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most")]
 Cursor = Annotated[
-    str | None, Query(max_length=512, description="Where to go on: from the Link header")
+    str | None, Query(max_length=MAX_CURSOR, description="Where to go on: from the Link header")
 ]
 IfMatch = Annotated[
     str | None,

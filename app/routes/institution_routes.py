@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, TypeAdapter, WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import (
@@ -29,8 +29,8 @@ from app.services.timetable.occurrence_service import MAX_DAYS
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
 
-# In the years that PostgreSQL and Python agree on.
-_OCCURRENCE = re.compile(r"([12][0-9]{3}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
+_OCCURRENCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
+_DAY = TypeAdapter(StoredDate)
 
 Term = Annotated[
     str,
@@ -102,8 +102,8 @@ async def list_missing_sessions(
 ) -> Response:
     """Of all classes, by date, start and class, for admins; at most 400 days at a time."""
     now = call.now()
+    check_range(first, last or now.date())
     last = min(last or now.date(), now.date())
-    check_range(first, last)
     if first is not None and (last - first).days >= MAX_DAYS:
         sentence = f"Ask for at most {MAX_DAYS} days at a time."
         raise refused_query("to", "range_too_long", sentence)
@@ -120,7 +120,7 @@ def _occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
     try:
         if found:
             day, start, class_id = found.groups()
-            return date.fromisoformat(day), time.fromisoformat(start), UUID(class_id)
+            return _DAY.validate_python(day), time.fromisoformat(start), UUID(class_id)
     except ValueError:
         pass
     raise bad_cursor()

@@ -16,6 +16,8 @@ from app.services.stats.figures import ANY, NOW, by_policy, marks_in, tallied
 from app.services.timetable.occurrence_service import MAX_DAYS, judged, taken
 
 DAYS_BACK = 30  # to look at, where there is no term
+# Before the current term begins, classes that are of none meet all the same.
+_BEGUN = "least(first_day, current_date)"
 
 
 def _number_of(column: str, *words: str) -> str:
@@ -41,6 +43,16 @@ counts AS MATERIALIZED (
 # $2 the threshold in hundredths of a per cent, else the policy's; $3 the term; $4 and $5 after
 # which class and roll, $6 how many.
 _ORDER = 'roll_key, code COLLATE "C", section COLLATE "C", class_id'
+
+
+def _after(place: str, class_id: str) -> str:
+    """SQL for where a list goes on: after the class with that id at that place. If it is gone by
+    now, with the first class there, since listed twice is better than left out."""
+    return f"""
+    SELECT {place}, coalesce(c.code, ''), coalesce(c.section, ''), {class_id}::uuid
+    FROM (VALUES (true)) here LEFT JOIN classes c ON c.id = {class_id}"""
+
+
 _DEFAULTERS = f"""
 WITH {access.ADMIN},
 {_counts("$3")},
@@ -61,8 +73,7 @@ defaulters AS MATERIALIZED (
 page AS MATERIALIZED (
     SELECT d.*, row_number() OVER (ORDER BY {_ORDER}) AS n
     FROM defaulters d
-    WHERE $4::uuid IS NULL OR ({_ORDER}) > (
-        SELECT $5::text, code, section, id FROM classes WHERE id = $4)
+    WHERE $4::uuid IS NULL OR ({_ORDER}) > ({_after("$5::text", "$4")})
     ORDER BY {_ORDER}
     LIMIT $6 + 1
 )
@@ -115,7 +126,7 @@ shown AS MATERIALIZED (
 ),
 term AS (SELECT first_day FROM terms WHERE id = ({CURRENT_TERM})),
 span AS MATERIALIZED (
-    SELECT greatest($5::date, coalesce($2::date, (SELECT first_day FROM term), last - {DAYS_BACK}),
+    SELECT greatest($5::date, coalesce($2::date, (SELECT {_BEGUN} FROM term), last - {DAYS_BACK}),
                     last - {MAX_DAYS - 1}) AS first, last
     FROM (SELECT least($3::date, current_date) AS last) bounded
 ),
@@ -123,8 +134,8 @@ span AS MATERIALIZED (
 page AS MATERIALIZED (
     SELECT m.*, row_number() OVER (ORDER BY {_PLACE}) AS n
     FROM judged m
-    WHERE m.state = 'missing' AND ($5::date IS NULL OR ({_PLACE}) > (
-        SELECT $5::date, $6::time, code, section, id FROM classes WHERE id = $7))
+    WHERE m.state = 'missing' AND (
+        $5::date IS NULL OR ({_PLACE}) > ({_after("$5::date, $6::time", "$7")}))
     ORDER BY {_PLACE}
     LIMIT $8 + 1
 )
@@ -173,7 +184,7 @@ term AS MATERIALIZED (
     WHERE id::text = CASE $2 WHEN 'current' THEN ({CURRENT_TERM})::text ELSE $2 END
 ),
 span AS MATERIALIZED (
-    SELECT greatest(coalesce((SELECT first_day FROM term), last - {DAYS_BACK}),
+    SELECT greatest(coalesce((SELECT {_BEGUN} FROM term), last - {DAYS_BACK}),
                     last - {MAX_DAYS - 1}) AS first, last
     FROM (
         SELECT CASE $2 WHEN 'current' THEN current_date
