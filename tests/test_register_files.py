@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO, StringIO
 from uuid import UUID
+from xml.etree import ElementTree
 from zipfile import ZipFile
 
 import pytest
@@ -157,6 +158,17 @@ def test_no_name_breaks_a_file_and_each_is_in_csv_and_xlsx_as_it_is(
     book = CalamineWorkbook.from_filelike(BytesIO(register_xlsx.written(held, NOW)))
     assert book.get_sheet_by_index(0).to_python(skip_empty_area=False)[-1][1] == name
     assert len(pages_of(held)) == 1
+
+
+@pytest.mark.parametrize("odd", ["\ufffe", "\uffff", "\U0001ffff", "_x0041_", "\u202e", "\u2028"])
+def test_a_workbook_can_be_read_whatever_stands_in_it(odd: str) -> None:
+    name = f"Asha{odd}Demo"
+    held = register(student=name, code=name, generated_by=name)
+    book = CalamineWorkbook.from_filelike(BytesIO(register_xlsx.written(held, NOW)))
+    seen = re.sub("[\ufffe\uffff]", "\ufffd", name)
+    assert book.get_sheet_by_index(0).to_python(skip_empty_area=False)[-1][1] == seen
+    for part in xml_of(held).values():
+        ElementTree.fromstring(part)
 
 
 def test_what_the_font_does_not_have_is_seen_to_be_missing() -> None:

@@ -3,6 +3,7 @@
 Text stays text: nothing that somebody is called becomes a formula or a link.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
@@ -27,6 +28,8 @@ _A4 = 9
 # Fewer than this still can be read when they are made to fit the width of a sheet of paper.
 _ONE_PAGE = 45
 _NAME_WIDTHS = (12, 45)
+# Not allowed in XML, where one of them would make the whole file unreadable.
+_NO_CHARACTER = re.compile("[\ufffe\uffff]")
 
 
 def written(register: Register, generated: datetime) -> bytes:
@@ -35,8 +38,8 @@ def written(register: Register, generated: datetime) -> bytes:
     with xlsxwriter.Workbook(packed, _OPTIONS) as book:
         book.set_properties(
             {
-                "title": f"Attendance register {register.code} {register.section}",
-                "author": register.generated_by,
+                "title": _text(f"Attendance register {register.code} {register.section}"),
+                "author": _text(register.generated_by),
                 "created": generated.astimezone(UTC).replace(tzinfo=None),
             }
         )
@@ -52,6 +55,11 @@ def written(register: Register, generated: datetime) -> bytes:
         sheet.freeze_panes(top + 1, len(STUDENT_COLUMNS))
         _set_up_printing(sheet, register, top)
     return packed.getvalue()
+
+
+def _text(said: str) -> str:
+    """What somebody wrote, as a workbook can hold it."""
+    return _NO_CHARACTER.sub("\ufffd", said)
 
 
 def _formats(book: Workbook) -> dict[str, Format]:
@@ -100,7 +108,7 @@ def _write_preamble(
     lines = register_grid.preamble(register, generated)
     for row, (label, value) in enumerate(lines):
         sheet.write_string(row, 0, label, formats["label"])
-        sheet.write_string(row, 1, value, formats["strong" if row < 2 else "text"])
+        sheet.write_string(row, 1, _text(value), formats["strong" if row < 2 else "text"])
     return len(lines) + 1
 
 
@@ -117,8 +125,8 @@ def _write_headings(
 def _write_student(
     sheet: Worksheet, row: int, student: RegisterStudent, formats: dict[str, Format]
 ) -> None:
-    sheet.write_string(row, 0, student.roll_no, formats["text"])
-    sheet.write_string(row, 1, student.name, formats["text"])
+    sheet.write_string(row, 0, _text(student.roll_no), formats["text"])
+    sheet.write_string(row, 1, _text(student.name), formats["text"])
     column = len(STUDENT_COLUMNS)
     for letter in register_grid.letters(student):
         kind = formats["absent" if letter == LETTERS["absent"] else "mark"]
