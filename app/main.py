@@ -28,23 +28,20 @@ from app.logs import logger
 from app.metrics import Metrics
 from app.middleware import EveryRequest
 from app.routes import (
-    admin_routes,
-    attendance_routes,
     auth_routes,
     calendar_routes,
-    class_routes,
     health_routes,
-    import_routes,
-    institution_routes,
-    leave_routes,
-    lifecycle_routes,
-    occurrence_routes,
-    policy_routes,
-    register_routes,
     stats_routes,
-    timetable_routes,
     user_routes,
 )
+from app.routes.admin import admin_routes, import_routes, institution_routes, policy_routes
+from app.routes.attendance import (
+    attendance_routes,
+    leave_routes,
+    lifecycle_routes,
+    register_routes,
+)
+from app.routes.classes import class_routes, occurrence_routes, timetable_routes
 from app.services import health_service
 
 VERSION = "0.3.0"

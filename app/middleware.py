@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, problems
 from app.errors import AppError, Malformed, TooLarge, Unavailable
-from app.files.limits import MAX_BYTES
+from app.files.sheets.limits import MAX_BYTES
 from app.logs import Exchange
 from app.metrics import Metrics
 

@@ -9,7 +9,7 @@ import pytest
 from icalendar import Calendar, Event
 
 from app.documents import Document
-from app.routes import calendar_file
+from app.routes.classes import calendar_file
 from app.schemas.calendar import Plan
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import ZONE, Stage

@@ -13,7 +13,7 @@ from app import errors, problems
 from app.cli import commands
 from app.config import Settings
 from app.errors import AppError, Invalid
-from app.files import cells
+from app.files.sheets import cells
 from app.metrics import Metrics
 from app.services.imports import report
 from tests.processes import ROOT

@@ -12,11 +12,18 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
-from app.files import workbook
-from app.files.batches import read_batch
-from app.files.cells import CellError, read_clock, read_date, read_mark, read_session, read_weekday
-from app.files.headings import REQUIRED, SPELLINGS, key_of
-from app.files.table import read_table
+from app.files.sheets import workbook
+from app.files.sheets.batches import read_batch
+from app.files.sheets.cells import (
+    CellError,
+    read_clock,
+    read_date,
+    read_mark,
+    read_session,
+    read_weekday,
+)
+from app.files.sheets.headings import REQUIRED, SPELLINGS, key_of
+from app.files.sheets.table import read_table
 from app.schemas.imports import ClassName, Kind
 from tests import files
 from tests.files import cell, csv, handmade, row, xlsx
@@ -151,7 +158,7 @@ def test_a_zip_bomb_is_measured_before_anything_opens_it(
 _MEASURED = """
 import resource, sys
 from app.errors import Invalid
-from app.files.table import read_table
+from app.files.sheets.table import read_table
 from tests.files import bomb, lying_bomb
 from tests.test_files import UNREADABLE
 contents = [UNREADABLE[name][0]() for name in sys.argv[1:]] + [bomb(), lying_bomb()]

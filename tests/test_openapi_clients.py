@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from pydantic import TypeAdapter
 
-from app.files.batches import read_batch
+from app.files.sheets.batches import read_batch
 from app.problems import Problem
 from app.schemas.imports import Kind
 from scripts.write_openapi import FILE, text

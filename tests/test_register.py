@@ -15,15 +15,15 @@ import pytest
 from pypdf import PageObject, PdfReader
 from python_calamine import CalamineWorkbook
 
-from app.files import register_pdf
-from app.files.register_words import (
+from app.files.register import register_pdf
+from app.files.register.register_words import (
     LETTERS,
     PREAMBLE,
     STUDENT_COLUMNS,
     TOTAL_COLUMNS,
     unguarded,
 )
-from app.routes import register_routes
+from app.routes.attendance import register_routes
 from app.services.register_service import Bounds
 from tests.classroom import Classroom, asked_leave, classroom_of, decide
 from tests.conftest import Stage

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
-from app.files import register_csv, register_pdf, register_xlsx
-from app.files.pdf_text import Paper
-from app.files.register_layout import FOOT, HEADING, HEIGHT, MARGIN, TITLE, WIDTH, layout
-from app.files.register_words import guarded, unguarded
+from app.files.register import register_csv, register_pdf, register_xlsx
+from app.files.register.pdf_text import Paper
+from app.files.register.register_layout import FOOT, HEADING, HEIGHT, MARGIN, TITLE, WIDTH, layout
+from app.files.register.register_words import guarded, unguarded
 from app.schemas.register import Register, RegisterSession, RegisterStudent
 
 NOW = datetime(2025, 8, 29, 10, tzinfo=UTC)

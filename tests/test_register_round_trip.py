@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.files.register_words import PREAMBLE
-from app.files.table import read_table
+from app.files.register.register_words import PREAMBLE
+from app.files.sheets.table import read_table
 from tests.classroom import Classroom, asked_leave, classroom_of, decide
 from tests.conftest import Stage
 from tests.fuzz import examples

@@ -14,8 +14,8 @@ import typer
 from app.config import RuleSettings, load_rules
 from app.db import Database, open_database
 from app.errors import AppError, Conflict, Invalid
-from app.files.batches import read_batch
-from app.files.limits import MAX_BYTES
+from app.files.sheets.batches import read_batch
+from app.files.sheets.limits import MAX_BYTES
 from app.schemas.imports import Batch, ImportedRow, ImportOutcome, Kind, RowOutcome
 from app.services.access import Actor
 from app.services.admin.allow_list_service import only_admin, user_of

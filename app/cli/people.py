@@ -12,7 +12,7 @@ from app.auth.jwt import Tokens
 from app.config import load_database_url, load_settings
 from app.db import Database, open_database
 from app.errors import AppError
-from app.files.batches import read_batch
+from app.files.sheets.batches import read_batch
 from app.schemas.auth import Role
 from app.schemas.imports import Kind
 from app.services.admin import allow_list_service

@@ -87,7 +87,7 @@ class SessionName(NamedTuple):
 
 
 class MarkRow(NamedTuple):
-    """`word` is a key of `app.files.register_words.LETTERS`: a status, or `on_duty`.
+    """`word` is a key of `app.files.register.register_words.LETTERS`: a status, or `on_duty`.
 
     `column` is where the mark stands in the row, counted from 0.
     """

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import Invalid, UnsupportedMedia
+from app.routes.admin.import_routes import read_beside
 from app.routes.answers import (
     MAX_PAGE,
     PAGED,
@@ -21,7 +22,6 @@ from app.routes.answers import (
     instant_cursor,
     problems_of,
 )
-from app.routes.import_routes import read_beside
 from app.schemas.admin import (
     AllowedEmail,
     AllowedEmailChange,

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from app.files.cells import CellError, checked
-from app.files.headings import Sheet, field_of
-from app.files.limits import unreadable
-from app.files.table import Row
+from app.files.sheets.cells import CellError, checked
+from app.files.sheets.headings import Sheet, field_of
+from app.files.sheets.limits import unreadable
+from app.files.sheets.table import Row
 from app.schemas.imports import MAX_REFUSALS, Batch, ClassName, Kind, Refusal
 from app.schemas.words import Email, Id, Label, Words
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes import calendar_file
 from app.routes.answers import READS, answer, check_range, problems_of, refused_query
+from app.routes.classes import calendar_file
 from app.schemas.calendar import Occurrence
 from app.schemas.words import StoredDate
 from app.services.timetable import occurrence_service

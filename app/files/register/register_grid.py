@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from app.files.register_words import (
+from app.files.register.register_words import (
     LETTERS,
     NOT_ENROLLED,
     PREAMBLE,

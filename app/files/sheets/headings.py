@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from app.errors import Invalid
-from app.files.table import Row
+from app.files.sheets.table import Row
 from app.schemas.imports import Kind, column_letters
 
 # The headings are among the first rows; above them a sheet may say which class it is of.

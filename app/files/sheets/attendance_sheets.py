@@ -3,7 +3,8 @@
 from datetime import date, time
 
 from app.errors import Invalid
-from app.files.cells import (
+from app.files.register.register_words import TOTAL_COLUMNS
+from app.files.sheets.cells import (
     CellError,
     read_clock,
     read_date,
@@ -11,9 +12,8 @@ from app.files.cells import (
     read_roll,
     read_session,
 )
-from app.files.headings import key_of
-from app.files.register_words import TOTAL_COLUMNS
-from app.files.sheet_reader import Readers, SheetReader
+from app.files.sheets.headings import key_of
+from app.files.sheets.sheet_reader import Readers, SheetReader
 from app.schemas.imports import ClassName, MarkRow, SessionName
 from app.schemas.words import Prose, RollNo, Words
 

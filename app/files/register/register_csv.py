@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from io import StringIO
 
-from app.files import register_grid
-from app.files.register_words import guarded
+from app.files.register import register_grid
+from app.files.register.register_words import guarded
 from app.schemas.register import Register, RegisterStudent
 
 # By these three bytes Excel knows UTF-8.

@@ -14,8 +14,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from app.files import register_grid
-from app.files.register_words import LETTERS, NOT_ENROLLED, STUDENT_COLUMNS, TOTAL_COLUMNS
+from app.files.register import register_grid
+from app.files.register.register_words import LETTERS, NOT_ENROLLED, STUDENT_COLUMNS, TOTAL_COLUMNS
 from app.schemas.register import Register, RegisterStudent
 
 _OPTIONS = {

@@ -1,10 +1,10 @@
 """Reads a file of one kind into what it says, row by row, with what cannot be read."""
 
-from app.files.attendance_sheets import read_attendance
-from app.files.cells import read_clock, read_date, read_roll, read_weekday
-from app.files.headings import sheet_of
-from app.files.sheet_reader import SheetReader
-from app.files.table import read_table
+from app.files.sheets.attendance_sheets import read_attendance
+from app.files.sheets.cells import read_clock, read_date, read_roll, read_weekday
+from app.files.sheets.headings import sheet_of
+from app.files.sheets.sheet_reader import SheetReader
+from app.files.sheets.table import read_table
 from app.schemas.auth import Role
 from app.schemas.classes import ClassDraft, SlotDraft
 from app.schemas.imports import Batch, ClassRow, FacultyRow, Kind, SlotRow, StudentRow

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from app.files.limits import unreadable
+from app.files.sheets.limits import unreadable
 
 _READER = Path(__file__).with_name("workbook_reader.py")
 _SECONDS = 30

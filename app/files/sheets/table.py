@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from app.files import workbook
-from app.files.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, unreadable
-from app.files.register_words import unguarded
+from app.files.register.register_words import unguarded
+from app.files.sheets import workbook
+from app.files.sheets.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, unreadable
 
 # A row longer than this is no row: a quotation mark is missing, or it has columns without end.
 _MAX_RECORD = 1024 * 1024

@@ -6,12 +6,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from app.files import register_grid
-from app.files.pdf_text import MISSING, Paper
-from app.files.register_grid import plain
-from app.files.register_layout import FOOT, HEADING, HEIGHT, MARGIN, TITLE, TOTALS, WIDTH, Layout
-from app.files.register_layout import layout as layout_of
-from app.files.register_words import LETTERS, NOT_ENROLLED, STUDENT_COLUMNS, TOTAL_COLUMNS
+from app.files.register import register_grid
+from app.files.register.pdf_text import MISSING, Paper
+from app.files.register.register_grid import plain
+from app.files.register.register_layout import (
+    FOOT,
+    HEADING,
+    HEIGHT,
+    MARGIN,
+    TITLE,
+    TOTALS,
+    WIDTH,
+    Layout,
+)
+from app.files.register.register_layout import layout as layout_of
+from app.files.register.register_words import LETTERS, NOT_ENROLLED, STUDENT_COLUMNS, TOTAL_COLUMNS
 from app.schemas.register import Register, RegisterSession, RegisterStudent
 
 T = TypeVar("T")

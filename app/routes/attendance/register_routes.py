@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.files import register_csv
+from app.files.register import register_csv
 from app.routes.answers import READS, check_range
 from app.schemas.register import Register, RegisterFormat
 from app.schemas.words import StoredDate
@@ -94,7 +94,7 @@ def _laid_out(
     register: Register, format: RegisterFormat, now: datetime, font: Path | None
 ) -> bytes:
     # What lays out takes 25 MiB and half a second to import, in every process: most never need it.
-    from app.files import register_pdf, register_xlsx
+    from app.files.register import register_pdf, register_xlsx
 
     if format is RegisterFormat.XLSX:
         return register_xlsx.written(register, now)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import UnsupportedMedia
-from app.files.batches import read_batch
+from app.files.sheets.batches import read_batch
 from app.routes.answers import WRITES, check_text
 from app.schemas.imports import Batch, ImportOutcome, Kind
 from app.schemas.words import MAX_REMARK
