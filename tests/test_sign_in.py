@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from app.auth.google_verify import GoogleVerifier
-from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner
+from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner, sub_of
 from tests.conftest import CAST, DOMAIN, Stage
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +193,32 @@ async def test_first_sign_ins_at_the_same_moment_make_one_user(
     answers = await asyncio.gather(*(sign_in(crowd, token) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["user"]["id"] for answer in answers}) == 1
+
+
+async def test_a_user_who_is_made_meanwhile_is_found(crowd: Stage, google: DemoGoogle) -> None:
+    """Which of two unique indexes stops the second of two first sign-ins is left to chance."""
+    email = f"new@{DOMAIN}"
+    await allow(crowd, email)
+    async with crowd.connection.transaction():
+        made = await crowd.connection.fetchval(
+            "INSERT INTO users (email, name, google_sub) VALUES ($1, 'N', $2) RETURNING id",
+            *(f"former@{DOMAIN}", sub_of(email)),
+        )
+        waiting = asyncio.create_task(sign_in(crowd, google.signer.sign(email)))
+        await until_somebody_waits(crowd)
+    answer = await waiting
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user"] | {"id": str(made), "email": email} == answer.json()["user"]
+
+
+async def until_somebody_waits(crowd: Stage) -> None:
+    """Until a statement is held up by the transaction of the stage's own connection."""
+    held_up = "SELECT true FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    async with asyncio.timeout(5):
+        while True:
+            if await crowd.connection.fetchval(held_up):
+                return
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("body", [{}, {"idToken": 3}, {"idToken": ""}, {"idToken": "x", "y": 1}])

@@ -65,11 +65,12 @@ LEFT JOIN person ON true
 
 async def sign_in(db: Database, email: str, google_sub: str, google_name: str) -> SignedIn:
     """The user behind a verified Google account; `AccessDenied` when it is not allowed."""
+    who = (email, google_sub, google_name or email)
     try:
-        row = await db.row(_SIGN_IN, email, google_sub, google_name or email)
+        row = await db.row(_SIGN_IN, *who)
     except asyncpg.UniqueViolationError:
-        # The new address of this account belongs to another user's row.
-        raise _bound_elsewhere() from None
+        # A first sign-in that came twice at once has made the user by now.
+        row = await _sign_in_again(db, *who)
     if row["role"] is None:
         raise AccessDenied(
             "This account is not on the list of people who may use AIMS. Ask your administrator.",
@@ -78,6 +79,14 @@ async def sign_in(db: Database, email: str, google_sub: str, google_name: str) -
     if row["id"] is None:
         raise _disabled() if row["disabled"] else _bound_elsewhere()
     return SignedIn(row["id"], row["email"], row["name"], Role(row["role"]))
+
+
+async def _sign_in_again(db: Database, *who: str) -> asyncpg.Record:
+    try:
+        return await db.row(_SIGN_IN, *who)
+    except asyncpg.UniqueViolationError:
+        # The new address of this account belongs to another user's row.
+        raise _bound_elsewhere() from None
 
 
 def _disabled() -> AccessDenied:
