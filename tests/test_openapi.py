@@ -167,6 +167,7 @@ class Served:
     """The app in an event loop of Schemathesis's, with a class in which everything exists."""
 
     client: asgi.ASGIClient
+    headers: dict[str, str]
     ids: dict[str, str]
 
     def place(self, case: schemathesis.Case) -> None:
@@ -210,17 +211,18 @@ def served(server_url: str, template: str, settings: Settings, worker_id: str) -
 
     LATE.settings = settings.model_copy(update={"database_url": url})
     token, _ = Tokens(settings).issue(asyncio.run(enter()))
+    headers = {"Authorization": f"Bearer {token}"}
     with asgi.get_client(LATE) as client:
-        client.headers["Authorization"] = f"Bearer {token}"
-        yield Served(client, furnish(client))
+        client.trust_env = False  # to look for a proxy at each request takes long
+        yield Served(client, headers, furnish(client, headers))
     asgi.shutdown_lifespans()
 
 
-def furnish(client: requests.Session) -> dict[str, str]:
+def furnish(client: requests.Session, headers: dict[str, str]) -> dict[str, str]:
     """The ids of a class, a slot, a move and a session, made through the API."""
 
     def made(path: str, body: dict[str, Any]) -> dict[str, str]:
-        answer = client.post(path, json=body)
+        answer = client.post(path, json=body, headers=headers)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -241,6 +243,5 @@ def furnish(client: requests.Session) -> dict[str, str]:
 )
 def test_every_answer_is_as_documented(case: schemathesis.Case, served: Served) -> None:
     served.place(case)
-    client = served.client
-    headers = {"Authorization": client.headers["Authorization"]}
-    case.call_and_validate(headers=headers, excluded_checks=EXCLUDED)
+    # One session for all of them: without, each operation starts and ends the app.
+    case.call_and_validate(session=served.client, headers=served.headers, excluded_checks=EXCLUDED)

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,20 +55,33 @@ def running(marker: str) -> list[str]:
     return lines
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A data directory that the server's user may use, gone afterwards."""
-    place = home() / f"test-up-{os.getpid()}"
+@contextmanager
+def data_directory(name: str) -> Iterator[Path]:
+    """One that the server's user may use, gone afterwards."""
+    place = home() / f"{name}-{os.getpid()}"
     yield place
     subprocess.run(["rm", "-rf", *map(str, place.parent.glob(place.name + "*"))], check=True)
 
 
-def test_up_shows_how_to_sign_in_and_leaves_nothing_running(place: Path) -> None:
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with data_directory("test-up") as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Path]:
+    """The data directory that these tests start on in turn: the first one makes it."""
+    with data_directory("test-up-kept") as place:
+        yield place
+
+
+def test_up_shows_how_to_sign_in_and_leaves_nothing_running(kept: Path) -> None:
     port = free_port()
     # Somebody's variables for another installation are none of this one's.
     others = {"DATABASE_URL": "", "PGSSLMODE": "verify-full", "PGHOST": "db.demo.example"}
     others["GOOGLE_HOSTED_DOMAINS"] = "other.example"
-    process = start("--port", str(port), "--data", str(place), **others)
+    process = start("--port", str(port), "--data", str(kept), **others)
     try:
         shown = read_until_shown(process)
         stand_in = re.search(r"Sign-in +(http://127.0.0.1:\d+)", shown)
@@ -81,29 +95,29 @@ def test_up_shows_how_to_sign_in_and_leaves_nothing_running(place: Path) -> None
         assert len(stats) == 61
         # Three a week, without a holiday, a session that was cancelled and one nobody took.
         assert max(student["total"] for student in stats) == 8 * 3 - 3
-        second = start("--port", str(free_port()), "--data", str(place))
+        second = start("--port", str(free_port()), "--data", str(kept))
         said, _ = second.communicate(timeout=30)
         assert second.returncode != 0
         assert "is in use: another ./aims up" in said
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
-    assert running(str(place)) == []
+    assert running(str(kept)) == []
     assert running(str(port)) == []
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_however_up_ends_what_it_started_ends_too(place: Path, stop: signal.Signals) -> None:
+def test_however_up_ends_what_it_started_ends_too(kept: Path, stop: signal.Signals) -> None:
     port = free_port()
-    process = start("--port", str(port), "--data", str(place), "--demo")
+    process = start("--port", str(port), "--data", str(kept), "--demo")
     shown = read_until_shown(process)
     assert "AIMS is running" in shown
     process.send_signal(stop)
     process.communicate(timeout=30)
     deadline = time.monotonic() + 10
-    while running(str(place)) + running(f"--port {port}") and time.monotonic() < deadline:
+    while running(str(kept)) + running(f"--port {port}") and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert running(str(place)) + running(f"--port {port}") == []
+    assert running(str(kept)) + running(f"--port {port}") == []
 
 
 def test_a_port_in_use_is_one_sentence(place: Path) -> None:
