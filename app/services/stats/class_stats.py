@@ -75,11 +75,19 @@ counts AS MATERIALIZED (
     FROM ({tallied("m.session_id", marks_in(source, ONE))}) t CROSS JOIN {source.policy} p
 ),
 enrolled AS MATERIALIZED (
-    SELECT h.id AS session_id, count(*) AS students, count(m.student_id) AS marked
+    SELECT h.id AS session_id, count(*) AS students
     FROM held h
     JOIN {source.enrolments} e ON e.class_id = h.class_id AND e.periods @> h.session_date
-    LEFT JOIN {source.marks} m
-        ON m.class_id {ONE} AND m.session_id = h.id AND m.student_id = e.student_id
+    GROUP BY h.id
+),
+marked AS MATERIALIZED (
+    SELECT h.id AS session_id, count(*) AS students
+    FROM {source.marks} m
+    JOIN held h ON h.id = m.session_id
+    JOIN {source.enrolments} e
+        ON e.class_id = h.class_id AND e.student_id = m.student_id
+       AND e.periods @> h.session_date
+    WHERE m.class_id {ONE}
     GROUP BY h.id
 )
 SELECT {access.VERDICT}, (
@@ -87,11 +95,12 @@ SELECT {access.VERDICT}, (
     FROM held h
     LEFT JOIN counts k ON k.session_id = h.id
     LEFT JOIN enrolled e ON e.session_id = h.id
+    LEFT JOIN marked m ON m.session_id = h.id
     CROSS JOIN LATERAL (
         SELECT h.id AS "sessionId", h.session_date AS date, {clock("h.start_time")} AS start,
                coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
                coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
-               coalesce(e.students - e.marked, 0) AS unmarked,
+               coalesce(e.students, 0) - coalesce(m.students, 0) AS unmarked,
                attendance_percentage(coalesce(k.attended, 0), coalesce(k.counted, 0))
                    AS percentage
     ) stats
