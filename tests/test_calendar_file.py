@@ -8,8 +8,7 @@ import httpx2
 import pytest
 from icalendar import Calendar, Event
 
-from app.documents import Document
-from app.routes.classes import calendar_file
+from app.files import calendar_file
 from app.schemas.calendar import Plan
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import ZONE, Stage
@@ -150,8 +149,7 @@ def written_for(zone: str, day: str = "2026-06-01") -> bytes:
         "movedFrom": None,
     }
     plan = Plan.model_validate({"code": "C", "name": "N", "section": "A", "occurrences": [met]})
-    document = Document[Plan](plan.model_dump_json(by_alias=True))
-    return bytes(calendar_file.answer(document, ZoneInfo(zone), NOON).body)
+    return calendar_file.written(plan, ZoneInfo(zone), NOON)
 
 
 @pytest.mark.parametrize("name", ZONES)

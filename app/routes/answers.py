@@ -31,6 +31,13 @@ def answer(
     return response
 
 
+def attachment(code: str, section: str, *, name: str) -> dict[str, str]:
+    """The header by which an answer is saved as a file: in `name`, the class takes the place of
+    `{}`, as far as every system can spell code and section."""
+    class_ = re.sub("[^A-Za-z0-9]+", "-", f"{code}-{section}").strip("-") or "class"
+    return {"Content-Disposition": f'attachment; filename="{name.format(class_)}"'}
+
+
 def check_range(first: date | None, last: date | None) -> None:
     """Refuse a range that ends before it begins."""
     if first is not None and last is not None and first > last:

@@ -1,7 +1,6 @@
 """`/classes/{id}/register`: the register of a class as a file."""
 
 import asyncio
-import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.files.register import register_csv
-from app.routes.answers import READS, check_range
+from app.routes.answers import READS, attachment, check_range
 from app.schemas.register import Register, RegisterFormat
 from app.schemas.words import StoredDate
 from app.services import register_service
@@ -76,10 +75,9 @@ async def get_register(
     bounds = LISTED if format is RegisterFormat.CSV else PRINTED
     document = await register_service.register(call.db, call.actor, id, first, last, bounds)
     register = Register.model_validate_json(document.json)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{_file_name(register)}.{format}"',
-        "Cache-Control": "no-store",
-    }
+    name = f"register-{{}}-{register.first}-to-{register.last}.{format}"
+    headers = attachment(register.code, register.section, name=name)
+    headers["Cache-Control"] = "no-store"
     kind = _MEDIA_TYPES[format]
     if format is RegisterFormat.CSV:
         return StreamingResponse(register_csv.chunks(register, now), 200, headers, kind)
@@ -99,9 +97,3 @@ def _laid_out(
     if format is RegisterFormat.XLSX:
         return register_xlsx.written(register, now)
     return register_pdf.written(register, now, font)
-
-
-def _file_name(register: Register) -> str:
-    """Class and days, as far as every system can spell them."""
-    class_ = re.sub("[^A-Za-z0-9]+", "-", f"{register.code}-{register.section}").strip("-")
-    return f"register-{class_[:80] or 'class'}-{register.first}-to-{register.last}"

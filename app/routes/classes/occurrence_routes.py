@@ -8,9 +8,16 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import READS, answer, check_range, problems_of, refused_query
-from app.routes.classes import calendar_file
-from app.schemas.calendar import Occurrence
+from app.files import calendar_file
+from app.routes.answers import (
+    READS,
+    answer,
+    attachment,
+    check_range,
+    problems_of,
+    refused_query,
+)
+from app.schemas.calendar import Occurrence, Plan
 from app.schemas.words import StoredDate
 from app.services.timetable import occurrence_service
 from app.services.timetable.occurrence_service import MAX_DAYS
@@ -100,6 +107,9 @@ async def get_class_calendar(id: UUID, call: Call) -> Response:
     Holidays are left out, and what was moved is where it went, as the same event.
     """
     now = call.now()
-    plan = await occurrence_service.plan(call.db, call.actor, id, now)
+    document = await occurrence_service.plan(call.db, call.actor, id, now)
+    plan = Plan.model_validate_json(document.json)
     # Writing some hundred events takes long enough to hold up the requests of others.
-    return await run_in_threadpool(calendar_file.answer, plan, call.zone, now)
+    content = await run_in_threadpool(calendar_file.written, plan, call.zone, now)
+    headers = attachment(plan.code, plan.section, name="{}.ics")
+    return Response(content, headers=headers, media_type="text/calendar")

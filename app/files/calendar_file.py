@@ -1,23 +1,16 @@
 """When a class meets, as an iCalendar file (RFC 5545)."""
 
-import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from fastapi import Response
 from icalendar import Calendar, Event, Timezone
-from pydantic import TypeAdapter
 
-from app.documents import Document
 from app.schemas.calendar import Occurrence, OccurrenceState, Plan
 
-_PLAN = TypeAdapter(Plan)
 
-
-def answer(document: Document[Plan], zone: ZoneInfo, now: datetime) -> Response:
+def written(plan: Plan, zone: ZoneInfo, now: datetime) -> bytes:
     """The plan of a class as a file that calendars open, in the institution's local times."""
-    plan = _PLAN.validate_json(document.json)
     meetings = [met for met in plan.occurrences if _takes_place(met)]
     calendar = Calendar()
     calendar.add("prodid", "-//AIMS//Attendance//EN")
@@ -27,12 +20,7 @@ def answer(document: Document[Plan], zone: ZoneInfo, now: datetime) -> Response:
     calendar.add_component(_timezone(zone, min(years), max(years)))
     for met in meetings:
         calendar.add_component(_event(met, zone, now))
-    disposition = f'attachment; filename="{_file_name(plan)}.ics"'
-    return Response(
-        calendar.to_ical(),
-        media_type="text/calendar",
-        headers={"Content-Disposition": disposition},
-    )
+    return bytes(calendar.to_ical())
 
 
 def _takes_place(met: Occurrence) -> bool:
@@ -73,8 +61,3 @@ def _timezone(zone: ZoneInfo, first: int, last: int) -> Timezone:
             if later:
                 change.add("RDATE", later)
     return timezone
-
-
-def _file_name(plan: Plan) -> str:
-    """Code and section, as far as every system can spell them."""
-    return re.sub("[^A-Za-z0-9]+", "-", f"{plan.code}-{plan.section}").strip("-") or "class"
