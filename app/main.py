@@ -44,7 +44,7 @@ from app.routes.attendance import (
 from app.routes.classes import class_routes, occurrence_routes, timetable_routes
 from app.services import health_service
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 # With this code Uvicorn says that a start has failed, and Gunicorn starts no worker again.
 CANNOT_START = 3
 
