@@ -39,7 +39,7 @@ class Paper(FPDF):
         self.add_font(_FAMILY, "", font or _REGULAR)
         self.add_font(_FAMILY, "B", font or _BOLD)
         self.lacks = False
-        self._widths: dict[tuple[str, str, float], float] = {}
+        self._widths: dict[tuple[str, str], float] = {}
 
     def describe(self, title: str, author: str, made: datetime) -> None:
         """What a reader shows of the document."""
@@ -68,11 +68,12 @@ class Paper(FPDF):
         return self._width(self._shown(text))
 
     def _width(self, shown: str) -> float:
-        key = (shown, self.font_style, self.font_size_pt)
+        # Measured once for all sizes.
+        key = (shown, self.font_style)
         if key not in self._widths:
             self.set_text_shaping(max(shown, default="") >= _FIRST_SHAPED)
-            self._widths[key] = float(self.get_string_width(shown))
-        return self._widths[key]
+            self._widths[key] = float(self.get_string_width(shown)) / self.font_size_pt
+        return self._widths[key] * self.font_size_pt
 
     def put(self, x: float, y: float, text: str, room: float, align: str = "L") -> None:
         """Text on the baseline `y`, in the `room` from `x` on: smaller if need be, or cut short."""
