@@ -130,6 +130,10 @@ _HEADERS = {
         'The next page, where there is one: `<address>; rel="next"`',
         '<http://127.0.0.1:8000/admin/students?cursor=23%2Fcs%2F107>; rel="next"',
     ),
+    "Content-Disposition": _header(
+        "The name to save the file under",
+        'attachment; filename="register-CS301-A-2025-08-04-to-2025-08-29.csv"',
+    ),
     "Retry-After": _header("Seconds to wait before trying again", 1),
     "WWW-Authenticate": _header("Always `Bearer`", "Bearer"),
 }

@@ -49,6 +49,7 @@ To = Annotated[
     | {
         200: {
             "description": "The file",
+            "headers": {"Content-Disposition": {}},
             "content": {
                 kind: {"schema": _CSV if kind == "text/csv" else _FILE}
                 for kind in _MEDIA_TYPES.values()

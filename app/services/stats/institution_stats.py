@@ -106,7 +106,7 @@ async def defaulters(
     """Every student of a class below the line there, by roll number and class.
 
     `threshold` is in hundredths of a per cent; without it the line is the policy's. `term` is
-    an id, `current` or `all`. `limit` of them follow after `after` (class and roll key).
+    an id or `current`. `limit` of them follow after `after` (class and roll key).
     """
     position = after or (None, None)
     row = await db.row(_DEFAULTERS, actor.user_id, threshold, term.lower(), *position, limit)
