@@ -1,5 +1,6 @@
 """Files to import: workbooks made by hand, and files that mean harm."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -55,7 +56,11 @@ def handmade(sheet: str, **parts: str | bytes) -> bytes:
         )
         book.writestr(
             "xl/_rels/workbook.xml.rels",
-            _RELS.format(office=_OFFICE, kind="worksheet", target="worksheets/sheet1.xml"),
+            _RELS.format(office=_OFFICE, kind="worksheet", target="worksheets/sheet1.xml").replace(
+                "</",
+                f'<Relationship Id="r2" Type="{_OFFICE}/sharedStrings" '
+                'Target="sharedStrings.xml"/></',
+            ),
         )
         book.writestr(
             "xl/worksheets/sheet1.xml",
@@ -90,6 +95,30 @@ def lying_bomb() -> bytes:
     return content.replace(size, (1).to_bytes(4, "little")).replace(
         crc.to_bytes(4, "little"), zlib.crc32(b"\0").to_bytes(4, "little")
     )
+
+
+def nested_parts() -> bytes:
+    """A workbook of 1 MB whose 1,900 more parts are all the same megabyte, which says nothing."""
+    book, name = handmade(ROLLS_XML), b"a"
+    end = book.rindex(b"PK\x05\x06")
+    (directory,) = struct.unpack_from("<I", book, end + 16)
+    nothing = b"\0\0\0\xff\xff" * 200_000 + b"\1\0\0\xff\xff"
+    sizes = (0, len(nothing), 0, len(name))
+    part = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 0, *sizes, 0) + name + nothing
+    entry = struct.pack(
+        "<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 8, 0, 0, *sizes, 0, 0, 0, 0, 0, directory
+    )
+    entries, count = book[directory:end] + 1_900 * (entry + name), 1_900 + book.count(b"PK\1\2")
+    places = (count, count, len(entries), directory + len(part), 0)
+    last = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, *places)
+    return book[:directory] + part + entries + last
+
+
+def one_text(cells: int) -> bytes:
+    """A workbook of 10 KB whose cells all have the same text of 30,000 characters."""
+    rows = (row(n, f'<c r="A{n}" t="s"><v>0</v></c>') for n in range(1, cells + 1))
+    texts = f"<sst {_MAIN}><si><t>{'x' * 30_000}</t></si></sst>"
+    return handmade("".join(rows), sharedStrings=texts)
 
 
 def far_cell(number: int) -> bytes:

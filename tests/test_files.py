@@ -117,6 +117,7 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: handmade(files.ROLLS_XML, **{f"x{n}": "" for n in range(3_000)}),
         "larger inside",
     ),
+    "one text in a million cells": (lambda: files.one_text(10_000), "larger inside"),
     "one cell in the last row": (lambda: files.far_cell(1_048_576), "larger inside"),
     "one cell in the last column": (lambda: files.far_cell(3_000), "larger inside"),
     "a workbook of many columns": (
@@ -146,7 +147,7 @@ def test_a_file_full_of_mistakes_is_given_up() -> None:
         read_batch(Kind.ATTENDANCE, csv(nonsense), in_class=True)
 
 
-@pytest.mark.parametrize("make", [files.bomb, files.lying_bomb])
+@pytest.mark.parametrize("make", [files.bomb, files.lying_bomb, files.nested_parts])
 def test_a_zip_bomb_is_measured_before_anything_opens_it(
     make: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,9 +160,10 @@ _MEASURED = """
 import resource, sys
 from app.errors import Invalid
 from app.files.sheets.table import read_table
-from tests.files import bomb, lying_bomb
+from tests.files import bomb, lying_bomb, nested_parts
 from tests.test_files import UNREADABLE
-contents = [UNREADABLE[name][0]() for name in sys.argv[1:]] + [bomb(), lying_bomb()]
+contents = [UNREADABLE[name][0]() for name in sys.argv[1:]] + [
+    bomb(), lying_bomb(), nested_parts()]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for content in contents:
     try:
@@ -304,12 +306,33 @@ def test_what_is_no_date_is_refused(text: str) -> None:
         ("Fees", None),
         ("Unit 12", None),
         ("Percentage", None),
+        ("Marks 12/20", None),
+        ("Unit 5 marks", None),
     ],
 )
 def test_the_heading_of_a_session_is_a_date_with_or_without_a_time(
     heading: str, meant: object
 ) -> None:
     assert read_session(heading) == meant
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["08/31/2025", "Mon 04/08/2025", "04/08/2025 (Mon)", "04/08/25 9am", "4-Aug", "4 August"],
+)
+def test_a_heading_with_a_date_that_is_not_understood_is_refused(heading: str) -> None:
+    with pytest.raises(CellError):
+        read_session(heading)
+
+
+def test_a_roll_number_that_a_spreadsheet_has_shortened_is_refused() -> None:
+    """Numbers of 15 digits are whole; of longer ones the rest is lost, however they look."""
+    rolls = ["Roll No", 230_000_000_000_107, 2_301_234_567_890_123, 10**20, 107.0, "2.3E+10"]
+    batch = read_batch(Kind.STUDENTS, xlsx([roll] for roll in rolls), in_class=True)
+    assert [line.entry.roll_no for line in batch.students] == ["230000000000107", "107"]
+    assert [(flaw.row, flaw.code) for flaw in batch.refusals] == [
+        (row, "shortened_number") for row in (3, 4, 6)
+    ]
 
 
 def test_times_weekdays_and_marks_are_read_as_people_write_them() -> None:

@@ -48,6 +48,13 @@ _SESSION = re.compile(
     r"(.*?[0-9]{2})(?:[ T(,]+([0-9]{1,2}[:.][0-9]{2}(?: ?[ap]\.?m\.?)?)(?: ?[-–] ?[^ ]+)?\)?)?",
     re.IGNORECASE,
 )
+# A date with or without its year, whatever else the heading says: `Mon 04/08/2025`, `4-Aug`.
+_DATED = re.compile(
+    r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
+    r"|[0-9]{1,2}[-/. ]?(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)\b"
+    r"|[0-9]{1,2}[-/. ]?(january|february|march|april|august|september|october|november|december)",
+    re.IGNORECASE,
+)
 _LONGEST_HEADING = 60
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -115,23 +122,24 @@ def read_mark(text: str) -> str | None:
 def read_session(text: str) -> tuple[date, time | None] | None:
     """The date and, if given, the start of a session from the heading of its column.
 
-    None for a heading that is none; a `CellError` for one that looks like a date and is not.
+    None for a heading that is none; a `CellError` for one that looks like a date and cannot be
+    read, since passing it over would lose a column of marks.
     """
-    match = _SESSION.fullmatch(text) if len(text) <= _LONGEST_HEADING else None
-    if match is None or not re.search(r"[0-9].*[0-9]", match[1]):
+    if len(text) > _LONGEST_HEADING:
         return None
     try:
-        day = read_date(match[1].strip())
+        if match := _SESSION.fullmatch(text):
+            return read_date(match[1].strip()), read_clock(match[2]) if match[2] else None
+        raise CellError("invalid_date")
     except CellError:
-        if re.fullmatch(r"[0-9]{1,4}[-/. ][0-9A-Za-z]+[-/. ][0-9]{2,4}", match[1].strip()):
+        if _DATED.search(text):
             raise
         return None
-    return day, read_clock(match[2]) if match[2] else None
 
 
 def read_roll(text: str) -> str:
     """A roll number as it is, unless a spreadsheet has made a power of ten of it."""
-    if re.fullmatch(r"[0-9](\.[0-9]+)?E\+[0-9]+", text):
+    if re.fullmatch(r"[0-9](\.[0-9]+)?[Ee]\+[0-9]+", text):
         raise CellError("shortened_number")
     return text
 

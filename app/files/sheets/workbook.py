@@ -42,10 +42,11 @@ def read(content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise unreadable(_TOO_MUCH) from None
     if done.returncode:
         raise unreadable(_TOO_MUCH)
-    answer = json.loads(done.stdout)
-    if isinstance(answer, str):
-        raise unreadable(answer)
-    yield from answer
+    for line in BytesIO(done.stdout):
+        answer = json.loads(line)
+        if isinstance(answer, str):
+            raise unreadable(answer)
+        yield answer
 
 
 _TOO_MUCH = (
@@ -66,6 +67,9 @@ def _measure(content: bytes) -> None:
         with zipfile.ZipFile(BytesIO(content)) as parts:
             if "xl/workbook.xml" not in parts.namelist():
                 raise unreadable("This is not a workbook. Save it as .xlsx, or as CSV UTF-8.")
+            # Parts that lie in one another are no more to unpack, but as often.
+            if sum(part.compress_size for part in parts.infolist()) > len(content):
+                raise unreadable(_TOO_MUCH)
             for part in parts.infolist():
                 left -= _unpacked_size(content, part, left)
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError):

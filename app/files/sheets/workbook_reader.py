@@ -1,24 +1,34 @@
 """Reads a workbook from standard input and writes its rows to standard output, as JSON.
 
 A program of its own, so that it can be given little memory and time: it imports nothing of `app`.
-It answers `[[number, [cell, ...]], ...]`, or a sentence that says why it cannot be read.
+It answers a line `[number, [cell, ...]]` for each row, or a sentence that says why it cannot be
+read. What it answers is bounded too, since whoever asked has to hold it: a text that stands in the
+file once may be that of a million cells.
 """
 
 import json
 import resource
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 
 _MEMORY = 768 * 1024 * 1024
 _CPU_SECONDS = 25
+_ANSWER = 32 * 1024 * 1024
 
 
 def main() -> None:
     _limit(resource.RLIMIT_AS, _MEMORY)
     _limit(resource.RLIMIT_CPU, _CPU_SECONDS)
     _limit(resource.RLIMIT_CORE, 0)
-    json.dump(_rows(sys.stdin.buffer.read()), sys.stdout)
+    left = _ANSWER
+    for row in _rows(sys.stdin.buffer.read()):
+        line = json.dumps(row)
+        left -= len(line)
+        if left < 0:
+            sys.exit(1)
+        print(line)
 
 
 def _limit(kind: int, most: int) -> None:
@@ -28,7 +38,7 @@ def _limit(kind: int, most: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _rows(content: bytes) -> "list[tuple[int, list[str]]] | str":
+def _rows(content: bytes) -> "Iterator[tuple[int, list[str]] | str]":
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     book = CalamineWorkbook.from_filelike(BytesIO(content))
@@ -36,14 +46,13 @@ def _rows(content: bytes) -> "list[tuple[int, list[str]]] | str":
         if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible:
             found = book.get_sheet_by_index(place)
             if found.start is None:
-                return []
+                return
             before = [""] * found.start[1]
-            return [
-                (number, before + [_text(cell) for cell in cells])
-                for number, cells in enumerate(found.iter_rows(), start=1)
-                if any(cell != "" for cell in cells)
-            ]
-    return "This workbook has no sheet that is not hidden."
+            for number, cells in enumerate(found.iter_rows(), start=1):
+                if any(cell != "" for cell in cells):
+                    yield number, before + [_text(cell) for cell in cells]
+            return
+    yield "This workbook has no sheet that is not hidden."
 
 
 def _text(cell: object) -> str:
@@ -51,7 +60,9 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        if abs(cell) >= 1e15:
+            return f"{cell:E}"  # a spreadsheet keeps 15 digits: the rest is lost already
+        return str(int(cell)) if cell.is_integer() else repr(cell)
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d}" + (f" {cell:%H:%M}" if cell.time() != time() else "")
     if isinstance(cell, timedelta):
