@@ -105,8 +105,12 @@ async def test_a_date_alone_means_the_only_session_of_the_day(
     content = csv(grid(MONDAY, marks="PPP"))
     refused = await send(stage.meera, "/admin/import", content, kind="attendance")
     assert flaws(refused) == [("/rows/5/C", "several_sessions")]
-    both = grid(MONDAY, f"{MONDAY} 15:00", marks=["AP", "AP", "AP"])
-    await imported(stage.meera, "attendance", both)
+    both = csv(grid(MONDAY, f"{MONDAY} 15:00", marks=["AP", "AP", "AP"]))
+    refused = await send(stage.meera, "/admin/import", both, kind="attendance")
+    assert flaws(refused) == [("/rows/5/C", "several_sessions")]
+    await room.open(MONDAY)
+    done = await send(stage.meera, "/admin/import", both, kind="attendance")
+    assert done.json()["marks"]["sessions"] == 0
     assert list(await sessions(room)) == [(MONDAY, t) for t in ("16:00", "15:00", None)]
 
 

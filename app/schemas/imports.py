@@ -75,9 +75,10 @@ class StudentRow(NamedTuple):
 class SessionName(NamedTuple):
     """Which session of a class is meant.
 
-    Without `start`, the untimed session where there is one or where others of that day are named;
-    else the only session of the day. Where there is none, it is made: untimed if `exact`, as a
-    register means it, and else in the first slot of the day, if it has any.
+    Without `start`, the untimed session where there is one, else the only session of the day.
+    Where there is none, it is made: untimed if `exact`, as a register means it, and else in the
+    first slot of the day, if it has any. Where others of that day are named with their start, one
+    without can only be meant by what is `exact`.
     """
 
     class_name: ClassName

@@ -38,8 +38,8 @@ first_slots AS (
 ),
 chosen AS MATERIALIZED (
     SELECT a.place, a.class_id, a.day,
-           NOT timed AND NOT coalesce(untimed, false) AND coalesce(sessions, 0) > 1
-               AND a.start_time IS NULL AS several,
+           a.start_time IS NULL AND NOT coalesce(untimed, false) AND CASE
+               WHEN timed THEN NOT a.exact ELSE coalesce(sessions, 0) > 1 END AS several,
            CASE
                WHEN a.start_time IS NOT NULL THEN a.start_time
                WHEN timed OR untimed THEN NULL
