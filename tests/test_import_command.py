@@ -82,6 +82,15 @@ def test_an_import_is_done_by_an_administrator(on_database: Checkout) -> None:
     )
 
 
+def test_a_reason_is_one_and_the_schema_is_that_of_this_version(on_database: Checkout) -> None:
+    for reason in ("' '", "x" * 1001):
+        assert "--reason" in said(f"attendance attendance --reason {reason}", code=2)
+    execute(on_database, "UPDATE alembic_version SET version_num = '0001'")
+    assert on_database.refuse(f"aims import faculty {Path('faculty').absolute()}") == (
+        "aims: The database schema is not the one of this version: run alembic upgrade head.\n"
+    )
+
+
 @pytest.mark.usefixtures("on_database")
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b" " * (10 * 1024**2 + 1))

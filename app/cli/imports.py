@@ -10,13 +10,16 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from app.config import RuleSettings, load_rules
 from app.db import Database, open_database
 from app.errors import AppError, Conflict, Invalid
 from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_BYTES
+from app.schemas import words
 from app.schemas.imports import Batch, ImportedRow, ImportOutcome, Kind, RowOutcome
+from app.services import health_service
 from app.services.access import Actor
 from app.services.admin.allow_list_service import only_admin, user_of
 from app.services.imports.attendance_import import Terms
@@ -35,6 +38,15 @@ _HELP = {
     Kind.ATTENDANCE: "Past attendance: a register, or a line a mark.",
 }
 _MAX_FLAWS = 20
+_REASON: TypeAdapter[str] = TypeAdapter(words.Reason)
+
+
+def _reason(text: str | None) -> str | None:
+    try:
+        return None if text is None else _REASON.validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors(include_url=False)[0]["msg"]) from None
+
 
 As = Annotated[
     str | None,
@@ -42,7 +54,10 @@ As = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, row by row")]
 InClass = Annotated[UUID | None, typer.Option("--class", help="The id of the class it is for")]
-Reason = Annotated[str | None, typer.Option(help="Why marks outside the edit window change")]
+Reason = Annotated[
+    str | None,
+    typer.Option(callback=_reason, help="Why marks outside the edit window change"),
+]
 
 
 def _command(kind: Kind) -> Callable[..., None]:
@@ -98,6 +113,7 @@ def as_admin(
 
     async def run() -> ImportOutcome:
         async with open_database(rules.database_url, rules.timezone) as db:
+            await health_service.require_current_schema(db)
             user_id = await user_of(db, email or await only_admin(db))
             now = datetime.now(UTC)
             return await work(db, Actor(user_id, f"import-{now:%Y%m%dT%H%M%SZ}"))

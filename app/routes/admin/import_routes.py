@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import UnsupportedMedia
 from app.files.sheets.batches import read_batch
-from app.routes.answers import WRITES, check_text
+from app.routes.answers import WRITES
 from app.schemas.imports import Batch, ImportOutcome, Kind
-from app.schemas.words import MAX_REMARK
+from app.schemas.words import Reason
 from app.services.imports.attendance_import import Terms
 from app.services.imports.importing import import_batch, import_roster
 from app.services.roster_service import require_roster
@@ -90,8 +90,7 @@ async def import_file(
         UUID | None, Query(alias="classId", description="The class that all of it is for")
     ] = None,
     reason: Annotated[
-        str | None,
-        Query(max_length=MAX_REMARK, description="Needed for marks outside the edit window"),
+        Reason | None, Query(description="Needed for marks outside the edit window")
     ] = None,
 ) -> ImportOutcome:
     """People, classes, timetables, rosters or past attendance, all rows or none.
@@ -99,7 +98,6 @@ async def import_file(
     Send the file itself, with its media type; a register that this server wrote is one of
     attendance. The same file again changes nothing. Each bad row is named with its place.
     """
-    check_text(reason, None, name="reason")
     await call.require_admin()
     batch = await _read(request, kind, in_class=class_id is not None)
     terms = Terms(call.now().date(), call.window, reason)
