@@ -93,6 +93,11 @@ async def test_a_roster_with_bad_rows_names_them_all_and_changes_nothing(
     ]
     path = f"{room.path}/students/import"
     before = await checksum(stage.connection)
+    other = await classroom_of(stage.bilal, "CS999", [])
+    by_id: Rows = [["Roll No", "Class id"], ["1", room.id], ["2", other.id]]
+    refused = await send(stage.asha, path, csv(by_id))
+    assert flaws(refused) == [("/rows/3", "another_class")]
+    before = await checksum(stage.connection)
     refused = await send(stage.asha, path, csv(rows))
     assert flaws(refused) == [
         ("/rows/2/E", "too_far_ahead"),
@@ -289,6 +294,9 @@ async def test_a_file_is_sent_as_what_it_is_and_may_be_larger_than_json(
 ) -> None:
     path = f"{room.path}/students/import"
     assert (await stage.asha.post(path, {"students": []})).status_code == 415
+    # What is wrong with the request comes before who may, but no file is read before that.
+    assert (await stage.bilal.post(path, {"students": []})).status_code == 415
+    assert (await send(stage.bilal, path, b"PK\x03\x04")).status_code == 403
     large = csv([*ROSTER, *([""] * 40 for _ in range(80_000))])
     assert 2 * 1024**2 < len(large) < 10 * 1024**2
     assert (await send(stage.asha, path, large)).status_code == 200

@@ -65,8 +65,9 @@ async def import_students(
     Send the file itself, with its media type. Headings are known in their common spellings:
     `Roll No`, `University Roll`, `Student Name` ... The same file again changes nothing.
     """
+    _require_media(request)
     await require_roster(call.db, call.actor, id)
-    batch = await _read(request, Kind.STUDENTS, in_class=True)
+    batch = await read_beside(Kind.STUDENTS, await request.body(), in_class=True)
     return await import_roster(call.db, call.actor, batch, id, dry_run=dry_run)
 
 
@@ -98,17 +99,17 @@ async def import_file(
     Send the file itself, with its media type; a register that this server wrote is one of
     attendance. The same file again changes nothing. Each bad row is named with its place.
     """
+    _require_media(request)
     await call.require_admin()
-    batch = await _read(request, kind, in_class=class_id is not None)
+    batch = await read_beside(kind, await request.body(), in_class=class_id is not None)
     terms = Terms(call.now().date(), call.window, reason)
     return await import_batch(call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run)
 
 
-async def _read(request: Request, kind: Kind, *, in_class: bool) -> Batch:
+def _require_media(request: Request) -> None:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared not in (CSV, XLSX, _UNKNOWN):
         raise UnsupportedMedia(f"Send the file itself, with Content-Type: {CSV} or {XLSX}.")
-    return await read_beside(kind, await request.body(), in_class=in_class)
 
 
 async def read_beside(kind: Kind, content: bytes, *, in_class: bool = False) -> Batch:

@@ -72,7 +72,8 @@ async def resolve(
     check(row)
     candidates = [_Candidate(**candidate) for candidate in json.loads(row["candidates"])]
     if within:
-        fits = {name for name in wanted if not any(name) or _fitting(name, candidates)}
+        here = {name for name in wanted if name.id in (None, within)}
+        fits = {name for name in here if not any(name) or _fitting(name, candidates)}
         return {name: within if name in fits else Unresolved("another_class") for name in wanted}
     by_id = {UUID(candidate.id): candidate for candidate in candidates}
     by_code: dict[str, list[_Candidate]] = {}
