@@ -271,6 +271,17 @@ async def test_a_file_with_bad_rows_names_them_all_and_changes_nothing(
     assert await checksum(stage.connection) == before
 
 
+async def test_a_list_of_people_without_their_roles_demotes_nobody(stage: Stage) -> None:
+    rows: Rows = [["Email", "Role"], [stage.bilal.email, "admin"]]
+    await imported(stage.meera, "faculty", rows)
+    rows = [["Email", "Name"], [stage.bilal.email, "Bilal the Second"], [f"farah@{DOMAIN}", ""]]
+    assert counts(await imported(stage.meera, "faculty", rows)) == (1, 1, 0, 0)
+    entries = (await stage.meera.get("/admin/allowed-emails")).json()
+    roles = {entry["email"]: (entry["role"], entry["name"]) for entry in entries}
+    assert roles[stage.bilal.email] == ("admin", "Bilal the Second")
+    assert roles[f"farah@{DOMAIN}"] == ("teacher", None)
+
+
 async def test_the_last_administrator_stays_whatever_a_file_says(stage: Stage) -> None:
     content = csv([["Email", "Role"], [stage.meera.email, "teacher"]])
     refused = await send(stage.meera, "/admin/import", content, kind="faculty")

@@ -69,7 +69,7 @@ def on_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def read_file(file: Path) -> list[Entry]:
-    """The people of a CSV or .xlsx with the columns email, name and role (left out: teacher)."""
+    """The people of a CSV or .xlsx with email, name and role (who is new without one: teacher)."""
     try:
         return entries_of(read_batch(Kind.FACULTY, file.read_bytes()))
     except OSError as error:

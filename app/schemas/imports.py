@@ -47,7 +47,7 @@ class ClassName(NamedTuple):
 class FacultyRow(NamedTuple):
     row: int
     email: str
-    role: Role = Role.TEACHER
+    role: Role | None = None
     name: str | None = None
 
 

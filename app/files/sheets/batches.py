@@ -24,7 +24,7 @@ def read_batch(kind: Kind, content: bytes, *, in_class: bool = False) -> Batch:
 
 class _Person(Words):
     email: Email
-    role: Role = Role.TEACHER
+    role: Role | None = None
     name: Name | None = None
 
 

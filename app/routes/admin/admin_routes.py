@@ -109,9 +109,10 @@ async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
     },
 )
 async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = False) -> Upload:
-    """The columns are `email`, `name` and `role` (empty: teacher). All lines count, or none.
+    """The columns are `email`, `name` and `role`. All lines count, or none.
 
-    Addresses that are there get the role and name of the file; none is taken off the list.
+    Addresses that are there get the role and name of the file, where it has one; new ones without
+    a role are teachers. None is taken off the list.
     """
     await call.require_admin()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

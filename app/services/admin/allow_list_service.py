@@ -22,10 +22,13 @@ NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control character
 
 @dataclass(frozen=True)
 class Entry:
-    """An address with the role it has and the name shown for it."""
+    """An address with the role it has and the name shown for it.
+
+    What is left out stays as it is; a new address without a role is a teacher's.
+    """
 
     email: str
-    role: Role
+    role: Role | None
     name: str | None = None
 
 
@@ -75,12 +78,13 @@ async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
         raise Conflict("The last administrator has to stay.", code="last_admin")
 
 
-# A name left out keeps the one that is there.
+# A name or a role left out keeps the one that is there: `_LOCK` is held.
 _ALLOW = f"""
 WITH written AS (
     INSERT INTO allowed_emails AS a (email, role, name)
-    SELECT btrim(email), role, name
+    SELECT btrim(given.email), coalesce(given.role, there.role, 'teacher'), given.name
     FROM unnest($3::text[], $4::text[], $5::text[]) AS given(email, role, name)
+    LEFT JOIN allowed_emails there ON lower(btrim(there.email)) = lower(btrim(given.email))
     ON CONFLICT (lower(btrim(email))) DO UPDATE
     SET role = excluded.role, name = coalesce(excluded.name, a.name), updated_at = now()
     WHERE (a.role, a.name) IS DISTINCT FROM (excluded.role, coalesce(excluded.name, a.name))
