@@ -15,6 +15,8 @@ from app.localpg import LocalPostgres
 def test(context: typer.Context) -> None:
     """Run the test suite on a throw-away PostgreSQL. Further arguments go to pytest."""
     environment = _without_settings()
+    # The tests start Python some hundred times, which should compile our modules once.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with stoppable() as stack:
         print("Starting a throw-away PostgreSQL for the tests ...", flush=True)
         server = stack.enter_context(LocalPostgres.throwaway())
