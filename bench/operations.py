@@ -191,6 +191,13 @@ OPERATIONS = (
             *(USER, CLASS, DAY, "NULL", "date '2026-11-24'", "time '09:30'"),
         ),
     ),
+    Operation(
+        "C2",
+        "open a new session",
+        _open_new,
+        _opening_scripts,
+        once=True,
+    ),
     Operation("D", "mark sixty, thirty change", _mark, _marking_scripts),
     Operation(
         "E",
@@ -203,13 +210,5 @@ OPERATIONS = (
         "statistics over forty sessions",
         _plain("GET", "/stats/classes/{class_id}/students"),
         _script(class_stats._STUDENTS, USER, CLASS, "false"),
-    ),
-    # The last, since its sessions would be in the statistics of the others.
-    Operation(
-        "C2",
-        "open a new session",
-        _open_new,
-        _opening_scripts,
-        once=True,
     ),
 )
