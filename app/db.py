@@ -86,19 +86,14 @@ class Database:
         return row
 
     @asynccontextmanager
-    async def in_one_transaction(self) -> AsyncIterator["Database"]:
-        """This database with all that is done to it in the block kept at its end, or not at all.
+    async def in_one_transaction(self, *, keep: bool = True) -> AsyncIterator["Database"]:
+        """This database in one `transaction`, kept or not, with all that is done in the block.
 
         For commands that make much of what services make singly: inside, each transaction is
         a savepoint, and there can be only one at a time.
         """
-        with _faults_named():
-            connection = await self._acquire()
-            try:
-                async with connection.transaction():
-                    yield Database(_OneConnection(connection))
-            finally:
-                await self._pool.release(connection)
+        async with self.transaction(keep=keep) as tx:
+            yield Database(_OneConnection(tx._connection))
 
     async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy:
         # Cheaper than the pool's own time limit, which makes a task of every acquisition.

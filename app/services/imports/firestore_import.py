@@ -7,6 +7,7 @@ stays as it is and is reported.
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
@@ -45,10 +46,6 @@ class Options:
     project: str = ""
 
 
-class _Rehearsed(Exception):
-    """Ends the transaction of a rehearsal."""
-
-
 async def run(
     db: Database,
     admin: UUID,
@@ -66,15 +63,9 @@ async def run(
     from there.
     """
     actor = Actor(admin, f"{REQUEST}{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    if not dry_run:
-        await _Import(actor, options, outcome).run(db, records, step)
-        return
-    try:
-        async with db.in_one_transaction() as whole:
-            await _Import(actor, options, outcome).run(whole, records, step)
-            raise _Rehearsed
-    except _Rehearsed:
-        pass
+    rehearsal = db.in_one_transaction(keep=False) if dry_run else nullcontext(db)
+    async with rehearsal as database:
+        await _Import(actor, options, outcome).run(database, records, step)
 
 
 _TERM = "SELECT EXISTS (SELECT FROM terms WHERE lower(name) = lower(btrim($1))) AS known"
