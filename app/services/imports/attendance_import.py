@@ -13,7 +13,7 @@ from app.services.access import Actor, hold_classes
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.report import Report
 from app.services.imports.session_names import Unfound, find_or_make
-from app.services.marking.mark_changes import WRITE_MANY, beneath, covers, fields_of
+from app.services.marking.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
 from app.services.roster_service import ENROLLED
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
@@ -48,15 +48,7 @@ people AS MATERIALIZED (
     SELECT n, st.id AS student_id
     FROM unnest($7::text[]) WITH ORDINALITY AS g(roll_key, n) JOIN students st USING (roll_key)
 ),
-on_leave AS MATERIALIZED (
-    SELECT DISTINCT ON (s.class_id, s.session_id, l.student_id)
-           s.session_id, l.student_id, l.id AS leave_id, l.kind AS leave_kind
-    FROM sessions s
-    JOIN class_students e ON e.class_id = s.class_id
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-        AND {covers("l", "s.class_id", "s.session_id", "s.day")}
-    ORDER BY s.class_id, s.session_id, l.student_id, l.decided_at, l.id
-),
+on_leave AS MATERIALIZED ({on_leave_in("sessions")}),
 given AS MATERIALIZED (
     SELECT g.place, g.word, g.note, s.class_id, s.session_id, s.state, s.late,
            CASE WHEN e.student_id IS NOT NULL

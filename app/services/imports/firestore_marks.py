@@ -18,7 +18,8 @@ from app.schemas.firestore import (
 from app.services.access import Actor
 from app.services.admin.audit_service import RECORD
 from app.services.imports.firestore_class import Stored
-from app.services.marking.mark_changes import EXCUSE, WRITE_MANY, covers
+from app.services.marking.leave_marks import apply_to_sessions
+from app.services.marking.mark_changes import WRITE_MANY
 
 # Ids of requests begin so; by it an import knows the marks that an earlier one made.
 REQUEST = "firestore-"
@@ -115,27 +116,6 @@ FROM (
 ) counts
 """
 
-# $1 class, $2 actor, $3 request, $4 sessions: leave that is approved already shows in them.
-_EXCUSE = f"""
-WITH act AS (SELECT $2::uuid AS actor_id, $3::text AS request_id, NULL::text AS reason),
-covered AS MATERIALIZED (
-    SELECT DISTINCT ON (s.id, l.student_id)
-           s.class_id, s.id AS session_id, l.student_id, l.id AS leave_id, l.kind AS leave_kind,
-           e.periods @> s.session_date AS enrolled
-    FROM class_students e
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-    JOIN attendance_sessions s ON s.class_id = e.class_id AND s.status = 'open'
-    WHERE e.class_id = $1 AND s.id = ANY($4::uuid[])
-      AND {covers("l", "s.class_id", "s.id", "s.session_date")}
-    ORDER BY s.id, l.student_id, l.decided_at, l.id
-),
-{EXCUSE},
-{WRITE_MANY}
-SELECT count(*) FILTER (WHERE beneath IS NOT NULL) AS absent,
-       count(*) FILTER (WHERE beneath IS NULL) AS unmarked
-FROM changes
-"""
-
 _TOTALS = """
 SELECT (SELECT count(*) FROM attendance_sessions WHERE class_id = $1 AND id = ANY($2::uuid[]))
            AS sessions,
@@ -175,13 +155,11 @@ async def write(
         )
         _tell(record, json.loads(row["verdicts"]), done, totals)
     ids = [session_id for session_id, _ in sessions]
-    leave = await tx.row(_EXCUSE, *author, ids)
-    if leave["absent"] or leave["unmarked"]:
-        excused = leave["absent"] + leave["unmarked"]
-        less = Counter({"absent": leave["absent"]})
-        totals.differences.append(
-            Difference("excused_by_leave", less, more=Counter({"excused": excused}))
-        )
+    absent, unmarked = await apply_to_sessions(tx, actor, ids)
+    if absent or unmarked:
+        excused = Counter({"excused": absent + unmarked})
+        less = Counter({"absent": absent})
+        totals.differences.append(Difference("excused_by_leave", less, more=excused))
     counts = await tx.row(_TOTALS, stored.class_id, ids)
     totals.stored_sessions = counts["sessions"]
     totals.stored = Counter(json.loads(counts["marks"]))

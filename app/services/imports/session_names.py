@@ -9,7 +9,7 @@ from app.db import Transaction
 from app.schemas.imports import SessionName
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.marking.mark_changes import EXCUSE, WRITE_MANY, covers
+from app.services.marking.leave_marks import apply_to_sessions
 from app.services.timetable.meetings import meetings_on
 
 # $1 to $4 the sessions that are meant: classes, days, starts, and whether "no start" is exact.
@@ -88,25 +88,6 @@ held AS MATERIALIZED (
 SELECT array_agg(id ORDER BY place) AS ids FROM held
 """
 
-# $3 the sessions that are new: whoever is on leave is excused in them.
-_EXCUSE = f"""
-WITH act AS (SELECT $1::uuid AS actor_id, $2::text AS request_id, NULL::text AS reason),
-covered AS MATERIALIZED (
-    SELECT DISTINCT ON (s.class_id, s.id, l.student_id)
-           s.class_id, s.id AS session_id, l.student_id, l.id AS leave_id, l.kind AS leave_kind,
-           e.periods @> s.session_date AS enrolled
-    FROM attendance_sessions s
-    JOIN class_students e ON e.class_id = s.class_id
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-        AND {covers("l", "s.class_id", "s.id", "s.session_date")}
-    WHERE s.id = ANY($3::uuid[])
-    ORDER BY s.class_id, s.id, l.student_id, l.decided_at, l.id
-),
-{EXCUSE},
-{WRITE_MANY}
-SELECT count(*) AS excused FROM changes
-"""
-
 
 class Unfound(NamedTuple):
     """Why a session cannot be: a stable code."""
@@ -141,7 +122,7 @@ async def find_or_make(
     made = (await tx.row(_MAKE, *columns, actor.user_id))["made"]
     ids = (await tx.row(_LOCK, *columns[:3]))["ids"] or ()
     if made:
-        await tx.row(_EXCUSE, actor.user_id, actor.request_id, made)
+        await apply_to_sessions(tx, actor, made)
     found |= {name: id for (name, _), id in zip(sure, ids, strict=True)}
     return found, len(made)
 

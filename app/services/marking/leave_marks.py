@@ -5,7 +5,14 @@ from uuid import UUID
 from app.db import Transaction
 from app.errors import Unavailable
 from app.services.access import Actor
-from app.services.marking.mark_changes import EXCUSE, WRITE, WRITE_MANY, covers, on_leave
+from app.services.marking.mark_changes import (
+    EXCUSE,
+    WRITE,
+    WRITE_MANY,
+    covers,
+    on_leave,
+    on_leave_in,
+)
 
 # Holding the classes keeps everybody from marking in them, and from opening sessions of them.
 _LOCK_CLASSES = """
@@ -95,6 +102,30 @@ async def apply_to_session(
     )
     version: int | None = row["version"]
     return version
+
+
+_APPLY_TO_SESSIONS = f"""
+WITH {_ACT},
+open_ones AS MATERIALIZED (
+    SELECT class_id, id AS session_id, session_date AS day FROM attendance_sessions
+    WHERE id = ANY($3::uuid[]) AND status = 'open'
+),
+covered AS MATERIALIZED ({on_leave_in("open_ones")}),
+{EXCUSE},
+{WRITE_MANY}
+SELECT count(*) FILTER (WHERE beneath IS NOT NULL) AS absent,
+       count(*) FILTER (WHERE beneath IS NULL) AS unmarked
+FROM changes
+"""
+
+
+async def apply_to_sessions(
+    tx: Transaction, actor: Actor, session_ids: list[UUID]
+) -> tuple[int, int]:
+    """Excuse who is on leave in those of the sessions that are open: how many of them were
+    absent, and how many without a mark."""
+    row = await tx.row(_APPLY_TO_SESSIONS, actor.user_id, actor.request_id, session_ids)
+    return row["absent"], row["unmarked"]
 
 
 # What comes back: another leave's excuse, else what lies beneath, a mark or none. Also where a

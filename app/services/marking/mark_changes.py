@@ -111,6 +111,20 @@ def on_leave(class_id: str, session_id: str, day: str) -> str:
     ORDER BY l.student_id, l.decided_at, l.id"""
 
 
+def on_leave_in(sessions: str) -> str:
+    """SQL for the same in many sessions, as `covered`: from a relation of that name with
+    class_id, session_id and day."""
+    return f"""
+    SELECT DISTINCT ON (s.class_id, s.session_id, l.student_id)
+           s.class_id, s.session_id, l.student_id, l.id AS leave_id, l.kind AS leave_kind,
+           e.periods @> s.day AS enrolled
+    FROM {sessions} s
+    JOIN class_students e ON e.class_id = s.class_id
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND {covers("l", "s.class_id", "s.session_id", "s.day")}
+    ORDER BY s.class_id, s.session_id, l.student_id, l.decided_at, l.id"""
+
+
 def covers(leave: str, class_id: str, session_id: str, day: str) -> str:
     """SQL for whether a leave, approved or not, is for that session."""
     return f"""(
