@@ -11,16 +11,14 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from app.cli.files import content_of, database_as_admin
 from app.config import RuleSettings, load_rules
-from app.db import open_database
 from app.errors import AppError
 from app.files.firestore import export
 from app.files.firestore.mapping import PACKAGED, Mapping, read_mapping
 from app.files.firestore.records import read_records
 from app.files.firestore.report import as_json, as_text
 from app.schemas.firestore import Outcome, Records
-from app.services import health_service
-from app.services.admin.allow_list_service import only_admin, user_of
 from app.services.imports import firestore_import
 from app.services.imports.firestore_import import Options
 
@@ -59,7 +57,7 @@ def firestore(
     Totals that differ without a reason end it with an error.
     """
     rules = load_rules()
-    chosen = read_mapping(_content(mapping))
+    chosen = read_mapping(content_of(mapping, export.MAX_BYTES))
     records = _read(file, chosen, rules)
     options = Options(teacher, term, allow_teachers, chosen.project)
     task, outcome = _Task(records, options, as_, dry_run), Outcome()
@@ -67,8 +65,6 @@ def firestore(
     try:
         asyncio.run(_import(rules, task, outcome))
     except AppError as error:
-        if error.code == "no_single_admin":
-            sys.exit(f"aims: {error.detail} Add --as ADDRESS.")
         if not outcome.classes:
             raise
         failure = error.detail
@@ -85,17 +81,11 @@ def firestore(
 def _read(path: Path, mapping: Mapping, rules: RuleSettings) -> Records:
     today = datetime.now(rules.zone).date()
     try:
-        return read_records(export.read_json(_content(path)), mapping, rules.zone, today)
+        return read_records(
+            export.read_json(content_of(path, export.MAX_BYTES)), mapping, rules.zone, today
+        )
     except AppError as error:
         sys.exit(f"aims: {path}: {error.detail}")
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(export.MAX_BYTES + 1)
-    except OSError as error:
-        sys.exit(f"aims: {path} cannot be read: {error.strerror}.")
 
 
 def _write(path: Path, text: str) -> None:
@@ -106,9 +96,7 @@ def _write(path: Path, text: str) -> None:
 
 
 async def _import(rules: RuleSettings, task: _Task, outcome: Outcome) -> None:
-    async with open_database(rules.database_url, rules.timezone) as db:
-        await health_service.require_current_schema(db)
-        admin = await user_of(db, task.admin or await only_admin(db))
+    async with database_as_admin(rules, task.admin) as (db, admin):
         with _progress(len(task.records.classes)) as step:
             await firestore_import.run(
                 *(db, admin, task.records, task.options, outcome),

@@ -12,16 +12,15 @@ from uuid import UUID
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from app.cli.files import content_of, database_as_admin
 from app.config import RuleSettings, load_rules
-from app.db import Database, open_database
-from app.errors import AppError, Conflict, Invalid
+from app.db import Database
+from app.errors import AppError, Invalid
 from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_BYTES
 from app.schemas import words
 from app.schemas.imports import Batch, ImportedRow, ImportOutcome, Kind, RowOutcome
-from app.services import health_service
 from app.services.access import Actor
-from app.services.admin.allow_list_service import only_admin, user_of
 from app.services.imports.attendance_import import Terms
 from app.services.imports.importing import import_batch
 
@@ -88,13 +87,7 @@ for _kind in Kind:
 
 
 def _read(kind: Kind, file: Path, *, in_class: bool) -> Batch:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        sys.exit(f"aims: {file} cannot be read: {error.strerror}.")
-    if len(content) > MAX_BYTES:
-        sys.exit(f"aims: {file} is larger than {MAX_BYTES // 1024**2} MiB. Divide it into several.")
+    content = content_of(file, MAX_BYTES)
     try:
         return read_batch(kind, content, in_class=in_class)
     except AppError as error:
@@ -112,18 +105,12 @@ def as_admin(
     """
 
     async def run() -> ImportOutcome:
-        async with open_database(rules.database_url, rules.timezone) as db:
-            await health_service.require_current_schema(db)
-            user_id = await user_of(db, email or await only_admin(db))
+        async with database_as_admin(rules, email) as (db, user_id):
             now = datetime.now(UTC)
             return await work(db, Actor(user_id, f"import-{now:%Y%m%dT%H%M%SZ}"))
 
     try:
         return asyncio.run(run())
-    except Conflict as error:
-        if error.code == "no_single_admin":
-            sys.exit(f"aims: {error.detail} Add --as ADDRESS.")
-        raise
     except Invalid as error:
         if not error.flaws:
             raise

@@ -9,10 +9,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from app.auth.jwt import Tokens
+from app.cli.files import content_of
 from app.config import load_database_url, load_settings
 from app.db import Database, open_database
 from app.errors import AppError
 from app.files.sheets.batches import read_batch
+from app.files.sheets.limits import MAX_BYTES
 from app.schemas.auth import Role
 from app.schemas.imports import Kind
 from app.services.admin import allow_list_service
@@ -71,8 +73,6 @@ def on_database(work: Callable[[Database], Awaitable[T]]) -> T:
 def read_file(file: Path) -> list[Entry]:
     """The people of a CSV or .xlsx with email, name and role (who is new without one: teacher)."""
     try:
-        return entries_of(read_batch(Kind.FACULTY, file.read_bytes()))
-    except OSError as error:
-        sys.exit(f"aims: {file} cannot be read: {error.strerror}.")
+        return entries_of(read_batch(Kind.FACULTY, content_of(file, MAX_BYTES)))
     except AppError as error:
         sys.exit(f"aims: {file}: {error.detail}")

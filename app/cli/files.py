@@ -1,0 +1,40 @@
+"""What commands that read files share: the file itself, and who imports it."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from app.config import RuleSettings
+from app.db import Database, open_database
+from app.errors import Conflict
+from app.services import health_service
+from app.services.admin.allow_list_service import only_admin, user_of
+
+
+def content_of(file: Path, most: int) -> bytes:
+    """All of the file, which may have `most` bytes; what cannot be read ends the command."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(most + 1)
+    except OSError as error:
+        sys.exit(f"aims: {file} cannot be read: {error.strerror}.")
+    if len(content) > most:
+        sys.exit(f"aims: {file} is larger than {most // 1024**2} MiB. Divide it into several.")
+    return content
+
+
+@asynccontextmanager
+async def database_as_admin(
+    rules: RuleSettings, email: str | None
+) -> AsyncIterator[tuple[Database, UUID]]:
+    """The database, whose tables are this version's, and the user of that administrator, or of
+    the only one there is; several or none end the command."""
+    async with open_database(rules.database_url, rules.timezone) as db:
+        await health_service.require_current_schema(db)
+        try:
+            address = email or await only_admin(db)
+        except Conflict as conflict:
+            sys.exit(f"aims: {conflict.detail} Add --as ADDRESS.")
+        yield db, await user_of(db, address)
