@@ -12,6 +12,9 @@ from app.errors import Flaw, Invalid, Malformed
 from app.schemas.words import MAX_ROLL_KEY_BYTES, Date
 
 MAX_PAGE = 200
+
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # An id and the key of a roll number, which case folding may make thrice as long.
 MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 

@@ -25,7 +25,7 @@ class Bounds:
 # 1,000 students of 250 sessions: what the database gives in half the time a statement may take.
 # A mark is a character, so all of it is small, and no connection waits while somebody reads it.
 LISTED = Bounds(sessions=250_000, marks=250_000, one_term=False)
-# What can be laid out on paper in a second or two: 1,000 students of 60 sessions.
+# What can be laid out on paper in some seconds: 1,000 students of 60 sessions.
 PRINTED = Bounds(sessions=300, marks=60_000, one_term=True)
 
 # $3 and $4 are the days asked for; left out they are those of the whole class, its term and

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import UnsupportedMedia
 from app.files.sheets.batches import read_batch
-from app.routes.answers import WRITES
+from app.routes.answers import CSV, WRITES, XLSX
 from app.schemas.imports import Batch, ImportOutcome, Kind
 from app.schemas.words import Reason
 from app.services.imports.attendance_import import Terms
@@ -20,8 +20,6 @@ from app.services.roster_service import require_roster
 
 router = APIRouter(route_class=SignedInRoute)
 
-CSV = "text/csv"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # A client that knows no better may send either of them as this.
 _UNKNOWN = "application/octet-stream"
 

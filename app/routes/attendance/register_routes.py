@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.files.register import register_csv
-from app.routes.answers import READS, attachment, check_range
+from app.routes.answers import CSV, READS, XLSX, attachment, check_range
 from app.schemas.register import Register, RegisterFormat
 from app.schemas.words import StoredDate
 from app.services import register_service
@@ -21,8 +21,8 @@ from app.services.register_service import LISTED, PRINTED
 router = APIRouter(tags=["Attendance"], route_class=SignedInRoute)
 
 _MEDIA_TYPES = {
-    RegisterFormat.CSV: "text/csv",
-    RegisterFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    RegisterFormat.CSV: CSV,
+    RegisterFormat.XLSX: XLSX,
     RegisterFormat.PDF: "application/pdf",
 }
 _CSV = {"type": "string", "example": "Class,CS301\r\n...\r\nRoll No,Name,2025-10-20 09:00,...\r\n"}
@@ -51,8 +51,7 @@ To = Annotated[
             "description": "The file",
             "headers": {"Content-Disposition": {}},
             "content": {
-                kind: {"schema": _CSV if kind == "text/csv" else _FILE}
-                for kind in _MEDIA_TYPES.values()
+                kind: {"schema": _CSV if kind == CSV else _FILE} for kind in _MEDIA_TYPES.values()
             },
         }
     },

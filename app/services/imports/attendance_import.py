@@ -1,7 +1,7 @@
 """Past attendance from a file: marks of many sessions at once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -10,6 +10,7 @@ from app.db import Transaction
 from app.schemas.imports import MarkCounts, MarkRow, RowOutcome, SessionName
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
+from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.report import Report
 from app.services.imports.session_names import Unfound, find_or_make
@@ -134,7 +135,7 @@ async def write(
     found, made = await find_or_make(tx, actor, names, classes, terms.today)
     known = _by_session(marks, found, classes, report)
     counts: Counter[RowOutcome] = Counter()
-    for chunk in _chunks(known):
+    for chunk in chunks(known, lambda session: len(session[2]), CHUNK):
         counts += await _write_chunk(tx, actor, terms, chunk, report)
         step(sum(len(named) for _, _, named in chunk))
     report.marks = MarkCounts(
@@ -173,19 +174,6 @@ def _by_session(
             if first is not mark:
                 report.refuse(mark.row, mark.column, "repeated", first.row)
     return [(*key, named) for key, named in known.items()]
-
-
-def _chunks(known: list[Named]) -> Iterator[list[Named]]:
-    chunk: list[Named] = []
-    size = 0
-    for session in known:
-        chunk.append(session)
-        size += len(session[2])
-        if size >= CHUNK:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 async def _write_chunk(

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from uuid import UUID, uuid5
 
 from app.db import Transaction
@@ -17,6 +16,7 @@ from app.schemas.firestore import (
 )
 from app.services.access import Actor
 from app.services.admin.audit_service import RECORD
+from app.services.imports.chunks import chunks
 from app.services.imports.firestore_class import Stored
 from app.services.marking.leave_marks import apply_to_sessions
 from app.services.marking.mark_changes import WRITE_MANY
@@ -144,7 +144,7 @@ async def write(
     """
     sessions = await _write_sessions(tx, record, stored, done, totals)
     author = (stored.class_id, actor.user_id, actor.request_id)
-    for chunk in _chunks(sessions):
+    for chunk in chunks(sessions, lambda item: len(item[1].marks), CHUNK):
         row = await tx.row(
             _MARKS,
             *author,
@@ -207,21 +207,6 @@ def _keys(sessions: list[SessionRecord]) -> list[str]:
         key = f"{session.path}\n{session.day}"
         keys[f"{key} {session.start}" if key in keys else key] = None
     return list(keys)
-
-
-def _chunks(
-    sessions: list[tuple[UUID, SessionRecord]],
-) -> Iterator[list[tuple[UUID, SessionRecord]]]:
-    chunk: list[tuple[UUID, SessionRecord]] = []
-    marks = 0
-    for item in sessions:
-        if chunk and marks + len(item[1].marks) > CHUNK:
-            yield chunk
-            chunk, marks = [], 0
-        chunk.append(item)
-        marks += len(item[1].marks)
-    if chunk:
-        yield chunk
 
 
 def _tell(
