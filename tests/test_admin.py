@@ -5,8 +5,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.routes.answers import XLSX
 from tests.classroom import ROLLS, Classroom, classroom_of
 from tests.conftest import DOMAIN, Stage
+from tests.files import xlsx
 from tests.support import next_of
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +128,16 @@ async def test_a_csv_may_have_names_of_any_script_and_empty_lines(stage: Stage) 
     answer = await upload(stage, f"email,name,role\r\n{NEW},{name},\r\n,,\r\n\r\n , ,\r\n")
     assert answer.json() == {"added": 1, "changed": 0, "unchanged": 0}
     assert (await listed(stage))[NEW]["name"] == name
+
+
+async def test_a_workbook_of_people_is_read_like_a_csv(stage: Stage) -> None:
+    answer = await stage.meera.request(
+        "POST",
+        "/admin/uploads/allowed-emails",
+        content=xlsx([["email", "name"], [NEW, "Elif Demo"]]),
+        headers={"Content-Type": XLSX},
+    )
+    assert answer.json() == {"added": 1, "changed": 0, "unchanged": 0}
 
 
 async def test_a_csv_has_to_say_that_it_is_one(stage: Stage) -> None:

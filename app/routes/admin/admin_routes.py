@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.errors import Invalid, UnsupportedMedia
-from app.routes.admin.import_routes import read_beside
+from app.errors import Invalid
+from app.routes.admin.import_routes import file_body, read_beside, require_media
 from app.routes.answers import (
     MAX_PAGE,
     PAGED,
@@ -93,20 +93,10 @@ async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
 @router.post(
     "/uploads/allowed-emails",
     operation_id="uploadAllowedEmails",
-    summary="Let the addresses of a CSV sign in",
+    summary="Let the addresses of a file sign in",
     response_model=Upload,
     responses=WRITES,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "text/csv": {
-                    "schema": {"type": "string"},
-                    "example": "email,name\ndevika@demo.university.example,Devika Demo\n",
-                }
-            },
-        }
-    },
+    openapi_extra=file_body("email,name\ndevika@demo.university.example,Devika Demo\n"),
 )
 async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = False) -> Upload:
     """The columns are `email`, `name` and `role`. All lines count, or none.
@@ -114,10 +104,8 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
     Addresses that are there get the role and name of the file, where it has one; new ones without
     a role are teachers. None is taken off the list.
     """
+    require_media(request)
     await call.require_admin()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "text/csv":
-        raise UnsupportedMedia("Send the file with Content-Type: text/csv.")
     try:
         entries = entries_of(await read_beside(Kind.FACULTY, await request.body()))
     except Invalid as refused:

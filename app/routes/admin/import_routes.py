@@ -31,7 +31,7 @@ DryRun = Annotated[
 ]
 
 
-def _file(example: str) -> dict[str, Any]:
+def file_body(example: str) -> dict[str, Any]:
     """The body, for OpenAPI: either kind of file; what it is shows in its content."""
     return {
         "requestBody": {
@@ -52,7 +52,7 @@ def _file(example: str) -> dict[str, Any]:
     summary="Add students from a file",
     response_model=ImportOutcome,
     responses=WRITES,
-    openapi_extra=_file("Roll No,Student Name\n23/CS/107,Kabir V. Demo\n"),
+    openapi_extra=file_body("Roll No,Student Name\n23/CS/107,Kabir V. Demo\n"),
 )
 async def import_students(
     id: UUID, request: Request, call: Call, dry_run: DryRun = False
@@ -63,7 +63,7 @@ async def import_students(
     Send the file itself, with its media type. Headings are known in their common spellings:
     `Roll No`, `University Roll`, `Student Name` ... The same file again changes nothing.
     """
-    _require_media(request)
+    require_media(request)
     await require_roster(call.db, call.actor, id)
     batch = await read_beside(Kind.STUDENTS, await request.body(), in_class=True)
     return await import_roster(call.db, call.actor, batch, id, dry_run=dry_run)
@@ -76,11 +76,11 @@ async def import_students(
     summary="Import a file",
     response_model=ImportOutcome,
     responses=WRITES,
-    openapi_extra=_file(
+    openapi_extra=file_body(
         "Roll No,Student Name,Course Code,Section\n23/CS/107,Kabir V. Demo,CS301,A\n"
     ),
 )
-async def import_file(
+async def importfile_body(
     request: Request,
     call: Call,
     kind: Annotated[Kind, Query(description="What the file is about")],
@@ -97,14 +97,14 @@ async def import_file(
     Send the file itself, with its media type; a register that this server wrote is one of
     attendance. The same file again changes nothing. Each bad row is named with its place.
     """
-    _require_media(request)
+    require_media(request)
     await call.require_admin()
     batch = await read_beside(kind, await request.body(), in_class=class_id is not None)
     terms = Terms(call.now().date(), call.window, reason)
     return await import_batch(call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run)
 
 
-def _require_media(request: Request) -> None:
+def require_media(request: Request) -> None:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared not in (CSV, XLSX, _UNKNOWN):
         raise UnsupportedMedia(f"Send the file itself, with Content-Type: {CSV} or {XLSX}.")
