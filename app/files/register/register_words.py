@@ -30,24 +30,10 @@ TOTAL_COLUMNS = ("Present", "Absent", "Late", "Excused", "Counted", "Attended", 
 # apostrophes as well, so that the one that guards a text can be told from its own.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
 
-_SESSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?: ([0-9]{2}:[0-9]{2}))?")
-
 
 def session_heading(day: date, start: time | None) -> str:
     """The heading of a session's column: `2025-08-04 09:00`, or the date if it has no time."""
     return f"{day.isoformat()} {start:%H:%M}" if start else day.isoformat()
-
-
-def read_session_heading(heading: str) -> tuple[date, time | None] | None:
-    """The date and start of such a heading; None for any other heading."""
-    match = _SESSION.fullmatch(heading.strip())
-    if match is None:
-        return None
-    try:
-        start = time.fromisoformat(match[2]) if match[2] else None
-        return date.fromisoformat(match[1]), start
-    except ValueError:
-        return None
 
 
 def guarded(text: str) -> str:
