@@ -33,7 +33,8 @@ from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
 from tests.classroom import Classroom, classroom_of
-from tests.processes import ROOT, Checkout
+from tests.command_line import Aims
+from tests.processes import ROOT, Checkout, is_setting
 from tests.support import OneConnection, Person, client_of, one_connection_database
 
 CLIENT_ID = "app.demo.university.example"
@@ -174,10 +175,24 @@ async def own(own_database_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A copy of the checkout to run commands in. What they keep for themselves is kept apart."""
-    home = str(tmp_path_factory.mktemp("home"))
     # Without bytecode each command would compile everything anew, for seconds.
-    own = {"HOME": home, "PYTHONPYCACHEPREFIX": home, "PYTHONDONTWRITEBYTECODE": ""}
+    own = {"HOME": str(tmp_path_factory.mktemp("home")), "PYTHONDONTWRITEBYTECODE": ""}
     return Checkout(ROOT, own).copy_to(tmp_path_factory.mktemp("copy") / "aims")
+
+
+@pytest.fixture
+def aims(
+    own_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Aims:
+    """An installation on a database of its own, used in `tmp_path`, away from any `.env`."""
+    for name in filter(is_setting, [*os.environ]):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABASE_URL", own_database_url)
+    monkeypatch.chdir(tmp_path)
+    return Aims(own_database_url, monkeypatch, capsys)
 
 
 @pytest.fixture

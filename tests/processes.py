@@ -34,11 +34,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_setting(name: str) -> bool:
+    """Whether AIMS reads a setting from the variable."""
+    return name.upper().removesuffix("_FILE").lower() in Settings.model_fields
+
+
 def clean_environment() -> dict[str, str]:
     """The environment without any setting of AIMS, and with this Python's commands first."""
-    ours = {name.upper() for name in Settings.model_fields}
-    ours |= {f"{name}_FILE" for name in ours}
-    kept = {name: value for name, value in os.environ.items() if name.upper() not in ours}
+    kept = {name: value for name, value in os.environ.items() if not is_setting(name)}
     return kept | {"PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}"}
 
 

@@ -1,10 +1,8 @@
-"""The commands, each as a process of its own: the `aims` ones and those of the seed's README."""
+"""The commands: the small ones of `aims`, and those of the seed's README as processes."""
 
-import asyncio
 import stat
 from pathlib import Path
 
-import asyncpg
 import jwt
 import pytest
 from dotenv import dotenv_values
@@ -12,6 +10,7 @@ from dotenv import dotenv_values
 from app.cli.people import read_file
 from app.config import ConfigError, load_settings
 from app.services.health_service import newest_revision
+from tests.command_line import Aims
 from tests.processes import Checkout
 
 ASHA = "asha@demo.university.example"
@@ -23,73 +22,56 @@ NEEDED = {
 }
 
 
-@pytest.fixture
-def installed(checkout: Checkout, own_database_url: str) -> Checkout:
-    """The checkout on a migrated database of its own."""
-    return checkout.having(DATABASE_URL=own_database_url)
-
-
-def execute(checkout: Checkout, sql: str) -> list[tuple[str, ...]]:
-    async def run() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(checkout.variables["DATABASE_URL"])
-        try:
-            return await connection.fetch(sql)
-        finally:
-            await connection.close()
-
-    return [tuple(row) for row in asyncio.run(run())]
-
-
-def allowed(checkout: Checkout) -> list[tuple[str, ...]]:
+def allowed(aims: Aims) -> list[tuple[str, ...]]:
     """The allow-list: addresses with role and name."""
-    return execute(checkout, "SELECT email, role, name FROM allowed_emails ORDER BY email")
+    return aims.rows("SELECT email, role, name FROM allowed_emails ORDER BY email")
 
 
-def test_an_address_is_allowed_changed_and_taken_off(installed: Checkout) -> None:
-    said = installed.must(f"aims allow {ASHA} --role teacher --name 'Asha Demo'")
+def test_an_address_is_allowed_changed_and_taken_off(aims: Aims) -> None:
+    said = aims.must(f"allow {ASHA} --role teacher --name 'Asha Demo'")
     assert said == f"{ASHA} may sign in as teacher.\n"
-    assert allowed(installed) == [(ASHA, "teacher", "Asha Demo")]
-    installed.must(f"aims allow {ASHA.upper()} --role admin")
-    assert allowed(installed) == [(ASHA, "admin", "Asha Demo")]
-    installed.must(f"aims allow {MEERA} --role admin")
-    assert "may no longer sign in" in installed.must(f"aims disallow {ASHA.title()}")
-    assert allowed(installed) == [(MEERA, "admin", None)]
-    assert "was not on the allow-list" in installed.must(f"aims disallow {ASHA}")
+    assert allowed(aims) == [(ASHA, "teacher", "Asha Demo")]
+    aims.must(f"allow {ASHA.upper()} --role admin")
+    assert allowed(aims) == [(ASHA, "admin", "Asha Demo")]
+    aims.must(f"allow {MEERA} --role admin")
+    assert "may no longer sign in" in aims.must(f"disallow {ASHA.title()}")
+    assert allowed(aims) == [(MEERA, "admin", None)]
+    assert "was not on the allow-list" in aims.must(f"disallow {ASHA}")
 
 
-def test_an_address_is_put_on_the_list_without_the_space_around_it(installed: Checkout) -> None:
-    installed.must("aims allow '\tasha@x.edu\n' --name ' Asha '")
-    assert "may no longer" in installed.must("aims disallow asha@x.edu")
+def test_an_address_is_put_on_the_list_without_the_space_around_it(aims: Aims) -> None:
+    aims.must("allow '\tasha@x.edu\n' --name ' Asha '")
+    assert "may no longer" in aims.must("disallow asha@x.edu")
 
 
 @pytest.mark.parametrize("name", ["Asha\nDemo", "A" * 201, "\udcff"])
-def test_what_is_no_name_is_one_sentence(installed: Checkout, name: str) -> None:
-    said = installed.refuse(f"aims allow asha@x.edu --name '{name}'")
+def test_what_is_no_name_is_one_sentence(aims: Aims, name: str) -> None:
+    said = aims.refuse(f"allow asha@x.edu --name '{name}'")
     assert said.startswith("aims: A name has at most 200 characters")
 
 
-def test_the_last_admin_stays(installed: Checkout) -> None:
-    execute(installed, f"INSERT INTO allowed_emails (email, role) VALUES ('{MEERA}', 'admin')")
+def test_the_last_admin_stays(aims: Aims) -> None:
+    aims.rows(f"INSERT INTO allowed_emails (email, role) VALUES ('{MEERA}', 'admin')")
     sentence = "aims: The last administrator has to stay.\n"
-    assert installed.refuse(f"aims disallow {MEERA}") == sentence
-    assert installed.refuse(f"aims allow {MEERA} --role teacher") == sentence
-    assert allowed(installed) == [(MEERA, "admin", None)]
+    assert aims.refuse(f"disallow {MEERA}") == sentence
+    assert aims.refuse(f"allow {MEERA} --role teacher") == sentence
+    assert allowed(aims) == [(MEERA, "admin", None)]
 
 
-def test_a_file_puts_all_its_addresses_on_the_list(installed: Checkout, tmp_path: Path) -> None:
+def test_a_file_puts_all_its_addresses_on_the_list(aims: Aims, tmp_path: Path) -> None:
     file = tmp_path / "faculty.csv"
     file.write_text(f"email,name,role\r\n{ASHA},Äsha Demo, Admin \r\n{BILAL},,\r\n", "utf-8-sig")
-    assert installed.must(f"aims allow --file {file}") == "2 addresses may sign in.\n"
-    assert allowed(installed) == [(ASHA, "admin", "Äsha Demo"), (BILAL, "teacher", None)]
+    assert aims.must(f"allow --file {file}") == "2 addresses may sign in.\n"
+    assert allowed(aims) == [(ASHA, "admin", "Äsha Demo"), (BILAL, "teacher", None)]
 
 
-def test_a_file_with_a_bad_row_changes_nothing(installed: Checkout, tmp_path: Path) -> None:
+def test_a_file_with_a_bad_row_changes_nothing(aims: Aims, tmp_path: Path) -> None:
     file = tmp_path / "faculty.csv"
     file.write_text(f"email,name,role\n{ASHA},Asha Demo,teacher\nnobody,No Body,teacher\n")
-    said = installed.refuse(f"aims allow --file {file}")
+    said = aims.refuse(f"allow --file {file}")
     sentence = "Nothing was imported. Row 3, column A: This must be an e-mail address."
     assert said == f"aims: {file}: {sentence}\n"
-    assert allowed(installed) == []
+    assert allowed(aims) == []
 
 
 @pytest.mark.parametrize(
@@ -123,30 +105,28 @@ def test_what_is_wrong_with_a_file_is_one_sentence(
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("aims allow", "aims: give either an address or --file"),
-        ("aims allow nobody", "aims: This is not an e-mail address."),
+        ("allow", "aims: give either an address or --file"),
+        ("allow nobody", "aims: This is not an e-mail address."),
     ],
 )
-def test_a_wrong_call_of_allow_is_one_sentence(
-    installed: Checkout, line: str, sentence: str
-) -> None:
-    assert installed.refuse(line).startswith(sentence)
+def test_a_wrong_call_of_allow_is_one_sentence(aims: Aims, line: str, sentence: str) -> None:
+    assert aims.refuse(line).startswith(sentence)
 
 
-def test_a_token_is_made_with_debug_only(installed: Checkout) -> None:
-    execute(installed, f"INSERT INTO allowed_emails (email, role) VALUES ('{ASHA}', 'teacher')")
-    ours = installed.having(**NEEDED)
-    assert "only with DEBUG=true" in ours.refuse(f"aims token {ASHA}")
-    debugging = ours.having(DEBUG="true")
+def test_a_token_is_made_with_debug_only(aims: Aims) -> None:
+    aims.rows(f"INSERT INTO allowed_emails (email, role) VALUES ('{ASHA}', 'teacher')")
+    aims.set(**NEEDED)
+    assert "only with DEBUG=true" in aims.refuse(f"token {ASHA}")
+    aims.set(DEBUG="true")
     claims = jwt.decode(
-        debugging.must(f"aims token {ASHA}").strip(),
+        aims.must(f"token {ASHA}").strip(),
         NEEDED["JWT_SECRET"],
         ["HS256"],
         options={"verify_aud": False},
     )
-    ((user_id,),) = execute(installed, "SELECT id::text FROM users")
+    ((user_id,),) = aims.rows("SELECT id::text FROM users")
     assert claims["sub"] == user_id
-    assert "not on the allow-list" in debugging.refuse(f"aims token {BILAL}")
+    assert "not on the allow-list" in aims.refuse(f"token {BILAL}")
 
 
 def test_a_database_that_is_away_is_one_sentence(checkout: Checkout) -> None:
@@ -157,23 +137,25 @@ def test_a_database_that_is_away_is_one_sentence(checkout: Checkout) -> None:
         assert "opensesame" not in said
 
 
-def test_migrations_go_up_and_down_with_aims(installed: Checkout) -> None:
+def test_migrations_go_up_and_down_with_aims(aims: Aims, installed: Checkout) -> None:
     assert f"{newest_revision()} (head)" in installed.must("aims db current")
-    installed.must("aims db downgrade base")
-    assert execute(installed, "SELECT to_regclass('students')::text") == [(None,)]
-    installed.must("aims db upgrade")
-    assert execute(installed, "SELECT to_regclass('students')::text") == [("students",)]
+    aims.must("db downgrade base")
+    assert aims.rows("SELECT to_regclass('students')::text") == [(None,)]
+    aims.must("db upgrade")
+    assert aims.rows("SELECT to_regclass('students')::text") == [("students",)]
 
 
-def test_migrations_go_up_and_down_as_the_seed_says(installed: Checkout) -> None:
+def test_migrations_go_up_and_down_as_the_seed_says(aims: Aims, installed: Checkout) -> None:
     installed.must("alembic downgrade -1")
     assert newest_revision() not in installed.must("alembic current")
     installed.must("alembic upgrade head")
-    assert f"{newest_revision()} (head)" in installed.must("alembic current")
+    assert aims.rows("SELECT version_num FROM alembic_version") == [(newest_revision(),)]
     assert "<base> -> 0001" in installed.must("alembic history")
 
 
-def test_a_new_migration_is_made_from_the_models(installed: Checkout, tmp_path: Path) -> None:
+def test_a_new_migration_is_made_from_the_models(
+    aims: Aims, installed: Checkout, tmp_path: Path
+) -> None:
     copy = installed.copy_to(tmp_path / "aims")
     student = copy.path / "app" / "models" / "student.py"
     line = "    phone: Mapped[str | None]\n"
@@ -185,11 +167,11 @@ def test_a_new_migration_is_made_from_the_models(installed: Checkout, tmp_path: 
     assert text.count("op.") == 2
     assert text.startswith('"""Students live in hostels\n')
     copy.must("alembic upgrade head")
-    assert execute(installed, "SELECT hostel FROM students") == []
+    assert aims.rows("SELECT hostel FROM students") == []
     copy.must("alembic downgrade -1")
 
 
-def test_the_seed_script_takes_its_list(installed: Checkout, tmp_path: Path) -> None:
+def test_the_seed_script_takes_its_list(aims: Aims, installed: Checkout, tmp_path: Path) -> None:
     copy = installed.copy_to(tmp_path / "aims")
     script = copy.path / "scripts" / "seed_allowed_emails.py"
     assert "Nothing to do: edit the list" in copy.refuse("python scripts/seed_allowed_emails.py")
@@ -197,22 +179,24 @@ def test_the_seed_script_takes_its_list(installed: Checkout, tmp_path: Path) -> 
     assert hint in script.read_text()
     script.write_text(script.read_text().replace(hint, hint.replace("# ", "")))
     copy.must("python scripts/seed_allowed_emails.py")
-    assert allowed(installed) == [(ASHA, "teacher", "Asha Demo")]
+    assert allowed(aims) == [(ASHA, "teacher", "Asha Demo")]
 
 
-def test_the_seed_script_takes_addresses_and_files(installed: Checkout, tmp_path: Path) -> None:
+def test_the_seed_script_takes_addresses_and_files(
+    aims: Aims, installed: Checkout, tmp_path: Path
+) -> None:
     file = tmp_path / "faculty.csv"
     file.write_text(f"email,name,role\n{MEERA},Meera Demo,admin\n")
     script = "python scripts/seed_allowed_emails.py"
     assert "3 addresses" in installed.must(f"{script} {ASHA} {file} {BILAL}")
-    assert [row[:2] for row in allowed(installed)] == [
+    assert [row[:2] for row in allowed(aims)] == [
         (ASHA, "teacher"),
         (BILAL, "teacher"),
         (MEERA, "admin"),
     ]
     assert "This is not an e-mail address." in installed.refuse(f"{script} asha@demo")
     assert "has to stay" in installed.refuse(f"{script} {MEERA}")
-    assert len(allowed(installed)) == 3
+    assert len(allowed(aims)) == 3
 
 
 def test_setup_env_writes_fresh_secrets_once(checkout: Checkout, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,48 +10,29 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.cli import main
 from app.schemas.firestore import ClassOutcome, Outcome
 from app.services.imports import firestore_import
+from tests.command_line import Aims
 from tests.firestore_exports import DOMAIN, Export, attendance, class_, everybody, written
 from tests.test_pages import fences
 
 PAGE = "docs/leaving-firebase.md"
 MEERA = f"meera@{DOMAIN}"
 
-Aims = Callable[[str], str]
-
-
-@pytest.fixture
-def aims(
-    own_database_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Aims:
-    """Runs a command in this process, which saves seconds; gives what it said."""
-    monkeypatch.setenv("DATABASE_URL", own_database_url)
-    monkeypatch.chdir(tmp_path)
-
-    def run(line: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["aims", *line.split()])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr().out
-        return said + end.value.code if isinstance(end.value.code, str) else said
-
-    return run
-
 
 def test_the_example_of_the_page_says_what_the_page_says(aims: Aims, tmp_path: Path) -> None:
     (example,), (says,) = fences(PAGE, "json"), fences(PAGE, "text")
     (tmp_path / "export.json").write_text(example, "utf-8")
     command = "import firestore export.json --allow-teachers"
-    assert aims(command) == "aims: There is no administrator yet to do this. Add --as ADDRESS."
-    aims(f"allow {MEERA} --role admin")
-    rehearsed = aims(f"{command} --dry-run").replace("Rows (a rehearsal: none is kept)", "Rows")
+    assert aims.refuse(command) == (
+        "aims: There is no administrator yet to do this. Add --as ADDRESS.\n"
+    )
+    aims.must(f"allow {MEERA} --role admin")
+    rehearsed = aims.must(f"{command} --dry-run").replace(
+        "Rows (a rehearsal: none is kept)", "Rows"
+    )
     assert rehearsed.split() == says.split()
-    assert aims(f"{command} --report report.json") == says
+    assert aims.must(f"{command} --report report.json") == says
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["agrees"] is True
     assert report["documents"] == {
@@ -72,12 +51,12 @@ def test_the_example_of_the_page_says_what_the_page_says(aims: Aims, tmp_path: P
     assert two["classId"] is None
     assert "Kabir" not in json.dumps(report)
     assert "23/CS/" not in json.dumps(report)
-    assert "attendance_statuses 0 0 4 " in " ".join(aims(command).split())
+    assert "attendance_statuses 0 0 4 " in " ".join(aims.must(command).split())
 
 
 def test_what_is_wrong_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
     for name in ("meera", "nila"):
-        aims(f"allow {name}@{DOMAIN} --role admin")
+        aims.must(f"allow {name}@{DOMAIN} --role admin")
     (tmp_path / "good.json").write_bytes(written({"classes": {"d1": class_()}}))
     (tmp_path / "bad.json").write_text('{"classes": {')
     for arguments, sentence in {
@@ -89,7 +68,7 @@ def test_what_is_wrong_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
         f"good.json --as {MEERA} --term X": "There is no such term.",
         f"good.json --as {MEERA} --teacher asha": "This is not an e-mail address.",
     }.items():
-        said = aims(f"import firestore {arguments}")
+        said = aims.refuse(f"import firestore {arguments}")
         assert said.startswith(f"aims: {sentence}")
         assert len(said.splitlines()) == 1
 
@@ -104,14 +83,14 @@ async def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on(
     }
     (tmp_path / "export.json").write_bytes(written(export))
     command = "import firestore export.json --allow-teachers"
-    await asyncio.to_thread(aims, f"allow {MEERA} --role admin")
-    await asyncio.to_thread(aims, command)
+    await asyncio.to_thread(aims.must, f"allow {MEERA} --role admin")
+    await asyncio.to_thread(aims.must, command)
     async with own.transaction():
         await own.execute("SELECT FROM classes WHERE code = 'C2' FOR SHARE")
-        said = await asyncio.to_thread(aims, command)
+        said = await asyncio.to_thread(aims.refuse, command)
     assert "The database cannot answer just now." in said
     assert "1 of 2 classes were done before. Run it again: it goes on from there." in said
-    again = await asyncio.to_thread(aims, command)
+    again = await asyncio.to_thread(aims.must, command)
     assert "classes/d2         1        3       0     0        0  equal" in again
 
 
@@ -125,11 +104,11 @@ def test_totals_that_differ_without_a_reason_end_it_with_an_error(
         lost = ClassOutcome("classes/d1", uuid4(), 1, Counter(present=3), 1, Counter(present=2))
         outcome.classes.append(lost)
 
-    aims(f"allow {MEERA} --role admin")
+    aims.must(f"allow {MEERA} --role admin")
     monkeypatch.setattr(firestore_import, "run", lose_a_mark)
     (tmp_path / "export.json").write_bytes(written({"classes": {"d1": class_()}}))
-    said = aims("import firestore export.json --report report.json")
+    said = aims.refuse("import firestore export.json --report report.json")
     assert "      3/2       0     0        0  DIFFER WITHOUT A REASON" in said
-    assert said.endswith("aims: Totals differ without a reason: see the classes above.")
+    assert said.endswith("aims: Totals differ without a reason: see the classes above.\n")
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert (report["agrees"], report["classes"][0]["agrees"]) == (False, False)
