@@ -46,6 +46,9 @@ TEMPLATE_LOCK = 41_075
 # The app of the tests has no more rights than the one of a careful installation.
 APP_ROLE = ROOT / "deploy" / "app_role.sql"
 AS_APP = {"role": "aims_app"}
+# In production statements are planned once, as PostgreSQL finds after five uses of each. With
+# the few rows of a test it would plan them at each use, which takes longer than to run them.
+PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
 FIRST_POLICY = "DELETE FROM policy; INSERT INTO policy DEFAULT VALUES"
 CAST = {
     "asha": "teacher",
@@ -279,7 +282,7 @@ async def lasting_connection(database_url: str) -> AsyncIterator[asyncpg.Connect
     """The connection of all tests that need but one: it knows their statements by then."""
     connection = await asyncpg.connect(
         database_url,
-        server_settings=server_settings(ZONE) | AS_APP,
+        server_settings=server_settings(ZONE) | AS_APP | PLANNED_ONCE,
         statement_cache_size=1000,
         max_cached_statement_lifetime=0,
     )
