@@ -1,22 +1,18 @@
 """`aims demo`: what it fills, what it refuses, and the data to measure with."""
 
-import asyncio
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 
-from app.cli.demo import Scale, demo
+from app.cli.demo import Scale
 from app.db import open_database
 from app.demo.department import COURSES
 from app.demo.google import sub_of
 from app.demo.load import load_department
-from app.errors import Conflict, Unavailable
 from app.services.demo import bench_service
-from tests.processes import Checkout
-
-pytestmark = pytest.mark.anyio
+from tests.command_line import Aims
 
 NOW = datetime.now(ZoneInfo("Asia/Kolkata"))
 TODAY = NOW.date()
@@ -35,14 +31,35 @@ SELECT 'CS301', 'Operating Systems', 'A', id FROM teacher
 """
 
 
-async def test_the_command_fills_a_database(
-    checkout: Checkout, own: asyncpg.Connection, own_database_url: str
-) -> None:
-    ours = checkout.having(DATABASE_URL=own_database_url, **NEEDED)
-    assert "aims token asha@" in await asyncio.to_thread(ours.must, "aims demo")
-    assert await own.fetchval("SELECT count(*) FROM classes") == len(COURSES) + 1
+@pytest.fixture
+def ours(aims: Aims) -> Aims:
+    """An installation where the demo's people may be let in."""
+    aims.set(**NEEDED)
+    return aims
 
 
+def test_the_command_fills_a_database(ours: Aims) -> None:
+    assert "aims token asha@" in ours.must("demo")
+    assert ours.rows("SELECT count(*) FROM classes") == [(len(COURSES) + 1,)]
+
+
+@pytest.mark.parametrize("scale", Scale)
+def test_the_command_refuses_a_database_with_classes(ours: Aims, scale: Scale) -> None:
+    ours.rows(A_CLASS)
+    assert "The database has classes already" in ours.refuse(f"demo --scale {scale}")
+
+
+def test_the_command_refuses_where_demo_people_must_not_get_in(ours: Aims) -> None:
+    ours.set(DEBUG="false")
+    assert "let in only with DEBUG=true" in ours.refuse("demo")
+
+
+def test_the_command_wants_the_newest_tables(ours: Aims, server_url: str) -> None:
+    ours.set(DATABASE_URL=server_url)
+    assert "run alembic upgrade head" in ours.refuse("demo")
+
+
+@pytest.mark.anyio
 async def test_it_is_made_whole_or_not_at_all(
     own: asyncpg.Connection, own_database_url: str
 ) -> None:
@@ -56,41 +73,7 @@ async def test_it_is_made_whole_or_not_at_all(
         assert await own.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
-@pytest.fixture
-async def settings_of_ours(
-    monkeypatch: pytest.MonkeyPatch, own: asyncpg.Connection, own_database_url: str
-) -> None:
-    """The settings of a database with a class."""
-    await own.execute(A_CLASS)
-    for name, value in {**NEEDED, "DATABASE_URL": own_database_url}.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.mark.usefixtures("settings_of_ours")
-@pytest.mark.parametrize("scale", Scale)
-async def test_the_command_refuses_a_database_with_classes(scale: Scale) -> None:
-    with pytest.raises(Conflict, match="The database has classes already"):
-        await asyncio.to_thread(demo, scale)
-
-
-@pytest.mark.usefixtures("settings_of_ours")
-async def test_the_command_refuses_where_demo_people_must_not_get_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("DEBUG", "false")
-    with pytest.raises(SystemExit, match="let in only with DEBUG=true"):
-        await asyncio.to_thread(demo)
-
-
-@pytest.mark.usefixtures("settings_of_ours")
-async def test_the_command_wants_the_newest_tables(
-    monkeypatch: pytest.MonkeyPatch, server_url: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", server_url)
-    with pytest.raises(Unavailable, match="run alembic upgrade head"):
-        await asyncio.to_thread(demo)
-
-
+@pytest.mark.anyio
 async def test_the_data_to_measure_with_is_of_the_size_that_is_measured(
     own: asyncpg.Connection, own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,9 +21,15 @@ def test(context: typer.Context) -> None:
         print("Starting a throw-away PostgreSQL for the tests ...", flush=True)
         server = stack.enter_context(LocalPostgres.throwaway())
         environment["AIMS_TEST_SERVER_URL"] = server.url("postgres")
-        arguments = context.args or ["--numprocesses", "2", "--dist", "worksteal"]
+        arguments = context.args or ["--numprocesses", str(_workers()), "--dist", "worksteal"]
         pytest = [sys.executable, "-m", "pytest", *arguments]
         sys.exit(subprocess.run(pytest, env=environment, cwd=CHECKOUT, check=False).returncode)
+
+
+def _workers() -> int:
+    """One more than processors, since some tests wait for a limit to be reached; few enough
+    for the connections of one PostgreSQL."""
+    return min(os.cpu_count() or 1, 4) + 1
 
 
 def _without_settings() -> dict[str, str]:
