@@ -16,6 +16,7 @@ from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -89,11 +90,11 @@ def call(server: Server, token: str, method: str, path: str, body: object) -> tu
         return 0, b""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres() -> Iterator[LocalPostgres]:
+    """A server whose data lasts, unlike that of the other tests."""
     place = home() / f"test-faults-{os.getpid()}"
     with LocalPostgres(place) as server:
-        server.create_database("faults")
         yield server
     subprocess.run(["rm", "-rf", *map(str, place.parent.glob(place.name + "*"))], check=True)
 
@@ -114,7 +115,9 @@ def kill_and_start(postgres: LocalPostgres) -> None:
 
 @pytest.fixture
 def installed(postgres: LocalPostgres, checkout: Checkout) -> Checkout:
-    url = postgres.url("faults")
+    name = f"faults_{uuid4().hex}"
+    postgres.create_database(name)
+    url = postgres.url(name)
     migrate(url)
     return checkout.having(DATABASE_URL=url, JWT_SECRET=SECRET, GOOGLE_CLIENT_ID="faults")
 
