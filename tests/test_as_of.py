@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests import recount
 from tests.classroom import ROLLS, Classroom, classroom_of, day
-from tests.conftest import FIRST_POLICY, Stage
+from tests.conftest import Stage, emptied
 from tests.fuzz import examples
 from tests.recount import Act, Enrol
 from tests.test_history import POLICIES, WAYS, Told, two_classes
@@ -86,17 +86,12 @@ async def in_a_term_with_slots(stage: Stage) -> list[Classroom]:
     return rooms
 
 
-EMPTIED = f"""
-TRUNCATE classes, students, leaves, terms, audit_log, superseded_statuses CASCADE; {FIRST_POLICY}
-"""
-
-
 @examples(6)
 @given(steps=STEPS)
 async def test_statistics_as_of_an_instant_are_what_was_answered_then(
     crowd: Stage, steps: list[Any]
 ) -> None:
-    await crowd.connection.execute(EMPTIED)
+    await crowd.connection.execute(emptied("users", "allowed_emails"))
     told = Told(crowd, await in_a_term_with_slots(crowd))
     answers = await answers_of(crowd, told.rooms)
     for what in [*recount.PROLOGUE, *steps]:
