@@ -99,8 +99,9 @@ async def enter(connection: asyncpg.Connection) -> None:
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The event loop that the servers use, too."""
+    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture(scope="session")
