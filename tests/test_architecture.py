@@ -4,9 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 APP = Path("app")
 FILES = sorted(APP.rglob("*.py"))
@@ -49,10 +48,17 @@ def room_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """All parts of the file's code."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports_of(path: Path) -> set[str]:
     """Full names of all modules the file imports, inside functions too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -61,34 +67,27 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_a_room_imports_only_what_it_may(path: Path) -> None:
-    room = room_of(path)
-    if room in ("main", "__init__"):
-        return
-    targets = {
-        name.split(".")[1] for name in imports_of(path) if name.startswith("app.") and "." in name
-    }
-    assert targets - {room} <= MAY_IMPORT[room]
+def test_a_room_imports_only_what_it_may() -> None:
+    for path in FILES:
+        room = room_of(path)
+        if room not in ("main", "__init__"):
+            targets = {name.split(".")[1] for name in imports_of(path) if name.startswith("app.")}
+            assert targets - {room} <= MAY_IMPORT[room], path
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_rules_and_data_know_no_web_framework(path: Path) -> None:
-    if room_of(path) in PURE:
-        roots = {name.partition(".")[0] for name in imports_of(path)}
-        assert not roots & {"fastapi", "starlette", "uvicorn", "httpx2", "typer"}
+def test_rules_and_data_know_no_web_framework() -> None:
+    for path in FILES:
+        if room_of(path) in PURE:
+            roots = {name.partition(".")[0] for name in imports_of(path)}
+            assert not roots & {"fastapi", "starlette", "uvicorn", "httpx2", "typer"}, path
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_statements_live_in_services(path: Path) -> None:
-    if room_of(path) in ("services", "models", "db"):
-        return
-    texts = [
-        node.value
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    assert not [text for text in texts if SQL.match(text)]
+def test_statements_live_in_services() -> None:
+    for path in FILES:
+        if room_of(path) not in ("services", "models", "db"):
+            constants = [node.value for node in nodes_of(path) if isinstance(node, ast.Constant)]
+            texts = [value for value in constants if isinstance(value, str)]
+            assert not [text for text in texts if SQL.match(text)], path
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
@@ -113,13 +112,13 @@ def internal_imports(path: Path) -> set[str]:
     return imports_of(path) & modules
 
 
-@pytest.mark.parametrize("path", [*FILES, *Path("tests").glob("*.py")], ids=str)
-def test_files_and_functions_can_be_read_in_one_sitting(path: Path) -> None:
-    text = path.read_text()
-    assert text.count("\n") <= LONGEST_FILE
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
+def test_files_and_functions_can_be_read_in_one_sitting() -> None:
+    for path in (*FILES, *Path("tests").glob("*.py")):
+        assert path.read_text().count("\n") <= LONGEST_FILE, path
+        for node in nodes_of(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno
+                assert lines < LONGEST_FUNCTION, f"{path}: {node.name}"
 
 
 def test_a_server_loads_no_tool_of_migrations() -> None:

@@ -79,7 +79,6 @@ async def test_a_class_is_stored_as_sent_or_refused(
         assert {name: stored[name] for name in given_fields} == shown(given_fields)
         await assert_all_reads(Classroom(stage.asha, stored["id"]))
         assert (await stage.asha.delete(path)).status_code == 204
-    await assert_all_reads(room)
 
 
 @pytest.mark.parametrize("character", ["\0", "\n", "\x1b", "\x7f", "\x85"])
@@ -103,7 +102,8 @@ async def test_a_change_of_a_class_is_stored_as_sent_or_refused(
     after = await read(stage.asha, room.path)
     changed = shown(body.fields) if accepted(answer, body) else {}
     assert after == before | changed | {"updatedAt": after["updatedAt"]}
-    await assert_all_reads(room)
+    if answer.is_success:
+        await assert_all_reads(room)
 
 
 ROLL = st.sampled_from([*ROLLS, ROLLS[0].lower(), f" {ROLLS[1]}\t"]) | text_up_to(80)
@@ -140,7 +140,8 @@ async def test_a_roster_is_stored_as_sent_or_refused_and_blanks_erase_nothing(
                 assert student[name] == expected(name, entry, old)
     else:
         assert after == before
-    await assert_all_reads(room)
+    if answer.is_success:
+        await assert_all_reads(room)
 
 
 def expected(name: str, entry: dict[str, Any], old: dict[str, Any]) -> str | None:
@@ -193,7 +194,8 @@ async def test_marks_are_stored_as_sent_or_refused(
                 assert fields["rollNo"].strip() in rejected
     else:
         assert after == before
-    await assert_all_reads(room, session)
+    if answer.is_success:
+        await assert_all_reads(room, session)
 
 
 def mark_of(fields: dict[str, Any]) -> dict[str, Any]:
@@ -263,7 +265,6 @@ async def test_a_session_is_stored_as_sent_or_refused(
             assert opened["endTime"] == ((fields.get("endTime") or "")[:5] or None)
             assert opened["processedImageUrl"] == fields.get("processedImageUrl")
         await assert_all_reads(room, opened["sessionId"])
-    await assert_all_reads(room)
 
 
 SLOT = {"dayOfWeek": st.integers(1, 7), "startTime": MORNING, "endTime": AFTERNOON}
@@ -283,7 +284,6 @@ async def test_a_slot_is_stored_as_sent_or_refused(
         assert type(day) is int
         await assert_all_reads(room)
         assert (await stage.asha.delete(path)).status_code == 204
-    await assert_all_reads(room)
 
 
 async def slot_of(room: Classroom, day: int, start: str, end: str) -> str:
@@ -304,7 +304,8 @@ async def test_a_change_of_a_slot_is_stored_as_sent_or_refused(
         wanted |= {name: value for name, value in body.fields.items() if value is not None}
     assert stored["dayOfWeek"] == wanted["dayOfWeek"]
     assert (stored["start"], stored["end"]) == (wanted["startTime"][:5], wanted["endTime"][:5])
-    await assert_all_reads(room)
+    if answer.is_success:
+        await assert_all_reads(room)
     assert (await stage.asha.delete(path)).status_code == 204
 
 
@@ -341,7 +342,7 @@ async def test_a_reschedule_is_stored_as_sent_or_refused(
             for name, value in {"reason": None, **body.fields}.items():
                 if name != "originalStartTime" or value is not None:
                     assert stored[name] == (value[:5] if name.endswith("Time") else value)
-    await assert_all_reads(room)
+            await assert_all_reads(room)
 
 
 @pytest.mark.parametrize("day", EDGES)

@@ -87,8 +87,10 @@ async def test_any_text_for_an_id_is_answered(
     path = route.path.replace("{id}", quote(text, safe=""), 1)
     path = path.replace("{scheduleId}", quote(text)).replace("{rescheduleId}", MISSING)
     body = {"json": {"students": []}} if "PUT" in route.methods else {}
-    assert_answered(await stage.asha.request(next(iter(route.methods)), path, **body))
-    await assert_all_reads(room)
+    answer = await stage.asha.request(next(iter(route.methods)), path, **body)
+    assert_answered(answer)
+    if answer.is_success:
+        await assert_all_reads(room)
 
 
 HEADERS = st.dictionaries(
@@ -123,7 +125,8 @@ async def test_any_text_in_a_header_is_answered(
         answer = await client.request(method, path, headers=raw, **more)
         assert answer.status_code < 500, answer.text
         assert MARK not in answer.text.replace(answer.headers["x-request-id"], "")
-    await assert_all_reads(room, session)
+        if method == "PUT" and answer.is_success:
+            await assert_all_reads(room, session)
 
 
 @examples(80)

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
@@ -32,13 +31,7 @@ SENT = {
     for kind, body in operation.get("requestBody", {}).get("content", {}).items()
     if kind == "application/json"
 }
-ANSWERED = [
-    (name, status, body["example"])
-    for name, operation in NAMES.items()
-    for status, answer in answers_of(operation).items()
-    for kind, body in answer.get("content", {}).items()
-    if kind.endswith("json")
-]
+PROBLEM = TypeAdapter(Problem)
 
 
 def test_the_committed_file_is_the_apps_document() -> None:
@@ -78,10 +71,14 @@ def test_the_example_of_a_csv_is_one(name: str, kind: Kind) -> None:
     assert (batch.refusals, batch.ignored) == ([], [])
 
 
-@pytest.mark.parametrize(("name", "status", "example"), ANSWERED)
-def test_every_example_of_an_answer_is_one(name: str, status: str, example: Any) -> None:
-    model = MODELS[name] if int(status) < 400 else TypeAdapter(Problem)
-    model.validate_json(json.dumps(example))
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_of_an_answer_is_one(name: str) -> None:
+    for status, answer in answers_of(NAMES[name]).items():
+        model = MODELS.get(name) if int(status) < 400 else PROBLEM
+        for kind, body in answer.get("content", {}).items():
+            if kind.endswith("json"):
+                assert model, name
+                model.validate_json(json.dumps(body["example"]))
 
 
 @pytest.mark.anyio
