@@ -11,15 +11,18 @@ from app.cli.people import read_file
 from app.config import ConfigError, load_settings
 from app.services.health_service import newest_revision
 from tests.command_line import Aims
+from tests.conftest import NEEDED
 from tests.processes import Checkout
 
 ASHA = "asha@demo.university.example"
 BILAL = "bilal@demo.university.example"
 MEERA = "meera@demo.university.example"
-NEEDED = {
-    "JWT_SECRET": "a secret of the command tests that is long enough",
-    "GOOGLE_CLIENT_ID": "app.demo.university.example",
-}
+
+
+@pytest.fixture
+def installed(checkout: Checkout, own_database_url: str) -> Checkout:
+    """The checkout with a database and no other setting, since these commands need no more."""
+    return checkout.having(DATABASE_URL=own_database_url)
 
 
 def allowed(aims: Aims) -> list[tuple[str, ...]]:
