@@ -26,6 +26,7 @@ from fastapi import FastAPI
 from app.auth.google_verify import GoogleVerifier
 from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
+from app.cli.suite import without_settings
 from app.config import Settings, load_settings
 from app.db import Database, open_database, server_settings
 from app.demo.google import DemoGoogle
@@ -34,7 +35,7 @@ from app.main import create_app
 from app.models import Base
 from tests.classroom import Classroom, classroom_of
 from tests.command_line import Aims
-from tests.processes import ROOT, Checkout, is_setting
+from tests.processes import ROOT, Checkout
 from tests.support import OneConnection, Person, client_of, one_connection_database
 
 CLIENT_ID = "app.demo.university.example"
@@ -208,7 +209,7 @@ def aims(
     capsys: pytest.CaptureFixture[str],
 ) -> Aims:
     """An installation on a database of its own, used in `tmp_path`, away from any `.env`."""
-    for name in filter(is_setting, [*os.environ]):
+    for name in os.environ.keys() - without_settings().keys():
         monkeypatch.delenv(name)
     monkeypatch.setenv("DATABASE_URL", own_database_url)
     monkeypatch.chdir(tmp_path)

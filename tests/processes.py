@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from app.config import Settings
+from app.cli.suite import without_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 BELONGS = ("alembic", "app", "initdb", "scripts", ".env.example", "alembic.ini", "setup_env.sh")
@@ -34,14 +34,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_setting(name: str) -> bool:
-    """Whether AIMS reads a setting from the variable."""
-    return name.upper().removesuffix("_FILE").lower() in Settings.model_fields
-
-
 def clean_environment() -> dict[str, str]:
     """The environment without any setting of AIMS, and with this Python's commands first."""
-    kept = {name: value for name, value in os.environ.items() if not is_setting(name)}
+    kept = without_settings()
     return kept | {"PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}"}
 
 

@@ -13,14 +13,10 @@ from app.demo.google import sub_of
 from app.demo.load import load_department
 from app.services.demo import bench_service
 from tests.command_line import Aims
+from tests.conftest import NEEDED
 
 NOW = datetime.now(ZoneInfo("Asia/Kolkata"))
 TODAY = NOW.date()
-NEEDED = {
-    "JWT_SECRET": "a secret of the demo's tests that is long enough",
-    "GOOGLE_CLIENT_ID": "app.demo.university.example",
-    "DEBUG": "true",
-}
 A_CLASS = """
 WITH teacher AS (
     INSERT INTO users (email, name) VALUES ('asha@demo.university.example', 'Asha Demo')
@@ -34,7 +30,7 @@ SELECT 'CS301', 'Operating Systems', 'A', id FROM teacher
 @pytest.fixture
 def ours(aims: Aims) -> Aims:
     """An installation where the demo's people may be let in."""
-    aims.set(**NEEDED)
+    aims.set(**NEEDED, DEBUG="true")
     return aims
 
 

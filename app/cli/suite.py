@@ -14,7 +14,7 @@ from app.localpg import LocalPostgres
 
 def test(context: typer.Context) -> None:
     """Run the test suite on a throw-away PostgreSQL. Further arguments go to pytest."""
-    environment = _without_settings()
+    environment = without_settings()
     # The tests start Python some hundred times, which should compile our modules once.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with stoppable() as stack:
@@ -32,7 +32,7 @@ def _workers() -> int:
     return min(os.cpu_count() or 1, 4) + 1
 
 
-def _without_settings() -> dict[str, str]:
+def without_settings() -> dict[str, str]:
     """The environment, less whatever it says of a real installation."""
     ours = {name.upper() for name in Settings.model_fields}
     ours |= {f"{name}_FILE" for name in ours}
