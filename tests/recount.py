@@ -158,6 +158,10 @@ class World:
     def enrolled(self, room: int, roll: str, on: int) -> bool:
         return on in self.enrolments[room, roll].days
 
+    def enrolled_in(self, key: tuple[int, int]) -> list[str]:
+        room, on = key
+        return [roll for roll in ROLLS if self.enrolled(room, roll, on)]
+
     def leave_of(self, key: tuple[int, int], roll: str) -> int | None:
         """The leave that excuses the student in a session: of several, the first approved."""
         for number in self.decided:
@@ -188,9 +192,17 @@ class World:
         return session
 
     def fill_in(self, key: tuple[int, int], mark: Mark) -> None:
-        for roll in ROLLS:
-            if roll not in self.sessions[key].marks and self.enrolled(key[0], roll, key[1]):
+        for roll in self.enrolled_in(key):
+            if roll not in self.sessions[key].marks:
                 self.put(key, roll, mark)
+
+    def finalise(self, key: tuple[int, int]) -> None:
+        absent = Mark("absent", "auto")
+        self.fill_in(key, absent)
+        marks = self.sessions[key].marks
+        for roll in self.enrolled_in(key):
+            if marks[roll].source == "leave" and marks[roll].beneath is None:
+                marks[roll] = replace(marks[roll], beneath=absent)
 
     def happens(self, event: Any) -> None:
         match event:
@@ -244,7 +256,7 @@ class World:
         if session.status != start:
             raise Refusal(409)
         if act == "finalise":
-            self.fill_in(key, Mark("absent", "auto"))
+            self.finalise(key)
         session.status = goal
         if act == "restore":
             self.excuse(key, ROLLS)
@@ -281,8 +293,6 @@ class World:
             session.marks[roll] = replace(mark, leave=other)
         elif mark.beneath is not None:
             session.marks[roll] = mark.beneath
-        elif session.status == "finalised":
-            session.marks[roll] = Mark("absent", "auto")
         else:
             del session.marks[roll]
 

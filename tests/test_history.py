@@ -5,7 +5,7 @@ from itertools import cycle, product
 from typing import Any
 
 import pytest
-from hypothesis import event, given, note
+from hypothesis import event, example, given, note
 from hypothesis import strategies as st
 
 from tests import recount
@@ -160,7 +160,18 @@ async def foretold(told: Told, policy: dict[str, Any]) -> tuple[set[Any], set[An
     return by_way["falls"], by_way["rises"]
 
 
+# Leave of somebody who was no longer enrolled that day when the session was finalised.
+LEFT_BEFORE_FINALISING = [
+    Ask(ROLLS[0], "on_duty", room=0, days=None, decision="approve"),
+    Enrol(0, ROLLS[0], "out", since=-4),
+    Act(0, -2, "finalise"),
+    Withdraw(0),
+]
+DEFAULTS = {"threshold": 7500, "lateWeight": 100, "minimumSessions": 1}
+
+
 @examples(50)
+@example(history=LEFT_BEFORE_FINALISING, first=DEFAULTS, then=DEFAULTS)
 @given(history=recount.HISTORIES, first=POLICIES, then=POLICIES)
 async def test_numbers_are_those_of_a_plain_recount(
     stage: Stage, history: list[Any], first: dict[str, Any], then: dict[str, Any]
