@@ -264,6 +264,12 @@ def app(settings: Settings) -> FastAPI:
     return create_app(settings)
 
 
+@pytest.fixture(scope="session")
+def verifier(settings: Settings) -> GoogleVerifier:
+    """Fetches Google's keys once: each fetch first loads the certificates of all authorities."""
+    return GoogleVerifier(settings)
+
+
 @dataclass
 class Stage:
     """An app on a database, and the cast as its clients."""
@@ -320,20 +326,22 @@ async def connection(
 
 
 @pytest.fixture
-async def stage(connection: asyncpg.Connection, app: FastAPI) -> AsyncIterator[Stage]:
+async def stage(
+    connection: asyncpg.Connection, app: FastAPI, verifier: GoogleVerifier
+) -> AsyncIterator[Stage]:
     """The app with the whole cast, on one connection."""
     with one_connection_database(connection) as (database, pool):
-        async with _open_stage(connection, app, database, pool) as stage:
+        async with _open_stage(connection, app, verifier, database, pool) as stage:
             yield stage
 
 
 @pytest.fixture
-async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
+async def crowd(database_url: str, app: FastAPI, verifier: GoogleVerifier) -> AsyncIterator[Stage]:
     """The app with a real pool, for what needs several connections. Emptied afterwards."""
     connection = await asyncpg.connect(database_url)
     async with (
         open_database(f"{database_url}&{urlencode(AS_APP)}", ZONE) as database,
-        _open_stage(connection, app, database, None) as stage,
+        _open_stage(connection, app, verifier, database, None) as stage,
     ):
         yield stage
     await connection.execute(emptied())
@@ -345,16 +353,16 @@ async def crowd(database_url: str, app: FastAPI) -> AsyncIterator[Stage]:
 async def _open_stage(
     connection: asyncpg.Connection,
     app: FastAPI,
+    verifier: GoogleVerifier,
     database: Database,
     pool: OneConnection | None,
 ) -> AsyncIterator[Stage]:
     app.state.database = database
-    app.state.google = GoogleVerifier(app.state.settings)
+    app.state.google = verifier
     app.state.sign_in_limit = SignInLimit(app.state.settings.failed_sign_ins_per_minute)
     async with client_of(app) as client:
         cast = {name: _person(app, client, name) for name in CAST}
         yield Stage(app, connection, pool, nobody=Person(client), **cast)
-    await app.state.google.close()
 
 
 def _person(app: FastAPI, client: httpx2.AsyncClient, name: str) -> Person:

@@ -69,9 +69,10 @@ async def test_only_accounts_of_the_hosted_domains_get_in_where_some_are_set(
     stage: Stage, google: DemoGoogle, domain: str | None, status: int
 ) -> None:
     hosted = {"google_hosted_domains": ["other.example", DOMAIN]}
-    await stage.app.state.google.close()
-    stage.app.state.google = GoogleVerifier(stage.app.state.settings.model_copy(update=hosted))
+    verifier = GoogleVerifier(stage.app.state.settings.model_copy(update=hosted))
+    stage.app.state.google = verifier
     answer = await sign_in(stage, google.signer.sign(ASHA, hd=domain))
+    await verifier.close()
     assert answer.status_code == status
     if status == 403:
         assert answer.json()["code"] == "foreign_domain"

@@ -185,9 +185,9 @@ unmarked AS (
     JOIN class_students e ON e.class_id = s.class_id AND e.periods @> s.session_date
     JOIN people p ON p.id = e.student_id
     CROSS JOIN LATERAL (SELECT p.roll_no AS "rollNo", p.name) person
-    WHERE NOT EXISTS (
-        SELECT FROM attendance_statuses m
-        WHERE m.class_id = s.class_id AND m.session_id = s.id AND m.student_id = e.student_id)
+    WHERE e.student_id <> ALL (ARRAY(
+        SELECT student_id FROM attendance_statuses
+        WHERE class_id = (SELECT id FROM granted) AND session_id = (SELECT id FROM shown)))
 )
 SELECT {access.VERDICT}, (SELECT version FROM shown) AS version, (
     SELECT row_to_json(d)
