@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import CHECKS
+from schemathesis.generation import GenerationMode
 from schemathesis.python import asgi
 from starlette.types import Receive, Scope, Send
 
@@ -154,6 +155,8 @@ SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(DOCUMENT)))
 SCHEMA.app = LATE
 # Each request carries the token, so one drawn without it would not be what it claims to be.
 SCHEMA.config.generation.update(with_security_parameters=False)
+# What is malformed is enumerated; at random, test_bad_input.py and test_bad_requests.py draw it.
+SCHEMA.config.phases.fuzzing.generation.update(modes=[GenerationMode.POSITIVE])
 # What is well formed by itself may be refused for what it says together with the rest or
 # with what is stored (an end before a start, a date to come): no JSON schema can tell.
 # That everything but signing in and health needs a token, the table of authorization proves.
