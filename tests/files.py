@@ -4,6 +4,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -43,7 +44,7 @@ def csv(rows: Iterable[Iterable[Any]]) -> bytes:
 def handmade(sheet: str, **parts: str | bytes) -> bytes:
     """A workbook whose one sheet has this XML for its rows."""
     content = BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as book:
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as book:
         book.writestr("[Content_Types].xml", _TYPES)
         book.writestr(
             "_rels/.rels",
@@ -81,20 +82,27 @@ def cell(place: str, text: str, formula: str = "") -> str:
 
 
 ROLLS_XML = row(1, cell("A1", "Roll No"))
-SPACES = b"<sst>" + b" " * (130 * 1024 * 1024) + b"</sst>"
 
 
 def bomb() -> bytes:
-    """A workbook of 130 KB that unpacks to 130 MiB."""
-    return handmade(ROLLS_XML, sharedStrings=SPACES)
+    """A workbook of 600 KB that unpacks to 130 MiB."""
+    return _bombs()[0]
 
 
 def lying_bomb() -> bytes:
     """The same, which says of itself that it unpacks to one byte."""
-    content, size, crc = bomb(), len(SPACES).to_bytes(4, "little"), zlib.crc32(SPACES)
-    return content.replace(size, (1).to_bytes(4, "little")).replace(
-        crc.to_bytes(4, "little"), zlib.crc32(b"\0").to_bytes(4, "little")
+    return _bombs()[1]
+
+
+@cache
+def _bombs() -> tuple[bytes, bytes]:
+    spaces = b"<sst>" + b" " * (130 * 1024 * 1024) + b"</sst>"
+    content = handmade(ROLLS_XML, sharedStrings=spaces)
+    size, crc = len(spaces).to_bytes(4, "little"), zlib.crc32(spaces).to_bytes(4, "little")
+    lie = content.replace(size, (1).to_bytes(4, "little")).replace(
+        crc, zlib.crc32(b"\0").to_bytes(4, "little")
     )
+    return content, lie
 
 
 def nested_parts() -> bytes:
