@@ -286,7 +286,7 @@ OF_MARKS = [
     "import_marks",
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
     *("leave_in_a_session", "trend", "stats_then", "trend_then", "student_stats_then"),
-    *("leave_in_a_session", "register", "part_of_register"),
+    *("register", "part_of_register"),
 ]
 
 
@@ -388,3 +388,13 @@ async def test_marks_are_found_by_the_class_first(planner: Planner, name: str, m
             (scan,) = (step for step in scan["Plans"] if step["Node Type"] == "Bitmap Index Scan")
         assert begins[scan["Index Name"]] == "class_id"
         assert "class_id = " in scan["Index Cond"]
+
+
+async def test_a_new_database_has_the_marks_of_a_session_found_as_well(
+    own: asyncpg.Connection,
+) -> None:
+    planner = Planner(own, dict.fromkeys((ACTOR, SESSION), "00000000-0000-4000-8000-000000000000"))
+    plan = await planner.explain("get_session", "force_generic_plan")
+    scans = plan.of("attendance_statuses")
+    assert len(scans) == 2
+    assert all("session_id = " in scan["Index Cond"] for scan in scans)
