@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from app.config import Settings
 from app.main import create_app
-from tests.conftest import DOMAIN, admit
+from tests.conftest import DOMAIN, SECRET, admit
 from tests.processes import Checkout, Server, free_port
 from tests.support import client_of
 from tests.test_logs import ask_all, check_production_lines
@@ -64,6 +64,8 @@ def test_a_server_answers_tells_of_it_in_json_and_finishes_what_it_has_begun(
     # Uvicorn alone, all done, lets the signal end it after all.
     assert code == (-signal.SIGTERM if name == "uvicorn" else 0), said
     assert name != "uvicorn" or "Application shutdown complete" in said
+    assert "Traceback" not in said
+    assert SECRET not in said
     lines = [line for line in said.splitlines() if not line.startswith(NOT_OURS[name])]
     check_production_lines(lines)
 

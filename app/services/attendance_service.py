@@ -173,6 +173,8 @@ SELECT {access.VERDICT}, (
 ) AS next_cursor
 """
 
+# The marked are an array since for NOT EXISTS a new database, whose sizes PostgreSQL does not
+# know yet, walks the whole index of marks for each student.
 _GET = f"""
 {access.READ_SESSION},
 shown AS MATERIALIZED (
