@@ -219,3 +219,11 @@ async def test_the_link_header_leads_through_all_sessions(room: Classroom) -> No
 async def test_a_malformed_query_is_refused(room: Classroom, query: str) -> None:
     answer = await room.teacher.get(f"/attendance/sessions?{query.format(id=room.id)}")
     assert answer.status_code == 422
+
+
+async def test_who_is_marked_in_one_session_is_unmarked_in_another(room: Classroom) -> None:
+    first, second = [await room.open(today() + timedelta(days=n)) for n in (0, 1)]
+    await room.mark(first, dict.fromkeys(ROLLS, "present"))
+    for session, unmarked in ((first, []), (second, ROLLS)):
+        answer = await room.teacher.get(f"/attendance/sessions/{session}")
+        assert [student["rollNo"] for student in answer.json()["unmarked"]] == unmarked
