@@ -8,7 +8,6 @@ import runpy
 import shlex
 import sys
 from dataclasses import dataclass
-from functools import partial
 from typing import NoReturn
 
 import asyncpg
@@ -45,13 +44,12 @@ class Aims:
 
     def run(self, line: str) -> tuple[int, str, str]:
         """The exit code of the command line and what was on standard output and error."""
-        first, *more = words = shlex.split(line)
-        is_script = first == "python"
-        self.patch.setattr(sys, "argv", more if is_script else ["aims", *words])
+        words = shlex.split(line)
+        is_script = words[:1] == ["python"]
+        self.patch.setattr(sys, "argv", words[1:] if is_script else ["aims", *words])
         self.patch.setattr(sys, "path", [*sys.path])
-        start = partial(_run_script, more[0]) if is_script else main
         with pytest.raises(SystemExit) as end:
-            start()
+            (_run_script if is_script else main)()
         given, said = self.captured.readouterr()
         code = end.value.code or 0
         # A text is for Python itself to say when it ends, with 1 as the code.
@@ -70,6 +68,6 @@ class Aims:
         return [tuple(row) for row in asyncio.run(ask())]
 
 
-def _run_script(path: str) -> NoReturn:
-    runpy.run_path(str(ROOT / path), run_name="__main__")
+def _run_script() -> NoReturn:
+    runpy.run_path(str(ROOT / sys.argv[0]), run_name="__main__")
     sys.exit()
