@@ -265,9 +265,11 @@ def app(settings: Settings) -> FastAPI:
 
 
 @pytest.fixture(scope="session")
-def verifier(settings: Settings) -> GoogleVerifier:
+async def verifier(settings: Settings) -> AsyncIterator[GoogleVerifier]:
     """Fetches Google's keys once: each fetch first loads the certificates of all authorities."""
-    return GoogleVerifier(settings)
+    verifier = GoogleVerifier(settings)
+    yield verifier
+    await verifier.close()
 
 
 @dataclass
