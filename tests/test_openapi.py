@@ -168,7 +168,9 @@ NO_IDS = {"deleteClass"}
 class Served:
     """The app in an event loop of Schemathesis's, with a class in which everything exists.
 
-    An administrator sends the requests, who may do all of it."""
+    An administrator sends the requests, so that what is asked is judged and not who asks.
+    Ids that exist are those of the class and of what is in it; the rest are answered 404.
+    """
 
     client: asgi.ASGIClient
     headers: dict[str, str]
