@@ -42,7 +42,7 @@ from app.routes.attendance import (
     register_routes,
 )
 from app.routes.classes import class_routes, occurrence_routes, timetable_routes
-from app.services import health_service
+from app.services import health
 
 VERSION = "0.4.0"
 # With this code Uvicorn says that a start has failed, and Gunicorn starts no worker again.
@@ -201,7 +201,7 @@ def _announce_draining(app: FastAPI) -> None:
 async def _say_what_is_missing(database: Database) -> None:
     try:
         async with asyncio.timeout(5):
-            await health_service.require_current_schema(database)
+            await health.require_current_schema(database)
     except (Unavailable, TimeoutError) as missing:
         detail = missing.detail if isinstance(missing, Unavailable) else "The database is slow."
         logger.warning("%s Requests are answered with 503 until it does.", detail)

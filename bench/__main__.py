@@ -28,8 +28,8 @@ from app.cli.database import configuration
 from app.cli.processes import child, end
 from app.config import load_settings
 from app.db import open_database, server_settings
+from app.demo import bench_data
 from app.localpg import LocalPostgres, home
-from app.services.demo import bench_service
 from bench.load import load
 from bench.operations import DAY_ZERO, OPERATIONS, SESSIONS, Operation, id_of
 
@@ -75,7 +75,7 @@ async def fill(url: str) -> None:
     """Fill the database as `aims demo --scale bench` does, on the same days every time."""
     now = datetime.combine(DAY_ZERO + timedelta(days=SESSIONS + 1), time(), UTC)
     async with open_database(url) as db:
-        await bench_service.fill(db, now)
+        await bench_data.fill(db, now)
     connection = await asyncpg.connect(url)
     await connection.execute("VACUUM ANALYZE")
     await connection.close()

@@ -9,21 +9,19 @@ from hashlib import md5
 from random import Random
 from uuid import UUID
 
-from app.services import (
-    attendance_service,
-    auth_service,
-    class_service,
-)
-from app.services.demo.bench_service import CLASSES, SESSIONS, STUDENTS
-from app.services.marking import leave_marks, marking_service, session_lock
-from app.services.stats import class_stats
+from app.demo.bench_data import CLASSES, SESSIONS, STUDENTS
+from app.services.classes import class_service
+from app.services.counting import class_stats
+from app.services.leave import leave_marks
+from app.services.people import accounts
+from app.services.sessions import attendance_service, marking, session_lock
 
 DAY_ZERO = date(2026, 6, 1)  # the day before the first session
 D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class
 
 
 def id_of(name: str) -> UUID:
-    """The id that `bench_service` gives to `class7`, `user2` and the like."""
+    """The id that `app.demo.bench_data` gives to `class7`, `user2` and the like."""
     return UUID(md5(name.encode()).hexdigest())
 
 
@@ -134,7 +132,7 @@ def _marking_scripts() -> list[str]:
         ai = [place % 2 == 0 for place in range(1, STUDENTS + 1)]
         scores = ", ".join("60 + :r % 40" if by_ai else "NULL" for by_ai in ai)
         mark = _filled(
-            marking_service._MARK,
+            marking._MARK,
             (
                 *(
                     CLASS,
@@ -175,7 +173,7 @@ def _opening_scripts() -> list[str]:
 
 
 OPERATIONS = (
-    Operation("A", "who am I", _plain("GET", "/users/me"), _script(auth_service._ME, USER)),
+    Operation("A", "who am I", _plain("GET", "/users/me"), _script(accounts._ME, USER)),
     Operation(
         "B",
         "my four classes with rosters",

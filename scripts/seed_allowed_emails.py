@@ -17,7 +17,7 @@ from app.cli.people import on_database, read_file
 from app.config import ConfigError
 from app.errors import AppError
 from app.schemas.auth import Role
-from app.services.admin.allow_list_service import Entry, allow
+from app.services.people.allow_list import Entry, allow
 
 # Edit this list: (address, role, name). The role is Role.TEACHER or Role.ADMIN.
 ALLOWED: list[tuple[str, Role, str]] = [

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from app.cli.people import read_file
 from app.config import ConfigError, load_settings
-from app.services.health_service import newest_revision
+from app.services.health import newest_revision
 from tests.command_line import Aims
 from tests.conftest import NEEDED
 from tests.processes import Checkout

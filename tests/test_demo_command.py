@@ -8,10 +8,10 @@ import pytest
 
 from app.cli.demo import Scale
 from app.db import open_database
+from app.demo import bench_data
 from app.demo.department import COURSES
 from app.demo.google import sub_of
 from app.demo.load import load_department
-from app.services.demo import bench_service
 from tests.command_line import Aims
 from tests.conftest import NEEDED
 
@@ -73,11 +73,11 @@ async def test_it_is_made_whole_or_not_at_all(
 async def test_the_data_to_measure_with_is_of_the_size_that_is_measured(
     own: asyncpg.Connection, own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = (bench_service.CLASSES, bench_service.STUDENTS, bench_service.SESSIONS)
+    sizes = (bench_data.CLASSES, bench_data.STUDENTS, bench_data.SESSIONS)
     assert sizes == (200, 60, 40)
-    monkeypatch.setattr(bench_service, "SESSIONS", 2)  # all forty take ten seconds
+    monkeypatch.setattr(bench_data, "SESSIONS", 2)  # all forty take ten seconds
     async with open_database(own_database_url) as db:
-        await bench_service.fill(db, NOW)
+        await bench_data.fill(db, NOW)
     for table, count in {
         "users": 200,
         "classes": 200,

@@ -182,7 +182,7 @@ def test_the_developers_page_explains_every_code_of_a_place() -> None:
 def test_the_sign_in_page_explains_every_refusal_of_a_sign_in() -> None:
     rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text_of("docs/google-sign-in.md"), re.MULTILINE)
     assert {(int(status), code) for status, code in rows} <= refusals()
-    sources = [*(ROOT / "app" / "auth").glob("*.py"), ROOT / "app/services/auth_service.py"]
+    sources = [*(ROOT / "app" / "auth").glob("*.py"), ROOT / "app/services/people/accounts.py"]
     raised = set(re.findall(r'code="(\w+)"', "".join(path.read_text() for path in sources)))
     assert raised - {"malformed_json"} <= {code for _, code in rows}
 

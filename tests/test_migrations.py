@@ -21,7 +21,7 @@ from app.db import open_database
 from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
-from app.services.health_service import newest_revision
+from app.services.health import newest_revision
 from tests.classroom import ROLLS, classroom_of
 from tests.conftest import DOMAIN, SECRET, ZONE, on_server
 from tests.processes import ROOT, Checkout

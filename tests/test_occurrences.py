@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.services.access import Actor
-from app.services.timetable import occurrence_service
+from app.services.timetable import occurrences
 from tests.classroom import ROLLS, Classroom, classroom_of, today
 from tests.conftest import ZONE, Stage
 from tests.test_timetable import MONDAY, NEXT_MONDAY, WEDNESDAY, add, move
@@ -25,7 +25,7 @@ async def monday_nine(room: Classroom) -> None:
     await add(room, 1, "09:00", "10:00")
 
 
-async def occurrences(room: Classroom, **query: str) -> list[dict[str, Any]]:
+async def occurrences_of(room: Classroom, **query: str) -> list[dict[str, Any]]:
     params = query or {"from": str(FIRST), "to": str(LAST)}
     answer = await room.teacher.get(f"{room.path}/occurrences", params=params)
     assert answer.status_code == 200, answer.text
@@ -36,7 +36,7 @@ async def seen_at(stage: Stage, room: Classroom, now: str, zone: str = ZONE) -> 
     """The occurrences as they are at that local time: of that day and the ones around it."""
     moment = datetime.fromisoformat(now).replace(tzinfo=ZoneInfo(zone))
     assert stage.asha.user_id
-    document = await occurrence_service.of_class(
+    document = await occurrences.of_class(
         stage.app.state.database,
         Actor(stage.asha.user_id, "test"),
         room.id,  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def when(listed: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 async def test_a_slot_occurs_on_each_of_its_weekdays(stage: Stage, room: Classroom) -> None:
-    first, second = await occurrences(room)
+    first, second = await occurrences_of(room)
     assert first == {
         "classId": room.id,
         "code": "CS301",
@@ -76,7 +76,7 @@ async def test_a_slot_occurs_on_each_of_its_weekdays(stage: Stage, room: Classro
 async def test_occurrences_come_by_date_and_start(room: Classroom) -> None:
     await add(room, 1, "08:00", "09:00")
     await add(room, 3, "07:00", "08:00")
-    assert [day[:2] for day in when(await occurrences(room))] == [
+    assert [day[:2] for day in when(await occurrences_of(room))] == [
         (MONDAY, "08:00"),
         (MONDAY, "09:00"),
         (WEDNESDAY, "07:00"),
@@ -105,9 +105,9 @@ async def test_what_nobody_has_taken_is_told_by_the_clock(
 
 async def test_a_mark_makes_it_taken_and_an_open_session_does_not(room: Classroom) -> None:
     session = await room.open(MONDAY)
-    before, _ = await occurrences(room)
+    before, _ = await occurrences_of(room)
     await room.mark(session, {ROLLS[0]: "absent"})
-    after, other = await occurrences(room)
+    after, other = await occurrences_of(room)
     assert (before["state"], after["state"], other["state"]) == ("missing", "taken", "missing")
     assert before["sessionId"] == after["sessionId"] == session
     assert other["sessionId"] is None
@@ -121,19 +121,19 @@ async def test_a_session_that_is_finalised_or_cancelled_decides(
     await stage.meera.post("/admin/holidays", {"name": "Fair", "firstDay": MONDAY})
     await move(room)
     await stage.connection.execute("UPDATE attendance_sessions SET status = $1", status)
-    assert (await occurrences(room))[0]["state"] == state
+    assert (await occurrences_of(room))[0]["state"] == state
 
 
 async def test_a_session_at_another_time_is_of_no_occurrence(room: Classroom) -> None:
     session = await room.open(MONDAY, startTime="09:05")
     await room.mark(session, {ROLLS[0]: "present"})
-    first = (await occurrences(room))[0]
+    first = (await occurrences_of(room))[0]
     assert (first["state"], first["sessionId"]) == ("missing", None)
 
 
 async def test_what_is_moved_shows_on_both_dates(room: Classroom) -> None:
     await move(room)
-    away, here, _ = await occurrences(room)
+    away, here, _ = await occurrences_of(room)
     assert (away["date"], away["start"], away["state"]) == (MONDAY, "09:00", "moved")
     assert (here["date"], here["start"], here["end"]) == (WEDNESDAY, "15:00", "16:00")
     assert away["movedTo"] == {"date": WEDNESDAY, "start": "15:00", "end": "16:00"}
@@ -142,7 +142,7 @@ async def test_what_is_moved_shows_on_both_dates(room: Classroom) -> None:
     assert here["state"] == "missing"
     session = await room.open(WEDNESDAY)
     await room.mark(session, {ROLLS[0]: "present"})
-    away, here, _ = await occurrences(room)
+    away, here, _ = await occurrences_of(room)
     assert (away["state"], here["state"], here["sessionId"]) == ("moved", "taken", session)
 
 
@@ -150,7 +150,7 @@ async def test_what_was_taken_before_the_move_stays_taken(room: Classroom) -> No
     session = await room.open(MONDAY)
     await room.mark(session, {ROLLS[0]: "present"})
     await move(room)
-    away, here, _ = await occurrences(room)
+    away, here, _ = await occurrences_of(room)
     assert (away["state"], away["sessionId"], away["movedTo"]["date"]) == (
         "taken",
         session,
@@ -172,7 +172,7 @@ async def test_the_session_is_of_what_meets_then_not_of_what_was_moved_away(
     )
     session = await room.open(MONDAY)
     await room.mark(session, {ROLLS[0]: "present"})
-    that_day = await occurrences(room, **{"from": MONDAY, "to": MONDAY})
+    that_day = await occurrences_of(room, **{"from": MONDAY, "to": MONDAY})
     there = {o["end"]: (o["state"], o["sessionId"]) for o in that_day}
     assert there["10:00"] == ("moved", None)
     assert there["11:00"] == ("taken", session)
@@ -183,7 +183,7 @@ async def test_no_class_meets_on_a_holiday_unless_it_did(stage: Stage, room: Cla
     await stage.meera.post("/admin/holidays", fair)
     await stage.meera.post("/admin/holidays", {"name": "Diwali", "firstDay": NEXT_MONDAY})
     await room.mark(await room.open(MONDAY), {ROLLS[0]: "present"})
-    assert [(o["state"], o["holiday"]) for o in await occurrences(room)] == [
+    assert [(o["state"], o["holiday"]) for o in await occurrences_of(room)] == [
         ("taken", "Fair"),
         ("holiday", "Diwali"),
     ]
@@ -192,13 +192,13 @@ async def test_no_class_meets_on_a_holiday_unless_it_did(stage: Stage, room: Cla
 async def test_a_class_meets_inside_its_term(stage: Stage, room: Classroom) -> None:
     term = {"name": "Short", "firstDay": "2025-10-28", "lastDay": NEXT_MONDAY}
     made = (await stage.meera.post("/admin/terms", term)).json()
-    assert len(await occurrences(room)) == 2
+    assert len(await occurrences_of(room)) == 2
     await room.teacher.patch(room.path, {"termId": made["id"]})
-    assert [o["date"] for o in await occurrences(room)] == [NEXT_MONDAY]
+    assert [o["date"] for o in await occurrences_of(room)] == [NEXT_MONDAY]
     assert (await stage.asha.get(f"/occurrences?date={MONDAY}")).json() == []
     assert len((await stage.asha.get(f"/occurrences?date={NEXT_MONDAY}")).json()) == 1
     await stage.meera.patch(f"/admin/terms/{made['id']}", {"lastDay": "2025-11-02"})
-    assert await occurrences(room) == []
+    assert await occurrences_of(room) == []
 
 
 async def test_a_day_is_that_of_ones_own_classes_and_of_all_for_an_admin(
@@ -218,7 +218,7 @@ async def test_a_day_is_that_of_ones_own_classes_and_of_all_for_an_admin(
     ):
         listed = (await person.get(f"/occurrences?date={MONDAY}")).json()
         assert [o["code"] for o in listed] == codes
-    assert len(await occurrences(gone)) == 2
+    assert len(await occurrences_of(gone)) == 2
 
 
 async def test_without_a_date_it_is_today(stage: Stage, room: Classroom) -> None:
@@ -313,7 +313,7 @@ async def test_a_lesson_in_the_doubled_hour_is_in_progress_once(
     await stage.connection.execute(f"SET LOCAL timezone TO '{PARIS}'")
     await add(room, 7, "02:30", "03:30")
     moment = datetime.fromisoformat(f"2026-10-25 {now}").replace(tzinfo=ZoneInfo(PARIS), fold=fold)
-    document = await occurrence_service.on_date(
+    document = await occurrences.on_date(
         stage.app.state.database,
         Actor(stage.asha.user_id, "test"),  # type: ignore[arg-type]
         moment.date(),
@@ -325,7 +325,7 @@ async def test_a_lesson_in_the_doubled_hour_is_in_progress_once(
 async def test_a_session_opens_where_an_occurrence_is(room: Classroom) -> None:
     await add(room, 1, "11:00", "12:00")
     await move(room)
-    first_day = await occurrences(room, **{"from": MONDAY, "to": MONDAY})
+    first_day = await occurrences_of(room, **{"from": MONDAY, "to": MONDAY})
     met = [o["start"] for o in first_day if not o["movedTo"]]
     session = await room.teacher.get(f"/attendance/sessions/{await room.open(MONDAY)}")
     assert [session.json()["startTime"]] == met == ["11:00"]

@@ -280,7 +280,7 @@ async def test_a_crash_tells_nobody_what_it_was_about(
         assert MARK not in told
         assert "duplicate key" not in told
     assert f"UniqueViolationError in request {answer.json()['instance']}" in caplog.text
-    assert "roster_service.py" in caplog.text
+    assert "rosters.py" in caplog.text
 
 
 async def test_a_zone_that_postgresql_does_not_know_is_said(

@@ -24,7 +24,7 @@ from app.files.register.register_words import (
     unguarded,
 )
 from app.routes.attendance import register_routes
-from app.services.register_service import Bounds
+from app.services.counting.registers import Bounds
 from tests.classroom import Classroom, asked_leave, classroom_of, decide
 from tests.conftest import Stage
 from tests.support import Person

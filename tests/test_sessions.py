@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.schemas.attendance import SessionDraft
-from app.services import attendance_service
 from app.services.access import Actor
+from app.services.sessions import attendance_service
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import Stage
 

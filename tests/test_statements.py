@@ -11,19 +11,13 @@ import pytest
 
 from app.db import server_settings
 from app.schemas.roster import STUDENT_FIELDS
-from app.services import (
-    attendance_service,
-    auth_service,
-    class_service,
-    register_service,
-    roster_service,
-    teacher_service,
-)
-from app.services.admin import allow_list_service
+from app.services.classes import class_service, rosters, teachers
+from app.services.counting import class_stats, registers, student_stats
 from app.services.imports import attendance_import, session_names
-from app.services.marking import history_service, leave_marks, marking_service, session_lock
-from app.services.stats import class_stats, student_stats
-from app.services.timetable import occurrence_service, reschedule_service, slot_service
+from app.services.leave import leave_marks
+from app.services.people import accounts, allow_list
+from app.services.sessions import attendance_service, history, marking, session_lock
+from app.services.timetable import occurrences, reschedules, slots
 from tests import test_authorization
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import ZONE, Stage, copy_of
@@ -132,7 +126,7 @@ async def test_marking_locks_then_marks_in_one_transaction(
 
     monkeypatch.setattr(pool, "transaction", transaction)
     ran = await statements_of(scene, scene.stage.asha, "markStudents")
-    assert ran == ["BEGIN", session_lock.LOCK, marking_service._MARK]
+    assert ran == ["BEGIN", session_lock.LOCK, marking._MARK]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -222,18 +216,18 @@ MARKS = (ROLL_KEYS, ROLL_KEYS, ["late"] * 60, [False] * 60, [None] * 60, [None] 
 
 # Each with values for its parameters.
 STATEMENTS: dict[str, tuple[Any, ...]] = {
-    "me": (auth_service._ME, ACTOR),
-    "sign_in": (auth_service._SIGN_IN, "teacher7@demo.university.example", "sub", "Name"),
+    "me": (accounts._ME, ACTOR),
+    "sign_in": (accounts._SIGN_IN, "teacher7@demo.university.example", "sub", "Name"),
     "list_classes": (class_service._LIST[True], ACTOR, False, "current"),
     "get_class": (class_service._GET[True], ACTOR, CLASS),
-    "list_slots": (slot_service._LIST_SLOTS, ACTOR, CLASS),
-    "list_moves": (reschedule_service._LIST_MOVES, ACTOR, CLASS, None, None),
+    "list_slots": (slots._LIST_SLOTS, ACTOR, CLASS),
+    "list_moves": (reschedules._LIST_MOVES, ACTOR, CLASS, None, None),
     "occurrences_of_class": (
-        *(occurrence_service._OF_CLASS, ACTOR, CLASS),
+        *(occurrences._OF_CLASS, ACTOR, CLASS),
         *("2025-10-01", "2025-10-31", NOW),
     ),
-    "occurrences_on_date": (occurrence_service._ON_DATE, ACTOR, "2025-10-03", NOW),
-    "plan": (occurrence_service._PLAN, ACTOR, CLASS, "2025-09-01", "2026-04-01", NOW),
+    "occurrences_on_date": (occurrences._ON_DATE, ACTOR, "2025-10-03", NOW),
+    "plan": (occurrences._PLAN, ACTOR, CLASS, "2025-09-01", "2026-04-01", NOW),
     "find_session": (attendance_service._FIND, ACTOR, CLASS, "2025-10-03", None, TODAY, "09:30"),
     "open_session": (attendance_service._OPEN, ACTOR, CLASS, "2025-10-20", "09:00", "10:00", None),
     "list_sessions": (attendance_service._LIST, ACTOR, CLASS, *[None] * 4, 200),
@@ -244,11 +238,11 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "get_session": (attendance_service._GET, ACTOR, SESSION),
     "lock_session": (session_lock.LOCK, ACTOR, SESSION, None),
     "mark": (
-        *(marking_service._MARK, CLASS, SESSION, "2025-10-03", 1),
+        *(marking._MARK, CLASS, SESSION, "2025-10-03", 1),
         *(ACTOR, "request", None, False, [1], *MARKS),
     ),
     "fill": (
-        *(marking_service._FILL, CLASS, SESSION, "2025-10-03"),
+        *(marking._FILL, CLASS, SESSION, "2025-10-03"),
         *(ACTOR, "request", None, "absent", "auto"),
     ),
     "leave_in_a_session": (
@@ -260,27 +254,27 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
         *(ROLL_KEYS, [1] * 60, [*range(1, 61)], ["late"] * 60, [None] * 60),
     ),
     "find_sessions": (session_names._LOCK, [CLASS], ["2025-10-03"], ["09:00"]),
-    "history": (history_service._HISTORY, ACTOR, SESSION, None, None, None, 200),
+    "history": (history._HISTORY, ACTOR, SESSION, None, None, None, 200),
     "stats": (class_stats._STUDENTS, ACTOR, CLASS, False),
     "stats_then": (class_stats._STUDENTS_THEN, ACTOR, CLASS, False, NOW),
     "trend": (class_stats._SESSIONS, ACTOR, CLASS),
     "trend_then": (class_stats._SESSIONS_THEN, ACTOR, CLASS, NOW),
     "student_stats": (student_stats._NOW, ACTOR, "23/cs/207", False),
     "student_stats_then": (student_stats._THEN, ACTOR, "23/cs/207", False, NOW),
-    "register": (register_service._REGISTER, ACTOR, CLASS, None, None, 300, 60_000),
+    "register": (registers._REGISTER, ACTOR, CLASS, None, None, 300, 60_000),
     "part_of_register": (
-        *(register_service._REGISTER, ACTOR, CLASS),
+        *(registers._REGISTER, ACTOR, CLASS),
         *("2025-10-01", "2025-10-31", 300, 60_000),
     ),
-    "lock_roster": (roster_service._LOCK, ACTOR, CLASS),
-    "roster": (roster_service._ROSTER, CLASS),
+    "lock_roster": (rosters._LOCK, ACTOR, CLASS),
+    "roster": (rosters._ROSTER, CLASS),
     "apply_roster": (
-        *(roster_service._APPLY, ACTOR, CLASS, "request", True, [], []),
+        *(rosters._APPLY, ACTOR, CLASS, "request", True, [], []),
         *(ROLL_KEYS, ROLL_KEYS, *[[None] * 60] * len(STUDENT_FIELDS), [None] * 60),
     ),
-    "list_teachers": (teacher_service._LIST, ACTOR, CLASS),
-    "find_users": (teacher_service._FIND_USERS, [ACTOR, None], [None, "a@x.example"]),
-    "make_users": (allow_list_service._MAKE_USERS, ["a@x.example", "b@x.example"]),
+    "list_teachers": (teachers._LIST, ACTOR, CLASS),
+    "find_users": (teachers._FIND_USERS, [ACTOR, None], [None, "a@x.example"]),
+    "make_users": (allow_list._MAKE_USERS, ["a@x.example", "b@x.example"]),
 }
 OF_MARKS = [
     "import_marks",

@@ -11,12 +11,12 @@ import typer
 from app.cli.people import on_database
 from app.config import load_settings
 from app.db import Database
+from app.demo import bench_data
 from app.demo.department import COURSES, TEACHERS
 from app.demo.google import sub_of
 from app.demo.load import load_department
 from app.errors import Conflict
-from app.services import health_service
-from app.services.demo import bench_service
+from app.services import health
 
 
 class Scale(StrEnum):
@@ -38,8 +38,8 @@ def demo(
         sys.exit("aims: demo people are let in only with DEBUG=true.")
     now = datetime.now(settings.zone)
     if scale is Scale.BENCH:
-        teacher, steps = "t1@demo.university.example", bench_service.SESSIONS
-        _fill(steps, lambda db, step: bench_service.fill(db, now, step))
+        teacher, steps = "t1@demo.university.example", bench_data.SESSIONS
+        _fill(steps, lambda db, step: bench_data.fill(db, now, step))
     else:
         teacher, steps = TEACHERS[0][0], len(COURSES)
         _fill(steps, lambda db, step: load_department(db, now, sub_of, step))
@@ -48,8 +48,8 @@ def demo(
 
 def _fill(steps: int, load: Callable[[Database, Callable[[], None]], Awaitable[None]]) -> None:
     async def work(db: Database) -> None:
-        await health_service.require_current_schema(db)
-        if await health_service.has_classes(db):
+        await health.require_current_schema(db)
+        if await health.has_classes(db):
             raise Conflict("The database has classes already: demo data needs one without any.")
         with typer.progressbar(length=steps, label="Making demo data") as bar:
             await load(db, lambda: bar.update(1))

@@ -9,8 +9,8 @@ from uuid import UUID
 from app.config import RuleSettings
 from app.db import Database, open_database
 from app.errors import Conflict
-from app.services import health_service
-from app.services.admin.allow_list_service import only_admin, user_of
+from app.services import health
+from app.services.people.allow_list import only_admin, user_of
 
 
 def content_of(file: Path, most: int) -> bytes:
@@ -32,7 +32,7 @@ async def database_as_admin(
     """The database, whose tables are this version's, and the user of that administrator, or of
     the only one there is; several or none end the command."""
     async with open_database(rules.database_url, rules.timezone) as db:
-        await health_service.require_current_schema(db)
+        await health.require_current_schema(db)
         try:
             address = email or await only_admin(db)
         except Conflict as conflict:

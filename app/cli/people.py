@@ -17,9 +17,9 @@ from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_BYTES
 from app.schemas.auth import Role
 from app.schemas.imports import Kind
-from app.services.admin import allow_list_service
-from app.services.admin.allow_list_service import Entry
 from app.services.imports.faculty_import import entries_of
+from app.services.people import allow_list
+from app.services.people.allow_list import Entry
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def allow(
     if (email is None) == (file is None):
         sys.exit("aims: give either an address or --file, for example: aims allow asha@x.edu")
     entries = read_file(file) if file else [Entry(email or "", role, name)]
-    on_database(lambda db: allow_list_service.allow(db, entries))
+    on_database(lambda db: allow_list.allow(db, entries))
     for entry in entries if len(entries) == 1 else []:
         print(f"{entry.email} may sign in as {entry.role}.")
     if len(entries) != 1:
@@ -45,7 +45,7 @@ def allow(
 
 def disallow(email: Annotated[str, typer.Argument(help="The address to take off")]) -> None:
     """Take an address off the allow-list; it is refused from its next request on."""
-    if on_database(lambda db: allow_list_service.disallow(db, email)):
+    if on_database(lambda db: allow_list.disallow(db, email)):
         print(f"{email} may no longer sign in.")
     else:
         print(f"{email} was not on the allow-list.")
@@ -56,7 +56,7 @@ def token(email: Annotated[str, typer.Argument(help="An address on the allow-lis
     settings = load_settings()
     if not settings.debug:
         sys.exit("aims: tokens are made on the command line only with DEBUG=true.")
-    user_id = on_database(lambda db: allow_list_service.user_of(db, email))
+    user_id = on_database(lambda db: allow_list.user_of(db, email))
     print(Tokens(settings).issue(user_id)[0])
 
 

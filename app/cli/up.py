@@ -25,7 +25,7 @@ from app.demo.department import ADMIN, DOMAIN, PEOPLE, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
 from app.localpg import LocalPostgres, home
-from app.services import health_service
+from app.services import health
 
 HOST = "127.0.0.1"
 DATABASE = "attendance"
@@ -95,12 +95,12 @@ def _migrate(url: str, *, allowed: bool) -> None:
 
 async def _is_current(url: str) -> bool:
     async with open_database(url) as db:
-        return await health_service.is_current(db)
+        return await health.is_current(db)
 
 
 async def _is_empty(url: str) -> bool:
     async with open_database(url) as db:
-        return await health_service.is_empty(db)
+        return await health.is_empty(db)
 
 
 def _demo(
@@ -128,7 +128,7 @@ def _given(environment: dict[str, str]) -> dict[str, str]:
 
 async def _load_demo(url: str, zone: ZoneInfo) -> None:
     async with open_database(url, zone.key) as db:
-        if not await health_service.has_classes(db):
+        if not await health.has_classes(db):
             _say("Making demo data")
             await load_department(db, datetime.now(zone), sub_of)
 

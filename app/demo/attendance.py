@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from app.demo.department import Course, Occurrence
-from app.services.marking.lifecycle_service import Act
+from app.services.sessions.lifecycle import Act
 
 
 class Habit(NamedTuple):

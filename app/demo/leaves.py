@@ -8,12 +8,12 @@ from pydantic import TypeAdapter
 
 from app.db import Database
 from app.demo.calendar import weekday_of
+from app.demo.dating import at
 from app.demo.department import ASHA, BILAL, COURSES, Course
 from app.schemas.leave import Leave, LeaveDraft, LeaveKind
 from app.services.access import Actor
-from app.services.demo.dating_service import at
-from app.services.marking import leave_service
-from app.services.marking.leave_service import Decision
+from app.services.leave import leaves
+from app.services.leave.leaves import Decision
 
 _leave = TypeAdapter(Leave)
 
@@ -142,8 +142,8 @@ async def ask(
         "note": absence.note,
     }
     asked = at(asker, absence.moment(absence.asked, now))
-    document, _ = await leave_service.request_leave(db, asked, LeaveDraft.model_validate(draft))
+    document, _ = await leaves.request_leave(db, asked, LeaveDraft.model_validate(draft))
     leave_id = _leave.validate_json(document.json).id
     for days, decision in absence.steps:
         decided = at(decider, absence.moment(days, now))
-        await leave_service.decide(db, decided, leave_id, decision)
+        await leaves.decide(db, decided, leave_id, decision)

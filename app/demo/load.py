@@ -12,8 +12,10 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from app.db import Database
+from app.demo import dating
 from app.demo.attendance import Deed, cancelled, deeds_of, is_photographed
 from app.demo.calendar import Days, holidays, terms
+from app.demo.dating import at
 from app.demo.department import (
     ADMIN,
     ASHA,
@@ -39,23 +41,14 @@ from app.schemas.calendar import HolidayDraft, Term, TermDraft
 from app.schemas.classes import ClassDetails, ClassDraft, RescheduleDraft, SlotDraft
 from app.schemas.roster import Roster
 from app.schemas.teachers import Cover, TeacherList
-from app.services import (
-    attendance_service,
-    auth_service,
-    calendar_service,
-    class_service,
-    roster_service,
-    teacher_service,
-)
 from app.services.access import Actor
-from app.services.admin import allow_list_service, user_service
-from app.services.admin.allow_list_service import Entry
-from app.services.demo import dating_service
-from app.services.demo.dating_service import at
-from app.services.marking import lifecycle_service, marking_service
-from app.services.marking.lifecycle_service import Act
-from app.services.marking.session_lock import Change
-from app.services.timetable import reschedule_service, slot_service
+from app.services.classes import class_service, rosters, teachers
+from app.services.people import accounts, allow_list, users
+from app.services.people.allow_list import Entry
+from app.services.sessions import attendance_service, lifecycle, marking
+from app.services.sessions.lifecycle import Act
+from app.services.sessions.session_lock import Change
+from app.services.timetable import calendar, reschedules, slots
 
 _opened = TypeAdapter(OpenedSession)
 _class = TypeAdapter(ClassDetails)
@@ -98,31 +91,31 @@ async def load_department(
             if not absence.is_ahead:
                 class_id = classes[absence.course] if absence.course else None
                 await _ask(whole, absence, staff, class_id, now)
-        await dating_service.date_back(whole, eve, str(now.tzinfo))
+        await dating.date_back(whole, eve, str(now.tzinfo))
 
 
 async def _people(db: Database, sub_of: Callable[[str], str], eve: datetime) -> Staff:
     entries = [Entry(email, Role.TEACHER, name) for email, name in TEACHERS]
-    await allow_list_service.allow(db, [admin_entry(), *entries])
+    await allow_list.allow(db, [admin_entry(), *entries])
     actors = []
     for email, name in PEOPLE:
-        user = await auth_service.sign_in(db, email, sub_of(email), name)
+        user = await accounts.sign_in(db, email, sub_of(email), name)
         actors.append(at(Actor(user.id, ""), eve))
     admin, *teachers = actors
     for number, actor in enumerate(actors, start=101):
         change = UserChange(department=DEPARTMENT, employee_id=f"DEMO-{number}")
-        await user_service.change_user(db, admin, actor.user_id, change)
+        await users.change_user(db, admin, actor.user_id, change)
     return Staff(admin, teachers)
 
 
 async def _calendar(db: Database, admin: Actor, today: date) -> list[Term]:
     made = []
     for days in terms(today):
-        term, _ = await calendar_service.terms.add(db, admin, TermDraft.model_validate(_days(days)))
+        term, _ = await calendar.terms.add(db, admin, TermDraft.model_validate(_days(days)))
         made.append(_term.validate_json(term.json))
     for days in holidays(today):
         holiday = HolidayDraft.model_validate(_days(days))
-        await calendar_service.holidays.add(db, admin, holiday)
+        await calendar.holidays.add(db, admin, holiday)
     return made
 
 
@@ -175,7 +168,7 @@ async def _share(db: Database, staff: Staff, class_id: UUID, now: datetime) -> N
     wanted = TeacherList.model_validate({"teachers": entries})
     yesterday = datetime.combine(today - timedelta(days=1), time(17), now.tzinfo)
     owner = at(staff.teachers[ASHA], yesterday)
-    await teacher_service.put_teachers(db, owner, class_id, wanted)
+    await teachers.put_teachers(db, owner, class_id, wanted)
 
 
 async def _class_of(db: Database, teacher: Actor, course: Course, term: Term) -> UUID:
@@ -196,7 +189,7 @@ async def _timetable(
 ) -> None:
     for slot in course.slots:
         draft = {"dayOfWeek": slot.weekday, "startTime": slot.start, "endTime": slot.end}
-        await slot_service.add_slot(db, teacher, class_id, SlotDraft.model_validate(draft))
+        await slots.add_slot(db, teacher, class_id, SlotDraft.model_validate(draft))
     for move in course.moves:
         original, moved_to = dates_of(move, today)
         draft = {
@@ -206,7 +199,7 @@ async def _timetable(
             "rescheduledEndTime": move.to.end,
             "reason": move.reason,
         }
-        await reschedule_service.add_reschedule(
+        await reschedules.add_reschedule(
             db, teacher, class_id, RescheduleDraft.model_validate(draft)
         )
 
@@ -230,7 +223,7 @@ async def _roster(
             "withdrawals": [{"rollNo": roll, "lastDay": eve} for roll in leaving],
         }
     )
-    await roster_service.put_roster(
+    await rosters.put_roster(
         db, at(teacher, morning), class_id, roster, merge=False, dry_run=False, confirm=False
     )
 
@@ -278,7 +271,7 @@ async def _do(db: Database, actor: Actor, session_id: UUID, deed: Deed) -> None:
     actor = at(actor, deed.at)
     if isinstance(deed.does, Act):
         change = Change(reason=deed.reason)
-        await lifecycle_service.perform(db, actor, session_id, deed.does, change)
+        await lifecycle.perform(db, actor, session_id, deed.does, change)
     else:
         marks = MarkBatch.model_validate({"updates": deed.does})
-        await marking_service.mark(db, actor, session_id, marks, strict=True, if_match=None)
+        await marking.mark(db, actor, session_id, marks, strict=True, if_match=None)

@@ -6,7 +6,7 @@ from app.auth.dependencies import Db, JsonRoute
 from app.errors import NotSignedIn
 from app.routes.answers import problems_of
 from app.schemas.auth import GoogleSignIn, SignedInUser, SignIn
-from app.services import auth_service
+from app.services.people import accounts
 
 router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=JsonRoute)
 
@@ -30,7 +30,7 @@ async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     except NotSignedIn:
         state.sign_in_limit.record_failure(client)
         raise
-    user = await auth_service.sign_in(db, identity.email, identity.sub, identity.name)
+    user = await accounts.sign_in(db, identity.email, identity.sub, identity.name)
     token, expires_at = state.tokens.issue(user.id)
     return SignIn(
         token=token,

@@ -15,7 +15,7 @@ from app.schemas.calendar import (
     TermChange,
     TermDraft,
 )
-from app.services import calendar_service
+from app.services.timetable import calendar
 
 router = APIRouter(tags=["Calendar"], route_class=SignedInRoute)
 
@@ -33,7 +33,7 @@ _REMOVES = problems_of(401, 403, 404, 409, 422)
 async def get_calendar(call: Call, first: From = None, last: To = None) -> Response:
     """Those that have a day between `from` and `to`, each by first day."""
     check_range(first, last)
-    return answer(await calendar_service.calendar(call.db, call.actor, first, last))
+    return answer(await calendar.calendar(call.db, call.actor, first, last))
 
 
 @router.get(
@@ -45,7 +45,7 @@ async def get_calendar(call: Call, first: From = None, last: To = None) -> Respo
 )
 async def list_terms(call: Call) -> Response:
     """By first day."""
-    return answer(await calendar_service.terms.list(call.db, call.actor))
+    return answer(await calendar.terms.list(call.db, call.actor))
 
 
 @router.post(
@@ -58,7 +58,7 @@ async def list_terms(call: Call) -> Response:
 )
 async def add_term(body: TermDraft, call: Call) -> Response:
     """Terms may overlap; two of one name are a 409."""
-    term, made = await calendar_service.terms.add(call.db, call.actor, body)
+    term, made = await calendar.terms.add(call.db, call.actor, body)
     return answer(term, status=201 if made else 200)
 
 
@@ -71,7 +71,7 @@ async def add_term(body: TermDraft, call: Call) -> Response:
 )
 async def change_term(id: UUID, body: TermChange, call: Call) -> Response:
     """Its classes meet on its new dates; sessions that were held stay."""
-    return answer(await calendar_service.terms.change(call.db, call.actor, id, body))
+    return answer(await calendar.terms.change(call.db, call.actor, id, body))
 
 
 @router.delete(
@@ -83,7 +83,7 @@ async def change_term(id: UUID, body: TermChange, call: Call) -> Response:
 )
 async def remove_term(id: UUID, call: Call) -> Response:
     """One that classes belong to, archived ones included, is a 409."""
-    await calendar_service.terms.remove(call.db, call.actor, id)
+    await calendar.terms.remove(call.db, call.actor, id)
     return Response(status_code=204)
 
 
@@ -96,7 +96,7 @@ async def remove_term(id: UUID, call: Call) -> Response:
 )
 async def list_holidays(call: Call) -> Response:
     """By first day."""
-    return answer(await calendar_service.holidays.list(call.db, call.actor))
+    return answer(await calendar.holidays.list(call.db, call.actor))
 
 
 @router.post(
@@ -109,7 +109,7 @@ async def list_holidays(call: Call) -> Response:
 )
 async def add_holiday(body: HolidayDraft, call: Call) -> Response:
     """A day, or with `lastDay` several. Sessions that were held on it still count."""
-    holiday, made = await calendar_service.holidays.add(call.db, call.actor, body)
+    holiday, made = await calendar.holidays.add(call.db, call.actor, body)
     return answer(holiday, status=201 if made else 200)
 
 
@@ -122,7 +122,7 @@ async def add_holiday(body: HolidayDraft, call: Call) -> Response:
 )
 async def change_holiday(id: UUID, body: HolidayChange, call: Call) -> Response:
     """What is left out stays."""
-    return answer(await calendar_service.holidays.change(call.db, call.actor, id, body))
+    return answer(await calendar.holidays.change(call.db, call.actor, id, body))
 
 
 @router.delete(
@@ -134,5 +134,5 @@ async def change_holiday(id: UUID, body: HolidayChange, call: Call) -> Response:
 )
 async def remove_holiday(id: UUID, call: Call) -> Response:
     """Classes meet on its dates again."""
-    await calendar_service.holidays.remove(call.db, call.actor, id)
+    await calendar.holidays.remove(call.db, call.actor, id)
     return Response(status_code=204)

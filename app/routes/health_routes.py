@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.auth.dependencies import Db
 from app.errors import Unavailable
 from app.routes.answers import problems_of
-from app.services import health_service
+from app.services import health
 
 router = APIRouter(prefix="/health", tags=["Health"])
 
@@ -20,7 +20,7 @@ class Health(BaseModel):
 @router.get("", operation_id="getHealth", summary="Is it well?", responses=problems_of())
 async def get_health(db: Db) -> Health:
     """Healthy means that the database answers."""
-    await health_service.ping(db)
+    await health.ping(db)
     return Health(status="healthy")
 
 
@@ -37,5 +37,5 @@ async def get_readiness(request: Request, db: Db) -> Health:
     """The database answers, its schema is this version's, and the server is not stopping."""
     if request.app.state.draining:
         raise Unavailable("The server is stopping.", code="draining", retry_after=1)
-    await health_service.require_current_schema(db)
+    await health.require_current_schema(db)
     return Health(status="healthy")

@@ -13,7 +13,7 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, answer, problems_of, refused_query
 from app.schemas.stats import SessionStats, StudentOverall, StudentStats
 from app.schemas.words import RollNo
-from app.services.stats import class_stats, student_stats
+from app.services.counting import class_stats, student_stats
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
 

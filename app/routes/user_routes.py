@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import answer, problems_of
 from app.schemas.users import Me
-from app.services import auth_service
+from app.services.people import accounts
 
 router = APIRouter(prefix="/users", tags=["People"], route_class=SignedInRoute)
 
@@ -15,4 +15,4 @@ router = APIRouter(prefix="/users", tags=["People"], route_class=SignedInRoute)
 )
 async def get_me(call: Call) -> Response:
     """The profile of the signed-in person, with the role they have now."""
-    return answer(await auth_service.me(call.db, call.actor))
+    return answer(await accounts.me(call.db, call.actor))

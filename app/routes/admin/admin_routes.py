@@ -36,14 +36,10 @@ from app.schemas.admin import (
     UserChange,
 )
 from app.schemas.imports import Kind
-from app.services.admin import (
-    allow_list_service,
-    audit_service,
-    merge_service,
-    student_service,
-    user_service,
-)
+from app.services import audit
 from app.services.imports.faculty_import import entries_of
+from app.services.people import allow_list, users
+from app.services.students import merging, records
 
 router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
 
@@ -72,7 +68,7 @@ async def list_allowed_emails(
 ) -> Response:
     """By address. Where there are more, the `Link` header names the next page."""
     check_text(query, cursor)
-    page = await allow_list_service.list_allowed(call.db, call.actor, query, limit, cursor)
+    page = await allow_list.list_allowed(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
 
 
@@ -86,7 +82,7 @@ async def list_allowed_emails(
 )
 async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
     """An address that is on the list with another role or name is a 409: change it instead."""
-    entry, made = await allow_list_service.add(call.db, call.actor, body)
+    entry, made = await allow_list.add(call.db, call.actor, body)
     return answer(entry, status=201 if made else 200)
 
 
@@ -110,7 +106,7 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
         entries = entries_of(await read_beside(Kind.FACULTY, await request.body()))
     except Invalid as refused:
         raise Invalid(refused.detail, code="invalid_csv", flaws=refused.flaws) from None
-    done = await allow_list_service.allow(call.db, entries, call.actor, dry_run=dry_run)
+    done = await allow_list.allow(call.db, entries, call.actor, dry_run=dry_run)
     return Upload(added=done.added, changed=done.changed, unchanged=done.unchanged)
 
 
@@ -123,7 +119,7 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
 )
 async def change_allowed_email(id: UUID, body: AllowedEmailChange, call: Call) -> Response:
     """Counts from the person's next request on. The last administrator stays one (409)."""
-    return answer(await allow_list_service.change(call.db, call.actor, id, body))
+    return answer(await allow_list.change(call.db, call.actor, id, body))
 
 
 @router.delete(
@@ -135,7 +131,7 @@ async def change_allowed_email(id: UUID, body: AllowedEmailChange, call: Call) -
 )
 async def remove_allowed_email(id: UUID, call: Call) -> Response:
     """Refused from the next request on; what the person did stays."""
-    await allow_list_service.remove(call.db, call.actor, id)
+    await allow_list.remove(call.db, call.actor, id)
     return Response(status_code=204)
 
 
@@ -155,7 +151,7 @@ async def list_users(
 ) -> Response:
     """By address. `query` is part of address, name, department or employee id."""
     check_text(query, cursor)
-    page = await user_service.list_users(call.db, call.actor, query, limit, cursor)
+    page = await users.list_users(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
 
 
@@ -168,7 +164,7 @@ async def list_users(
 )
 async def change_user(id: UUID, body: UserChange, call: Call) -> Response:
     """A disabled user is refused from the next request on. The last administrator stays."""
-    return answer(await user_service.change_user(call.db, call.actor, id, body))
+    return answer(await users.change_user(call.db, call.actor, id, body))
 
 
 @router.get(
@@ -187,7 +183,7 @@ async def find_students(
 ) -> Response:
     """By roll number. `query` is part of a roll number, a name or an address."""
     check_text(query, cursor)
-    page = await student_service.find_students(call.db, call.actor, query, limit, cursor)
+    page = await records.find_students(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
 
 
@@ -200,7 +196,7 @@ async def find_students(
 )
 async def change_student(id: UUID, body: StudentChange, call: Call) -> Response:
     """Marks and rosters follow a corrected roll number; one that is taken is a 409."""
-    return answer(await student_service.change_student(call.db, call.actor, id, body))
+    return answer(await records.change_student(call.db, call.actor, id, body))
 
 
 @router.post(
@@ -215,7 +211,7 @@ async def merge_students(id: UUID, body: Merge, call: Call, dry_run: DryRun = Fa
 
     Two different marks in one session are a 409 until `onClash` says which stays.
     """
-    return answer(await merge_service.merge(call.db, call.actor, id, body, dry_run=dry_run))
+    return answer(await merging.merge(call.db, call.actor, id, body, dry_run=dry_run))
 
 
 @router.get(
@@ -238,7 +234,7 @@ async def list_audit(
 ) -> Response:
     """Administrative acts, newest first, by ids alone; dates are those of the institution."""
     check_range(first, last)
-    shown = audit_service.Filter(actor_id, subject_id, action, first, last)
+    shown = audit.Filter(actor_id, subject_id, action, first, last)
     after = instant_cursor(cursor) if cursor is not None else None
-    page = await audit_service.list_entries(call.db, call.actor, shown, limit, after)
+    page = await audit.list_entries(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)

@@ -14,9 +14,9 @@ from app.files.sheets.batches import read_batch
 from app.routes.answers import CSV, WRITES, XLSX
 from app.schemas.imports import Batch, ImportOutcome, Kind
 from app.schemas.words import Reason
+from app.services.classes.rosters import require_roster
 from app.services.imports.attendance_import import Terms
 from app.services.imports.importing import import_batch, import_roster
-from app.services.roster_service import require_roster
 
 router = APIRouter(route_class=SignedInRoute)
 

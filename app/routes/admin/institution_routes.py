@@ -24,8 +24,8 @@ from app.routes.answers import (
 )
 from app.schemas.stats import Defaulter, MissingSession, Overview
 from app.schemas.words import StoredDate
-from app.services.stats import institution_stats
-from app.services.timetable.occurrence_service import MAX_DAYS
+from app.services.counting import institution_stats
+from app.services.timetable.occurrences import MAX_DAYS
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
 

@@ -14,7 +14,7 @@ from app.routes.answers import (
     problems_of,
 )
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
-from app.services.admin import policy_service
+from app.services.counting import policies
 
 router = APIRouter(prefix="/admin/policy", tags=["Administration"], route_class=SignedInRoute)
 
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/admin/policy", tags=["Administration"], route_class=
 )
 async def get_policy(call: Call) -> Response:
     """The rules in force."""
-    return answer(await policy_service.get_policy(call.db, call.actor))
+    return answer(await policies.get_policy(call.db, call.actor))
 
 
 @router.put(
@@ -40,7 +40,7 @@ async def get_policy(call: Call) -> Response:
 )
 async def set_policy(body: PolicyRules, call: Call) -> Response:
     """Every percentage and every judgement follows it from the next request on."""
-    return answer(await policy_service.set_policy(call.db, call.actor, body))
+    return answer(await policies.set_policy(call.db, call.actor, body))
 
 
 @router.post(
@@ -61,5 +61,5 @@ async def preview_policy(
     there are more students than fit, the `Link` header names the next page: the same request.
     """
     after = class_cursor(cursor) if cursor is not None else None
-    page = await policy_service.preview_policy(call.db, call.actor, body, limit, after)
+    page = await policies.preview_policy(call.db, call.actor, body, limit, after)
     return answer(page, request=request)

@@ -34,8 +34,7 @@ from app.schemas.attendance import (
     SessionDetail,
     SessionDraft,
 )
-from app.services import attendance_service
-from app.services.marking import history_service, marking_service
+from app.services.sessions import attendance_service, history, marking
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 
@@ -116,7 +115,7 @@ async def mark_students(
     With `If-Match` a batch made from an older version is a 412, unless it changes nothing.
     """
     return answer(
-        await marking_service.mark(
+        await marking.mark(
             call.db,
             call.actor,
             id,
@@ -144,9 +143,7 @@ async def get_history(
 ) -> Response:
     """Newest first: from what, to what, by whom, when, in which request."""
     after = _change_cursor(cursor) if cursor is not None else None
-    return answer(
-        await history_service.history(call.db, call.actor, id, limit, after), request=request
-    )
+    return answer(await history.history(call.db, call.actor, id, limit, after), request=request)
 
 
 def _session_cursor(cursor: str) -> tuple[date, time | None]:

@@ -22,8 +22,8 @@ from app.routes.answers import (
     problems_of,
 )
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
-from app.services.marking import leave_service
-from app.services.marking.leave_service import Decision, Filter
+from app.services.leave import leaves
+from app.services.leave.leaves import Decision, Filter
 
 router = APIRouter(prefix="/leaves", tags=["Leave"], route_class=SignedInRoute)
 
@@ -53,7 +53,7 @@ async def list_leaves(
     check_text(roll_no, cursor, name="rollNo")
     shown = Filter(class_id, roll_no, status, first, last)
     after = instant_cursor(cursor) if cursor is not None else None
-    page = await leave_service.list_leaves(call.db, call.actor, shown, limit, after)
+    page = await leaves.list_leaves(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
 
 
@@ -67,7 +67,7 @@ async def list_leaves(
 )
 async def request_leave(body: LeaveDraft, call: Call) -> Response:
     """For a class of one's own, or for all classes of a student; it is then to be decided."""
-    leave, made = await leave_service.request_leave(call.db, call.actor, body)
+    leave, made = await leaves.request_leave(call.db, call.actor, body)
     return answer(leave, status=201 if made else 200)
 
 
@@ -80,7 +80,7 @@ async def request_leave(body: LeaveDraft, call: Call) -> Response:
 )
 async def get_leave(id: UUID, call: Call) -> Response:
     """One leave, for whom it concerns."""
-    return answer(await leave_service.get_leave(call.db, call.actor, id))
+    return answer(await leaves.get_leave(call.db, call.actor, id))
 
 
 @router.post(
@@ -95,7 +95,7 @@ async def approve_leave(id: UUID, call: Call) -> Response:
 
     A teacher decides for a class of theirs, an admin for any and for all classes.
     """
-    return answer(await leave_service.decide(call.db, call.actor, id, Decision.APPROVE))
+    return answer(await leaves.decide(call.db, call.actor, id, Decision.APPROVE))
 
 
 @router.post(
@@ -107,7 +107,7 @@ async def approve_leave(id: UUID, call: Call) -> Response:
 )
 async def reject_leave(id: UUID, call: Call) -> Response:
     """It changes no mark."""
-    return answer(await leave_service.decide(call.db, call.actor, id, Decision.REJECT))
+    return answer(await leaves.decide(call.db, call.actor, id, Decision.REJECT))
 
 
 @router.post(
@@ -119,4 +119,4 @@ async def reject_leave(id: UUID, call: Call) -> Response:
 )
 async def withdraw_leave(id: UUID, call: Call) -> Response:
     """What the leave had replaced comes back, where its mark still stands."""
-    return answer(await leave_service.decide(call.db, call.actor, id, Decision.WITHDRAW))
+    return answer(await leaves.decide(call.db, call.actor, id, Decision.WITHDRAW))

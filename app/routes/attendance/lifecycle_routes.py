@@ -10,9 +10,9 @@ from app.documents import Document
 from app.routes.answers import READS, VERSIONED, WRITES, answer
 from app.schemas.attendance import SessionDetail
 from app.schemas.lifecycle import Explained, Reasoned, SessionEvent, Unmarked
-from app.services.marking import lifecycle_service
-from app.services.marking.lifecycle_service import Act
-from app.services.marking.session_lock import Change
+from app.services.sessions import lifecycle
+from app.services.sessions.lifecycle import Act
+from app.services.sessions.session_lock import Change
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 
@@ -70,7 +70,7 @@ async def restore_session(id: UUID, call: Call, body: Explained = _NO_REASON) ->
 
 async def _perform(call: Call, session_id: UUID, act: Act, reason: str | None) -> Document[Any]:
     change = Change(call.window, reason)
-    return await lifecycle_service.perform(call.db, call.actor, session_id, act, change)
+    return await lifecycle.perform(call.db, call.actor, session_id, act, change)
 
 
 @router.post(
@@ -83,9 +83,7 @@ async def _perform(call: Call, session_id: UUID, act: Act, reason: str | None) -
 async def mark_unmarked(id: UUID, body: Unmarked, call: Call) -> Response:
     """Those who were enrolled on the session's day and have no mark get this one."""
     change = Change(call.window, body.reason)
-    return answer(
-        await lifecycle_service.mark_unmarked(call.db, call.actor, id, body.status, change)
-    )
+    return answer(await lifecycle.mark_unmarked(call.db, call.actor, id, body.status, change))
 
 
 @router.get(
@@ -97,4 +95,4 @@ async def mark_unmarked(id: UUID, body: Unmarked, call: Call) -> Response:
 )
 async def list_session_events(id: UUID, call: Call) -> Response:
     """Newest first, with who did it and why."""
-    return answer(await lifecycle_service.list_events(call.db, call.actor, id))
+    return answer(await lifecycle.list_events(call.db, call.actor, id))

@@ -15,8 +15,8 @@ from app.files.register import register_csv
 from app.routes.answers import CSV, READS, XLSX, attachment, check_range
 from app.schemas.register import Register, RegisterFormat
 from app.schemas.words import StoredDate
-from app.services import register_service
-from app.services.register_service import LISTED, PRINTED
+from app.services.counting import registers
+from app.services.counting.registers import LISTED, PRINTED
 
 router = APIRouter(tags=["Attendance"], route_class=SignedInRoute)
 
@@ -73,7 +73,7 @@ async def get_register(
     check_range(first, last)
     now = call.now()
     bounds = LISTED if format is RegisterFormat.CSV else PRINTED
-    document = await register_service.register(call.db, call.actor, id, first, last, bounds)
+    document = await registers.register(call.db, call.actor, id, first, last, bounds)
     register = Register.model_validate_json(document.json)
     name = f"register-{{}}-{register.first}-to-{register.last}.{format}"
     headers = attachment(register.code, register.section, name=name)

@@ -11,7 +11,7 @@ from app.routes.answers import READS, WRITES, answer, problems_of
 from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.schemas.roster import Roster, RosterOutcome
 from app.schemas.teachers import ClassTeacher, TeacherList
-from app.services import class_service, roster_service, teacher_service
+from app.services.classes import class_service, rosters, teachers
 
 router = APIRouter(prefix="/classes", tags=["Classes"], route_class=SignedInRoute)
 
@@ -129,7 +129,7 @@ async def restore_class(id: UUID, call: Call) -> Response:
 )
 async def list_teachers(id: UUID, call: Call) -> Response:
     """The owner, then co-teachers and substitutes by name, each with their days."""
-    return answer(await teacher_service.list_teachers(call.db, call.actor, id))
+    return answer(await teachers.list_teachers(call.db, call.actor, id))
 
 
 @router.put(
@@ -143,7 +143,7 @@ async def put_teachers(id: UUID, body: TeacherList, call: Call) -> Response:
     """On their days they may do what the owner may, except rename, delete, give away or share
     the class. Those not in the list may no more, from the next request on.
     """
-    return answer(await teacher_service.put_teachers(call.db, call.actor, id, body))
+    return answer(await teachers.put_teachers(call.db, call.actor, id, body))
 
 
 @router.put(
@@ -172,7 +172,7 @@ async def put_roster(
     A stored value that the actor may not change stays, and is named in `conflicts`.
     """
     return answer(
-        await roster_service.put_roster(
+        await rosters.put_roster(
             call.db,
             call.actor,
             id,

@@ -19,8 +19,8 @@ from app.routes.answers import (
 )
 from app.schemas.calendar import Occurrence, Plan
 from app.schemas.words import StoredDate
-from app.services.timetable import occurrence_service
-from app.services.timetable.occurrence_service import MAX_DAYS
+from app.services.timetable import occurrences
+from app.services.timetable.occurrences import MAX_DAYS
 
 router = APIRouter(tags=["Occurrences"], route_class=SignedInRoute)
 
@@ -48,7 +48,7 @@ Day = Annotated[StoredDate | None, Query(alias="date", description="Without it t
 async def list_occurrences(call: Call, day: Day = None) -> Response:
     """Of the classes of a teacher, or for an admin of all, by start. Archived ones are left out."""
     now = call.now()
-    return answer(await occurrence_service.on_date(call.db, call.actor, day or now.date(), now))
+    return answer(await occurrences.on_date(call.db, call.actor, day or now.date(), now))
 
 
 @router.get(
@@ -67,7 +67,7 @@ async def list_class_occurrences(
     """
     now = call.now()
     first, last = _range(first, last, now.date())
-    return answer(await occurrence_service.of_class(call.db, call.actor, id, first, last, now))
+    return answer(await occurrences.of_class(call.db, call.actor, id, first, last, now))
 
 
 def _range(first: date | None, last: date | None, today: date) -> tuple[date, date]:
@@ -107,7 +107,7 @@ async def get_class_calendar(id: UUID, call: Call) -> Response:
     Holidays are left out, and what was moved is where it went, as the same event.
     """
     now = call.now()
-    document = await occurrence_service.plan(call.db, call.actor, id, now)
+    document = await occurrences.plan(call.db, call.actor, id, now)
     plan = Plan.model_validate_json(document.json)
     # Writing some hundred events takes long enough to hold up the requests of others.
     content = await run_in_threadpool(calendar_file.written, plan, call.zone, now)

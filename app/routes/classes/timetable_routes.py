@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, WRITES, From, To, answer, check_range, problems_of
 from app.schemas.classes import Reschedule, RescheduleDraft, Slot, SlotChange, SlotDraft
-from app.services.timetable import reschedule_service, slot_service
+from app.services.timetable import reschedules, slots
 
 router = APIRouter(prefix="/classes/{id}", tags=["Timetable"], route_class=SignedInRoute)
 
@@ -23,7 +23,7 @@ _REMOVES = problems_of(401, 403, 404, 409, 422)
 )
 async def list_slots(id: UUID, call: Call) -> Response:
     """By day and time."""
-    return answer(await slot_service.list_slots(call.db, call.actor, id))
+    return answer(await slots.list_slots(call.db, call.actor, id))
 
 
 @router.post(
@@ -36,7 +36,7 @@ async def list_slots(id: UUID, call: Call) -> Response:
 )
 async def add_slot(id: UUID, body: SlotDraft, call: Call) -> Response:
     """Several a day are fine; two that overlap are a 409."""
-    return answer(await slot_service.add_slot(call.db, call.actor, id, body), status=201)
+    return answer(await slots.add_slot(call.db, call.actor, id, body), status=201)
 
 
 @router.get(
@@ -48,7 +48,7 @@ async def add_slot(id: UUID, body: SlotDraft, call: Call) -> Response:
 )
 async def get_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
     """One weekly slot."""
-    return answer(await slot_service.get_slot(call.db, call.actor, id, scheduleId))
+    return answer(await slots.get_slot(call.db, call.actor, id, scheduleId))
 
 
 @router.patch(
@@ -60,7 +60,7 @@ async def get_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
 )
 async def change_slot(id: UUID, scheduleId: UUID, body: SlotChange, call: Call) -> Response:
     """What is left out stays. Sessions already opened are not moved."""
-    return answer(await slot_service.change_slot(call.db, call.actor, id, scheduleId, body))
+    return answer(await slots.change_slot(call.db, call.actor, id, scheduleId, body))
 
 
 @router.delete(
@@ -72,7 +72,7 @@ async def change_slot(id: UUID, scheduleId: UUID, body: SlotChange, call: Call) 
 )
 async def remove_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
     """Sessions already opened stay."""
-    await slot_service.remove_slot(call.db, call.actor, id, scheduleId)
+    await slots.remove_slot(call.db, call.actor, id, scheduleId)
     return Response(status_code=204)
 
 
@@ -86,7 +86,7 @@ async def remove_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
 async def list_reschedules(id: UUID, call: Call, first: From = None, last: To = None) -> Response:
     """Those of which the old or the new date lies in the range."""
     check_range(first, last)
-    return answer(await reschedule_service.list_reschedules(call.db, call.actor, id, first, last))
+    return answer(await reschedules.list_reschedules(call.db, call.actor, id, first, last))
 
 
 @router.post(
@@ -99,9 +99,7 @@ async def list_reschedules(id: UUID, call: Call, first: From = None, last: To = 
 )
 async def add_reschedule(id: UUID, body: RescheduleDraft, call: Call) -> Response:
     """A second move of the same occurrence replaces the first."""
-    return answer(
-        await reschedule_service.add_reschedule(call.db, call.actor, id, body), status=201
-    )
+    return answer(await reschedules.add_reschedule(call.db, call.actor, id, body), status=201)
 
 
 @router.get(
@@ -113,7 +111,7 @@ async def add_reschedule(id: UUID, body: RescheduleDraft, call: Call) -> Respons
 )
 async def get_reschedule(id: UUID, rescheduleId: UUID, call: Call) -> Response:
     """One moved occurrence."""
-    return answer(await reschedule_service.get_reschedule(call.db, call.actor, id, rescheduleId))
+    return answer(await reschedules.get_reschedule(call.db, call.actor, id, rescheduleId))
 
 
 @router.put(
@@ -127,9 +125,7 @@ async def replace_reschedule(
     id: UUID, rescheduleId: UUID, body: RescheduleDraft, call: Call
 ) -> Response:
     """The whole move, its occurrence included."""
-    return answer(
-        await reschedule_service.replace_reschedule(call.db, call.actor, id, rescheduleId, body)
-    )
+    return answer(await reschedules.replace_reschedule(call.db, call.actor, id, rescheduleId, body))
 
 
 @router.delete(
@@ -141,5 +137,5 @@ async def replace_reschedule(
 )
 async def remove_reschedule(id: UUID, rescheduleId: UUID, call: Call) -> Response:
     """The occurrence is again where the weekly timetable has it."""
-    await reschedule_service.remove_reschedule(call.db, call.actor, id, rescheduleId)
+    await reschedules.remove_reschedule(call.db, call.actor, id, rescheduleId)
     return Response(status_code=204)

@@ -10,12 +10,12 @@ from app.db import Transaction
 from app.schemas.imports import MarkCounts, MarkRow, RowOutcome, SessionName
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
+from app.services.classes.rosters import ENROLLED
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.report import Report
 from app.services.imports.session_names import Unfound, find_or_make
-from app.services.marking.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
-from app.services.roster_service import ENROLLED
+from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
 # compares grows with the square: it cannot know how many rows a CTE has.

@@ -9,7 +9,7 @@ from app.db import Transaction
 from app.schemas.imports import ClassName
 from app.services import access
 from app.services.access import Actor, check
-from app.services.calendar_service import CURRENT_TERM
+from app.services.timetable.calendar import CURRENT_TERM
 
 # All that may be meant, of the classes the actor may work in.
 _CANDIDATES = f"""

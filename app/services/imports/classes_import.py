@@ -7,9 +7,9 @@ import asyncpg
 from app.db import Transaction
 from app.errors import Unavailable
 from app.schemas.imports import ClassRow, RowOutcome
-from app.services.admin.allow_list_service import make_users
-from app.services.calendar_service import CURRENT_TERM
 from app.services.imports.report import Report
+from app.services.people.allow_list import make_users
+from app.services.timetable.calendar import CURRENT_TERM
 
 # $1 to $4 codes, sections, teachers, terms. In the order given: the users and terms these are,
 # and the live classes there are already.

@@ -3,8 +3,8 @@
 from app.db import Transaction
 from app.schemas.imports import Batch, FacultyRow, RowOutcome
 from app.services.access import Actor
-from app.services.admin.allow_list_service import Entry, last_admin_stays, put
 from app.services.imports.report import Report
+from app.services.people.allow_list import Entry, last_admin_stays, put
 
 
 async def write(tx: Transaction, actor: Actor, rows: list[FacultyRow], report: Report) -> None:

@@ -11,9 +11,9 @@ from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import is_blank
 from app.services import access
 from app.services.access import Actor, check
-from app.services.admin.audit_service import RECORD
-from app.services.calendar_service import CURRENT_TERM
-from app.services.roster_service import enrolled, first_day
+from app.services.audit import RECORD
+from app.services.classes.rosters import enrolled, first_day
+from app.services.timetable.calendar import CURRENT_TERM
 from app.services.timetable.meetings import slots_on
 
 

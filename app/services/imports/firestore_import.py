@@ -26,11 +26,11 @@ from app.schemas.firestore import (
     Records,
 )
 from app.services.access import Actor, require_admin
-from app.services.admin import allow_list_service
-from app.services.admin.allow_list_service import Entry, check_address, make_users
 from app.services.imports import firestore_class, firestore_marks
 from app.services.imports.firestore_class import Stored
 from app.services.imports.firestore_marks import REQUEST
+from app.services.people import allow_list
+from app.services.people.allow_list import Entry, check_address, make_users
 
 _NAMESPACE = UUID("6d0f0a9e-52b1-4d0c-9c61-6b6f5f1f7a55")
 
@@ -106,7 +106,7 @@ class _Import:
                 e for e, allowed in zip(emails, row["allowed"] or (), strict=True) if not allowed
             ]
             entries = [Entry(email, Role.TEACHER, names.get(email)) for email in unknown]
-            await allow_list_service.allow(db, entries, self._actor)
+            await allow_list.allow(db, entries, self._actor)
             self._outcome.made["allowed_emails"] += len(entries)
         async with db.transaction() as tx:
             await require_admin(tx, self._actor)

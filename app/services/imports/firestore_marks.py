@@ -15,11 +15,11 @@ from app.schemas.firestore import (
     status_of,
 )
 from app.services.access import Actor
-from app.services.admin.audit_service import RECORD
+from app.services.audit import RECORD
 from app.services.imports.chunks import chunks
 from app.services.imports.firestore_class import Stored
-from app.services.marking.leave_marks import apply_to_sessions
-from app.services.marking.mark_changes import WRITE_MANY
+from app.services.leave.leave_marks import apply_to_sessions
+from app.services.sessions.mark_changes import WRITE_MANY
 
 # Ids of requests begin so; by it an import knows the marks that an earlier one made.
 REQUEST = "firestore-"

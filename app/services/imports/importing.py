@@ -6,6 +6,7 @@ from uuid import UUID
 from app.db import Database, Transaction
 from app.schemas.imports import Batch, ImportOutcome
 from app.services.access import Actor, require_admin
+from app.services.classes.rosters import lock_roster
 from app.services.imports import (
     attendance_import,
     classes_import,
@@ -16,7 +17,6 @@ from app.services.imports import (
 from app.services.imports.attendance_import import Terms
 from app.services.imports.class_names import resolve
 from app.services.imports.report import Report
-from app.services.roster_service import lock_roster
 
 Step = Callable[[int], object]
 

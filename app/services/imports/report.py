@@ -16,9 +16,9 @@ from app.schemas.imports import (
     column_letters,
 )
 from app.schemas.words import MAX_ENTRIES
-from app.services import roster_service
+from app.services.classes import rosters
 
-_OF_ROWS = roster_service.SENTENCES | {
+_OF_ROWS = rosters.SENTENCES | {
     "repeated": "The same stands in row {row} already.",
     "too_many": f"A file has {MAX_ENTRIES:,} students of a class at most.",
     "contradiction": "Row {row} says something else of this student.",

@@ -9,7 +9,7 @@ from app.db import Transaction
 from app.schemas.imports import SessionName
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.marking.leave_marks import apply_to_sessions
+from app.services.leave.leave_marks import apply_to_sessions
 from app.services.timetable.meetings import meetings_on
 
 # $1 to $4 the sessions that are meant: classes, days, starts, and whether "no start" is exact.

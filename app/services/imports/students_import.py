@@ -10,8 +10,8 @@ from app.db import Transaction
 from app.schemas.imports import RowOutcome, StudentRow
 from app.schemas.roster import STUDENT_FIELDS
 from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
-from app.services import roster_service
 from app.services.access import Actor, hold_classes
+from app.services.classes import rosters
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.report import Report
 
@@ -31,38 +31,38 @@ async def write(
     All classes are locked before all students, each in order, so that two imports wait for
     each other instead of deadlocking.
     """
-    rosters = _rosters(rows, classes, report)
-    _refuse_contradictions(rosters, report)
-    await hold_classes(tx, actor, rosters, to_change=True)
-    everybody = {key: row.entry for named in rosters.values() for key, row in named.items()}
-    await roster_service.create_and_lock(tx, list(everybody.values()))
-    for class_id, named in rosters.items():
+    by_class = _rosters(rows, classes, report)
+    _refuse_contradictions(by_class, report)
+    await hold_classes(tx, actor, by_class, to_change=True)
+    everybody = {key: row.entry for named in by_class.values() for key, row in named.items()}
+    await rosters.create_and_lock(tx, list(everybody.values()))
+    for class_id, named in by_class.items():
         entries = [row.entry for row in named.values()]
-        change = await roster_service.apply(tx, actor, class_id, entries)
+        change = await rosters.apply(tx, actor, class_id, entries)
         _tell(named, change, report)
         step(len(named))
 
 
 def _rosters(rows: list[StudentRow], classes: Resolved, report: Report) -> Rows:
     """The rows of each class by the keys of their roll numbers, classes in the order of locks."""
-    rosters: Rows = {}
+    by_class: Rows = {}
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
             report.refuse(row.row, "code", class_id.code)
             continue
-        first = rosters.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
+        first = by_class.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
         if first is not row:
             report.refuse(row.row, "roll_no", "repeated", first.row)
-        elif len(rosters[class_id]) > MAX_ENTRIES:
+        elif len(by_class[class_id]) > MAX_ENTRIES:
             report.refuse(row.row, "roll_no", "too_many")
-    return dict(sorted(rosters.items()))
+    return dict(sorted(by_class.items()))
 
 
-def _refuse_contradictions(rosters: Rows, report: Report) -> None:
+def _refuse_contradictions(by_class: Rows, report: Report) -> None:
     """A student is one record: rows of several classes must not say different things of it."""
     said: dict[tuple[str, str], tuple[str, int]] = {}
-    rows = [(key, row) for named in rosters.values() for key, row in named.items()]
+    rows = [(key, row) for named in by_class.values() for key, row in named.items()]
     for key, row in sorted(rows, key=lambda item: item[1].row):
         for field in STUDENT_FIELDS:
             value = getattr(row.entry, field)

@@ -8,8 +8,8 @@ from app.schemas.stats import StudentOverall
 from app.schemas.words import roll_key
 from app.services import access
 from app.services.access import Actor, check
-from app.services.stats.as_of import history, source_at
-from app.services.stats.figures import FIGURES, NOW, Source, counted, figures, marks_of
+from app.services.counting.as_of import history, source_at
+from app.services.counting.figures import FIGURES, NOW, Source, counted, figures, marks_of
 
 _STUDENT = "(SELECT id FROM student)"
 _SUMS = ("present", "absent", "late", "excused", "total", "counted", "attended", "unmarked")

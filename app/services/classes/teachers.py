@@ -8,8 +8,8 @@ from app.errors import Flaw, Invalid
 from app.schemas.teachers import ClassTeacher, TeacherEntry, TeacherList
 from app.services import access
 from app.services.access import Actor, check
-from app.services.admin.allow_list_service import make_users
-from app.services.admin.audit_service import RECORD
+from app.services.audit import RECORD
+from app.services.people.allow_list import make_users
 
 # The owner first, then the others by name.
 _LIST = f"""

@@ -11,10 +11,10 @@ from app.schemas.attendance import SessionDetail, Status
 from app.schemas.lifecycle import SessionEvent
 from app.services import access
 from app.services.access import Actor, check
-from app.services.attendance_service import get_session
-from app.services.marking.leave_marks import apply_to_session
-from app.services.marking.marking_service import fill
-from app.services.marking.session_lock import Change, lock_session, require_open
+from app.services.leave.leave_marks import apply_to_session
+from app.services.sessions.attendance_service import get_session
+from app.services.sessions.marking import fill
+from app.services.sessions.session_lock import Change, lock_session, require_open
 
 
 class Act(Enum):

@@ -9,8 +9,8 @@ from app.errors import Conflict, Flaw, Invalid
 from app.schemas.classes import Reschedule, RescheduleDraft
 from app.services import access
 from app.services.access import Actor, check
+from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
 from app.services.timetable.meetings import slots_on
-from app.services.timetable.parts import LOCK, found, missing, moved_twice_named, remove
 
 MOVE = f"""
 json_build_object(

@@ -10,9 +10,9 @@ from app.errors import Flaw, Invalid, Stale
 from app.schemas.attendance import MarkBatch, Marks, Status
 from app.schemas.words import roll_key
 from app.services.access import Actor
-from app.services.marking.mark_changes import WRITE, beneath, fields_of, on_leave
-from app.services.marking.session_lock import Change, lock_session, require_open
-from app.services.roster_service import ENROLLED
+from app.services.classes.rosters import ENROLLED
+from app.services.sessions.mark_changes import WRITE, beneath, fields_of, on_leave
+from app.services.sessions.session_lock import Change, lock_session, require_open
 
 # $1 class, $2 session, $3 its date, $4 its version, $5 to $7 actor, request and reason, $8
 # strict, $9 the versions the caller accepts, $10 to $15 the updates. Writes all that changes,

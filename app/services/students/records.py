@@ -12,8 +12,8 @@ from app.schemas.roster import STUDENT_FIELDS, json_name
 from app.schemas.words import roll_key
 from app.services import access
 from app.services.access import Actor, check, require_admin
-from app.services.admin.audit_service import RECORD, author
-from app.services.roster_service import ENROLLED
+from app.services.audit import RECORD, author
+from app.services.classes.rosters import ENROLLED
 
 _DOCUMENT = f"""
 CROSS JOIN LATERAL (

@@ -27,7 +27,7 @@ from app.schemas.roster import (
 from app.schemas.words import is_blank, roll_key
 from app.services import access
 from app.services.access import Actor, check
-from app.services.admin.audit_service import RECORD
+from app.services.audit import RECORD
 
 
 def enrolled(periods: str) -> str:

@@ -8,7 +8,7 @@ and the occurrences that are left of a term.
 from dataclasses import dataclass
 
 from app.services.timetable.meetings import meetings_on
-from app.services.timetable.occurrence_service import MAX_DAYS, taken
+from app.services.timetable.occurrences import MAX_DAYS, taken
 
 
 @dataclass(frozen=True)

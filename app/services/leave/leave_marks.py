@@ -5,7 +5,7 @@ from uuid import UUID
 from app.db import Transaction
 from app.errors import Unavailable
 from app.services.access import Actor
-from app.services.marking.mark_changes import (
+from app.services.sessions.mark_changes import (
     EXCUSE,
     WRITE,
     WRITE_MANY,

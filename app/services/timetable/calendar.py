@@ -20,7 +20,7 @@ from app.schemas.calendar import (
 )
 from app.services import access
 from app.services.access import Actor, check, require_admin
-from app.services.admin.audit_service import RECORD, author
+from app.services.audit import RECORD, author
 
 Entry = TypeVar("Entry", Term, Holiday)
 Draft = TypeVar("Draft", TermDraft, HolidayDraft)

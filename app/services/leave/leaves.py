@@ -1,7 +1,7 @@
 """Leave: asked for, decided, withdrawn, and seen in marks.
 
 A teacher decides on leave for a class of theirs, an administrator on any. Approved leave
-excuses absences in sessions there are (`app.services.marking.leave_marks`) and in those to come.
+excuses absences in sessions there are (`app.services.leave.leave_marks`) and in those to come.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
 from app.schemas.words import roll_key
 from app.services import access
 from app.services.access import Actor, check
-from app.services.admin.audit_service import RECORD, author
-from app.services.marking import leave_marks
+from app.services.audit import RECORD, author
+from app.services.leave import leave_marks
 
 # Which leaves somebody sees: of their classes, and for all classes of who is in one of them.
 _MINE = f"""{access.COVERING},

@@ -9,7 +9,7 @@ from app.errors import Flaw, Invalid
 from app.schemas.attendance import OpenedSession, Session, SessionDetail, SessionDraft
 from app.services import access
 from app.services.access import Actor, check
-from app.services.marking.leave_marks import apply_to_session
+from app.services.leave.leave_marks import apply_to_session
 from app.services.timetable.meetings import slots_on
 
 # The columns of a session as the API names them.

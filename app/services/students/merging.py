@@ -11,9 +11,9 @@ from app.errors import Conflict, Invalid, Unavailable
 from app.schemas.admin import Keep, Merge, Merged
 from app.schemas.roster import STUDENT_FIELDS
 from app.services.access import Actor, require_admin
-from app.services.admin.audit_service import RECORD, author
-from app.services.admin.student_service import missing, student_document
-from app.services.marking.mark_changes import FIELDS, fields_of
+from app.services.audit import RECORD, author
+from app.services.sessions.mark_changes import FIELDS, fields_of
+from app.services.students.records import missing, student_document
 
 # Classes before students, as enrolling takes them; with these nobody marks either meanwhile.
 _LOCK_CLASSES = """

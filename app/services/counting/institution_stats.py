@@ -10,10 +10,10 @@ from app.documents import Document, clock
 from app.schemas.stats import Defaulter, MissingSession, Overview
 from app.services import access
 from app.services.access import Actor, check
-from app.services.calendar_service import CURRENT_TERM, in_term, no_such_term, term_known
-from app.services.roster_service import ENROLLED
-from app.services.stats.figures import ANY, NOW, by_policy, marks_in, tallied
-from app.services.timetable.occurrence_service import MAX_DAYS, judged, taken
+from app.services.classes.rosters import ENROLLED
+from app.services.counting.figures import ANY, NOW, by_policy, marks_in, tallied
+from app.services.timetable.calendar import CURRENT_TERM, in_term, no_such_term, term_known
+from app.services.timetable.occurrences import MAX_DAYS, judged, taken
 
 DAYS_BACK = 30  # to look at, where there is no term
 # Before the current term begins, classes that are of none meet all the same.

@@ -10,7 +10,7 @@ from app.errors import Flaw, Invalid
 from app.schemas.register import Register
 from app.services import access
 from app.services.access import Actor, check
-from app.services.stats.figures import by_policy, tallied
+from app.services.counting.figures import by_policy, tallied
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from app.schemas.auth import Role
 from app.schemas.words import MAX_NAME, is_address, is_name
 from app.services import access
 from app.services.access import Actor, check, require_admin
-from app.services.admin.audit_service import RECORD, author
+from app.services.audit import RECORD, author
 
 NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control characters."
 

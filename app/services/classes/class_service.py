@@ -13,11 +13,11 @@ from app.errors import AccessDenied, Conflict, Flaw, Invalid
 from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.services import access
 from app.services.access import Actor, check
-from app.services.admin.audit_service import RECORD, author
-from app.services.calendar_service import CURRENT_TERM, in_term, no_such_term, term_known
-from app.services.roster_service import ENROLLED, ROSTERS
-from app.services.timetable.reschedule_service import MOVE
-from app.services.timetable.slot_service import SLOT
+from app.services.audit import RECORD, author
+from app.services.classes.rosters import ENROLLED, ROSTERS
+from app.services.timetable.calendar import CURRENT_TERM, in_term, no_such_term, term_known
+from app.services.timetable.reschedules import MOVE
+from app.services.timetable.slots import SLOT
 
 # From `listed`, the classes to show, to `documents`, one JSON object each.
 _PARTS = f"""

@@ -10,7 +10,7 @@ from app.errors import Conflict, Flaw, Invalid
 from app.schemas.classes import Slot, SlotChange, SlotDraft
 from app.services import access
 from app.services.access import Actor, check
-from app.services.timetable.parts import LOCK, found, missing, moved_twice_named, remove
+from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
 
 SLOT = f"""
 json_build_object('id', s.id, 'dayOfWeek', s.day_of_week,

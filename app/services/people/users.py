@@ -8,8 +8,8 @@ from app.errors import NotFound
 from app.schemas.admin import User, UserChange
 from app.services import access
 from app.services.access import Actor, check
-from app.services.admin.allow_list_service import keeping_an_admin
-from app.services.admin.audit_service import RECORD, author
+from app.services.audit import RECORD, author
+from app.services.people.allow_list import keeping_an_admin
 
 _COLUMNS = f"""
     u.id, u.email, u.name, a.role, u.department, u.employee_id AS "employeeId",

@@ -15,7 +15,7 @@ from app.documents import Document, instant
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
 from app.services import access
 from app.services.access import Actor, check, require_admin
-from app.services.admin.audit_service import RECORD, author
+from app.services.audit import RECORD, author
 
 _DOCUMENT = f"""(
     SELECT row_to_json(shown) FROM policy p CROSS JOIN LATERAL (

@@ -8,8 +8,8 @@ from app.documents import Document, clock
 from app.schemas.stats import SessionStats, StudentStats
 from app.services import access
 from app.services.access import Actor, check
-from app.services.stats.as_of import history, source_at
-from app.services.stats.figures import (
+from app.services.counting.as_of import history, source_at
+from app.services.counting.figures import (
     FIGURES,
     NOW,
     ONE,

@@ -6,8 +6,8 @@ enrolment (it came with other data, or from a record merged into this one) they 
 timetable, holidays and terms are.
 """
 
-from app.services.admin.policy_service import policy_at
-from app.services.stats.figures import ANY, Source
+from app.services.counting.figures import ANY, Source
+from app.services.counting.policies import policy_at
 
 
 def source_at(at: str) -> Source:
