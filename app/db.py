@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from app.errors import Unavailable
+from app.sql import Statement
 
 POOL_SIZE = 4  # per process; larger was measured slower (docs/decisions/0001-sql-first.md)
 ACQUIRE_SECONDS = 2
@@ -55,6 +56,15 @@ _PASSING_FAULTS = (
 )
 
 
+Sql = str | Statement
+
+
+def _sent(sql: Sql, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    if isinstance(sql, Statement):
+        return sql.text, *sql.arguments(named)
+    return sql, *arguments
+
+
 _BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
 
 
@@ -71,12 +81,12 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool | _OneConnection") -> None:
         self._pool = pool
 
-    async def row(self, sql: str, *arguments: Any) -> asyncpg.Record:
+    async def row(self, sql: Sql, *arguments: Any, **named: Any) -> asyncpg.Record:
         """The one row of a statement that always has one."""
         with _faults_named():
             connection = await self._acquire()
             try:
-                row = await connection.fetchrow(sql, *arguments)
+                row = await connection.fetchrow(*_sent(sql, arguments, named))
             except TimeoutError:
                 _drop(connection)
                 raise
@@ -159,16 +169,22 @@ class Transaction:
         self._connection = connection
         self._limit = {"timeout": seconds} if seconds else {}
 
-    async def row(self, sql: str, *arguments: Any) -> asyncpg.Record:
+    async def row(self, sql: Sql, *arguments: Any, **named: Any) -> asyncpg.Record:
         """The one row of a statement that always has one."""
-        row = await self.find_row(sql, *arguments)
+        row = await self.find_row(sql, *arguments, **named)
         assert row is not None, "the statement must answer with a row"
         return row
 
-    async def find_row(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
+    async def find_row(self, sql: Sql, *arguments: Any, **named: Any) -> asyncpg.Record | None:
         """The first row, if the statement has any."""
-        row: asyncpg.Record | None = await self._connection.fetchrow(sql, *arguments, **self._limit)
+        row: asyncpg.Record | None = await self._connection.fetchrow(
+            *_sent(sql, arguments, named), **self._limit
+        )
         return row
+
+    async def execute(self, sql: Sql, **named: Any) -> None:
+        """Run a statement of which no row is wanted."""
+        await self.find_row(sql, **named)
 
 
 @asynccontextmanager

@@ -19,10 +19,11 @@ MAY_IMPORT = {
     "gunicorn_log": {"logs", "config"},
     "documents": set(),
     "files": {"schemas", "errors", "documents"},
-    "db": {"errors"},
+    "sql": set(),
+    "db": {"errors", "sql"},
     "models": set(),
     "schemas": set(),
-    "services": {"schemas", "errors", "db", "documents", "config"},
+    "services": {"schemas", "errors", "db", "sql", "documents", "config"},
     "auth": {"services", "schemas", "errors", "config", "db"},
     "problems": {"errors", "logs"},
     "middleware": {"problems", "errors", "logs", "metrics", "files"},
@@ -31,13 +32,13 @@ MAY_IMPORT = {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
     },
     "localpg": {"config"},
-    "demo": {"services", "schemas", "db", "documents", "localpg", "config"},
+    "demo": {"services", "schemas", "db", "sql", "documents", "localpg", "config"},
     "cli": {
         *("services", "auth", "demo", "localpg", "errors", "config", "db", "schemas"),
         *("files", "logs", "metrics"),
     },
 }
-PURE = ("models", "schemas", "services", "documents", "files", "errors", "db")
+PURE = ("sql", "models", "schemas", "services", "documents", "files", "errors", "db")
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from app.config import Settings
 from app.db import Database
 from app.errors import Invalid, Malformed, NotSignedIn, UnsupportedMedia
-from app.services.access import Actor, require_admin, require_signed_in
+from app.services.access import Actor, require_admin, require_staff
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -93,7 +93,7 @@ class SignedInRoute(JsonRoute):
             return await handle(request)
         except (Malformed, UnsupportedMedia, Invalid, RequestValidationError):
             # Someone removed meanwhile learns that first, not what is wrong with their request.
-            await require_signed_in(request.app.state.database, request.state.actor)
+            await require_staff(request.app.state.database, request.state.actor)
             raise
 
 

@@ -1,9 +1,12 @@
-"""May they? The SQL every statement begins with, and the one reading of its verdict.
+"""May they? The relations that statements begin with, and the one reading of their verdict.
 
 A class, a session or a roster is reached only through a statement that carries the actor:
-`$1` is always the user id from the token, `$2` the id the path names. The statement reads
-who that user is now, finds the class, and works on `granted` alone, which is empty unless
-they may. Its `verdict` column says why; `check` turns it into the refusal.
+`:actor_id` is the user id from the token, `:class_id` or `:session_id` what the path names. The
+statement reads who that user is now, finds the class, and works on `granted` alone, which is
+empty unless they may. The relation `verdict` says why; `check` turns it into the refusal.
+
+`actor` is whoever is signed in, `staff` the same person if they work here: everything that staff
+may do reads `staff`, so that a role that is neither teacher nor administrator inherits nothing.
 
 This is the one place that says who may do what with a class.
 """
@@ -16,6 +19,7 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.errors import AccessDenied, Conflict, NotFound, NotSignedIn
+from app.sql import Relations, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,106 +30,113 @@ class Actor:
     request_id: str
 
 
-ACTOR = """
+STAFF = """
 actor AS MATERIALIZED (
     SELECT u.id, a.role
-    FROM users u
-    JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
-    WHERE u.id = $1 AND u.disabled_at IS NULL
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = :actor_id AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin'))"""
+
+# For what any teacher may see or do, whatever their classes.
+STAFF_VERDICT = """
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
 )"""
 
-
-def in_days(teacher: str, day: str = "current_date") -> str:
-    """SQL for whether the day is one of those of that row of `class_teachers`."""
-    return f"daterange({teacher}.first_day, {teacher}.last_day, '[]') @> {day}"
-
-
-def covering(day: str) -> str:
-    """SQL for the classes the actor does not own and may work in on the day: after `actor`,
-    wherever `MAY` stands.
-
-    Nothing reads it for who owns the class or is an admin, for whom it therefore costs nothing.
+# For what only administrators may see or change: nobody else learns whether it exists.
+ADMIN: Relations = (
+    STAFF,
     """
-    return f"""
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+)""",
+)
+
+# The classes in which somebody teaches today besides their owner. Nothing reads it for who owns
+# the class or is an admin, for whom it therefore costs nothing.
+COVERING = """
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
-    FROM class_teachers t JOIN actor ON actor.id = t.user_id
-    WHERE {in_days("t", day)}
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+)"""
+
+# An array, since the planner takes `IN` for half of all classes, and reads all students for them.
+_OWNS = "(staff.role = 'admin' OR c.teacher_id = staff.id)"
+_MAY = f"({_OWNS} OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))"
+
+# All classes in which the actor may work today, archived ones too.
+MINE: Relations = (
+    STAFF,
+    COVERING,
+    f"mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE {_MAY})",
+)
+
+_NAMED = "wanted AS (SELECT :class_id::uuid AS id)"
+_OF_SESSION = "wanted AS (SELECT class_id AS id FROM attendance_sessions WHERE id = :session_id)"
+
+
+def _class(lock: str = "") -> str:
+    """The class that is wanted, locked as it is to be, with what the actor may."""
+    return f"""
+class AS MATERIALIZED (
+    SELECT c.*, {_OWNS} AS owns, {_MAY} AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) {lock}
 )"""
 
 
-COVERING = covering("current_date")
+_READ, _SHARE, _CHANGE, _CLOSE = map(
+    _class, ("", "FOR SHARE OF c", "FOR NO KEY UPDATE OF c", "FOR UPDATE OF c")
+)
 
-OWNS = "(actor.role = 'admin' OR c.teacher_id = actor.id)"
-# An array, since the planner takes `IN` for half of all classes, and reads all students for them.
-MAY = f"({OWNS} OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))"
-
-_CLASS_OF_SESSION = "(SELECT class_id FROM attendance_sessions WHERE id = $2)"
-
-
-def _prelude(class_id: str, condition: str, lock: str, right: str = MAY) -> str:
-    return f"""
-    WITH {ACTOR},
-    {COVERING},
-    class AS MATERIALIZED (
-        SELECT c.*, {right} AS may, actor.id AS actor_id, actor.role AS actor_role
-        FROM classes c CROSS JOIN actor
-        WHERE c.id = {class_id}
-        {f"FOR {lock} OF c" if lock else ""}
-    ),
-    granted AS MATERIALIZED (SELECT * FROM class WHERE {condition})"""
-
-
-_LIVE = "may AND archived_at IS NULL"
-
-READ_CLASS = _prelude("$2", "may", "")
-READ_SESSION = _prelude(_CLASS_OF_SESSION, "may", "")
-WRITE_CLASS = _prelude("$2", _LIVE, "SHARE")
-CHANGE_CLASS = _prelude("$2", _LIVE, "NO KEY UPDATE")
-# For owners and admins alone: renaming, giving away, closing a class, and saying who else may.
-OWN_CLASS = _prelude("$2", _LIVE, "NO KEY UPDATE", OWNS)
-CLOSE_CLASS = _prelude("$2", "may", "UPDATE", OWNS)
-MARK_SESSION = _prelude(_CLASS_OF_SESSION, _LIVE, "SHARE")
 
 # Who asks is decided before what they ask for, and whether it exists before whether they may.
 # `granted` is empty after all that only for a write to an archived class.
-_VERDICT = """
-CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-    WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-    WHEN NOT (SELECT may FROM class) THEN 'denied'
-    WHEN {archived} THEN 'archived'
-    ELSE 'granted'
-END AS verdict"""
-VERDICT = _VERDICT.format(archived="NOT EXISTS (SELECT FROM granted)")
+def _verdict(right: str) -> str:
+    return f"""
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+        WHEN NOT (SELECT {right} FROM class) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+        ELSE 'granted'
+    END AS verdict
+)"""
+
+
+_READABLE = ("granted AS MATERIALIZED (SELECT * FROM class WHERE may)", _verdict("may"))
+_LIVE = (
+    "granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL)",
+    _verdict("may"),
+)
+_OWNED_LIVE = (
+    "granted AS MATERIALIZED (SELECT * FROM class WHERE owns AND archived_at IS NULL)",
+    _verdict("owns"),
+)
+_OWNED = ("granted AS MATERIALIZED (SELECT * FROM class WHERE owns)", _verdict("owns"))
+
+READ_CLASS: Relations = (STAFF, COVERING, _NAMED, _READ, _READABLE)
+READ_SESSION: Relations = (STAFF, COVERING, _OF_SESSION, _READ, _READABLE)
 # For a read that decides whether a write follows.
-WRITE_VERDICT = _VERDICT.format(archived="(SELECT archived_at IS NOT NULL FROM class)")
-
-SIGNED_OUT = "CASE WHEN EXISTS (SELECT FROM actor) THEN 'granted' ELSE 'signed_out' END AS verdict"
-
-# For what is found in classes that the actor may see, or not at all: `found` holds it.
-FOUND_VERDICT = """
-CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-    WHEN NOT EXISTS (SELECT FROM {found}) THEN 'not_found'
-    ELSE 'granted'
-END AS verdict"""
-
-# For what only administrators may see or change: nobody else learns whether it exists.
-ADMIN = f"""
-{ACTOR},
-admin AS MATERIALIZED (SELECT * FROM actor WHERE role = 'admin')"""
-
-ADMIN_VERDICT = """
-CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-    WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-    ELSE 'granted'
-END AS verdict"""
-
-_IS_ADMIN = f"WITH {ADMIN} SELECT {ADMIN_VERDICT}"
-
-_STILL_SIGNED_IN = f"WITH {ACTOR} SELECT {SIGNED_OUT}"
+READ_LIVE_CLASS: Relations = (STAFF, COVERING, _NAMED, _READ, _LIVE)
+WRITE_CLASS: Relations = (STAFF, COVERING, _NAMED, _SHARE, _LIVE)
+MARK_SESSION: Relations = (STAFF, COVERING, _OF_SESSION, _SHARE, _LIVE)
+CHANGE_CLASS: Relations = (STAFF, COVERING, _NAMED, _CHANGE, _LIVE)
+# For owners and admins alone: renaming, giving away, closing a class, and saying who else may.
+OWN_CLASS: Relations = (STAFF, COVERING, _NAMED, _CHANGE, _OWNED_LIVE)
+CLOSE_CLASS: Relations = (STAFF, COVERING, _NAMED, _CLOSE, _OWNED)
 
 
 def check(row: asyncpg.Record, what: str = "class") -> None:
@@ -147,21 +158,28 @@ def check(row: asyncpg.Record, what: str = "class") -> None:
             raise AssertionError(f"unknown verdict {other}")
 
 
-def _of_many(lock: str) -> str:
-    return f"""
-    WITH {ACTOR},
-    {COVERING},
-    held AS MATERIALIZED (
-        SELECT c.id FROM classes c CROSS JOIN actor
-        WHERE c.id = ANY($2::uuid[]) AND {MAY} AND c.archived_at IS NULL
-        ORDER BY c.id
-        FOR {lock} OF c
+def _hold(lock: str) -> Statement:
+    """Locks those of the classes in which the actor may work, in the order of their ids."""
+    return Statement(
+        STAFF,
+        COVERING,
+        f"""
+held AS MATERIALIZED (
+    SELECT c.id FROM classes c CROSS JOIN staff
+    WHERE c.id = ANY(:class_ids::uuid[]) AND {_MAY} AND c.archived_at IS NULL
+    ORDER BY c.id
+    FOR {lock} OF c
+)""",
+        STAFF_VERDICT,
+        "SELECT verdict, (SELECT array_agg(id) FROM held) AS held FROM verdict",
     )
-    SELECT {SIGNED_OUT}, (SELECT array_agg(id) FROM held) AS held"""
 
 
-_HOLD_TO_WRITE = (_of_many("SHARE"), f"{WRITE_CLASS} SELECT {VERDICT}")
-_HOLD_TO_CHANGE = (_of_many("NO KEY UPDATE"), f"{CHANGE_CLASS} SELECT {VERDICT}")
+_HOLD_TO_WRITE, _HOLD_TO_CHANGE = _hold("SHARE"), _hold("NO KEY UPDATE")
+_MAY_WRITE = Statement(WRITE_CLASS, "SELECT verdict FROM verdict")
+_MAY_CHANGE = Statement(CHANGE_CLASS, "SELECT verdict FROM verdict")
+_IS_ADMIN = Statement(ADMIN, "SELECT verdict FROM verdict")
+_IS_STAFF = Statement(STAFF, STAFF_VERDICT, "SELECT verdict FROM verdict")
 
 
 async def hold_classes(
@@ -171,19 +189,19 @@ async def hold_classes(
 
     Raises the refusal of one in which the actor may not do that.
     """
-    many, one = _HOLD_TO_CHANGE if to_change else _HOLD_TO_WRITE
+    many, one = (_HOLD_TO_CHANGE, _MAY_CHANGE) if to_change else (_HOLD_TO_WRITE, _MAY_WRITE)
     wanted = sorted(set(class_ids))
-    row = await tx.row(many, actor.user_id, wanted)
+    row = await tx.row(many, actor_id=actor.user_id, class_ids=wanted)
     check(row)
     for class_id in set(wanted) - set(row["held"] or ()):
-        check(await tx.row(one, actor.user_id, class_id))
+        check(await tx.row(one, actor_id=actor.user_id, class_id=class_id))
 
 
 async def require_admin(tx: Transaction, actor: Actor) -> None:
     """Raise `NotSignedIn` or `AccessDenied` unless the actor is an administrator now."""
-    check(await tx.row(_IS_ADMIN, actor.user_id))
+    check(await tx.row(_IS_ADMIN, actor_id=actor.user_id))
 
 
-async def require_signed_in(db: Database, actor: Actor) -> None:
-    """Raise `NotSignedIn` unless the actor is still on the allow-list and not disabled."""
-    check(await db.row(_STILL_SIGNED_IN, actor.user_id))
+async def require_staff(db: Database, actor: Actor) -> None:
+    """Raise `NotSignedIn` or `AccessDenied` unless the actor is a teacher or administrator now."""
+    check(await db.row(_IS_STAFF, actor_id=actor.user_id))

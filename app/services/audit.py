@@ -7,7 +7,7 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document, instant
 from app.schemas.admin import AuditEntry
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 
 COMMAND_LINE = "command line"

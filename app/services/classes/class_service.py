@@ -11,7 +11,7 @@ from app.db import Database, Transaction
 from app.documents import Document, instant
 from app.errors import AccessDenied, Conflict, Flaw, Invalid
 from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD, author
 from app.services.classes.rosters import ENROLLED, ROSTERS

@@ -25,7 +25,7 @@ from app.schemas.roster import (
     json_name,
 )
 from app.schemas.words import is_blank, roll_key
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD
 

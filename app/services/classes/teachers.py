@@ -6,7 +6,7 @@ from app.db import Database, Transaction
 from app.documents import Document
 from app.errors import Flaw, Invalid
 from app.schemas.teachers import ClassTeacher, TeacherEntry, TeacherList
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD
 from app.services.people.allow_list import make_users

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document, clock
 from app.schemas.stats import SessionStats, StudentStats
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.counting.as_of import history, source_at
 from app.services.counting.figures import (

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from app.db import Database
 from app.documents import Document, clock
 from app.schemas.stats import Defaulter, MissingSession, Overview
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.classes.rosters import ENROLLED
 from app.services.counting.figures import ANY, NOW, by_policy, marks_in, tallied

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from app.db import Database, Transaction
 from app.documents import Document, instant
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check, require_admin
 from app.services.audit import RECORD, author
 

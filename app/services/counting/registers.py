@@ -8,7 +8,7 @@ from app.db import Database
 from app.documents import Document, clock
 from app.errors import Flaw, Invalid
 from app.schemas.register import Register
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.counting.figures import by_policy, tallied
 

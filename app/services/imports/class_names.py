@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.db import Transaction
 from app.schemas.imports import ClassName
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.timetable.calendar import CURRENT_TERM
 

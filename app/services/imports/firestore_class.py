@@ -9,7 +9,7 @@ from app.errors import Conflict
 from app.schemas.firestore import ClassRecord, LeftOut, Outcome
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import is_blank
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD
 from app.services.classes.rosters import enrolled, first_day

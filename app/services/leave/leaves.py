@@ -16,7 +16,7 @@ from app.documents import Document, instant
 from app.errors import AccessDenied, Conflict, Flaw, Invalid
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
 from app.schemas.words import roll_key
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD, author
 from app.services.leave import leave_marks

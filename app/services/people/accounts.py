@@ -10,7 +10,8 @@ from app.documents import Document, instant
 from app.errors import AccessDenied
 from app.schemas.auth import Role
 from app.schemas.users import Me
-from app.services.access import ACTOR, SIGNED_OUT, Actor, check
+from app.services.access import Actor, check
+from app.services.old_access import ACTOR, SIGNED_OUT
 
 
 @dataclass(frozen=True)

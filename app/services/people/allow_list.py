@@ -13,7 +13,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.schemas.admin import AllowedEmail, AllowedEmailChange, AllowedEmailDraft
 from app.schemas.auth import Role
 from app.schemas.words import MAX_NAME, is_address, is_name
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check, require_admin
 from app.services.audit import RECORD, author
 

@@ -6,7 +6,7 @@ from app.db import Database
 from app.documents import Document, instant
 from app.errors import NotFound
 from app.schemas.admin import User, UserChange
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD, author
 from app.services.people.allow_list import keeping_an_admin

@@ -7,7 +7,7 @@ from app.db import Database, Transaction
 from app.documents import Document, clock, instant
 from app.errors import Flaw, Invalid
 from app.schemas.attendance import OpenedSession, Session, SessionDetail, SessionDraft
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.leave.leave_marks import apply_to_session
 from app.services.timetable.meetings import slots_on

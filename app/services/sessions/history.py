@@ -5,7 +5,7 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document, instant
 from app.schemas.attendance import MarkChange
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 
 # A mark and the ones it replaced, in the order of the versions that made them: each stands

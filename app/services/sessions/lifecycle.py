@@ -9,7 +9,7 @@ from app.db import Database, Transaction
 from app.documents import Document, instant
 from app.schemas.attendance import SessionDetail, Status
 from app.schemas.lifecycle import SessionEvent
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.leave.leave_marks import apply_to_session
 from app.services.sessions.attendance_service import get_session

@@ -7,7 +7,7 @@ import asyncpg
 
 from app.db import Transaction
 from app.errors import Conflict, Flaw, Invalid
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 
 # Locks class, then session, so that the next statement sees what these waited for: a

@@ -10,7 +10,7 @@ from app.errors import Conflict, NotFound
 from app.schemas.admin import Student, StudentChange
 from app.schemas.roster import STUDENT_FIELDS, json_name
 from app.schemas.words import roll_key
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check, require_admin
 from app.services.audit import RECORD, author
 from app.services.classes.rosters import ENROLLED

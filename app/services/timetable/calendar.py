@@ -18,7 +18,7 @@ from app.schemas.calendar import (
     TermChange,
     TermDraft,
 )
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check, require_admin
 from app.services.audit import RECORD, author
 

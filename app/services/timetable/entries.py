@@ -10,7 +10,7 @@ import asyncpg
 from app.db import Database
 from app.documents import Document
 from app.errors import Conflict, NotFound
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 
 LOCK = f"{access.CHANGE_CLASS} SELECT {access.VERDICT}"

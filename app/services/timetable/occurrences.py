@@ -6,7 +6,7 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document, clock, instant
 from app.schemas.calendar import Occurrence, Plan
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.timetable.meetings import meetings_on, moment
 

@@ -7,7 +7,7 @@ from app.db import Database, Transaction
 from app.documents import Document, clock
 from app.errors import Conflict, Flaw, Invalid
 from app.schemas.classes import Reschedule, RescheduleDraft
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
 from app.services.timetable.meetings import slots_on

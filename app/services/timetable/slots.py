@@ -8,7 +8,7 @@ from app.db import Database, Transaction
 from app.documents import Document, clock
 from app.errors import Conflict, Flaw, Invalid
 from app.schemas.classes import Slot, SlotChange, SlotDraft
-from app.services import access
+from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
 
