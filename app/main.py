@@ -1,6 +1,7 @@
 """The application: routers, middleware and the error handler put together."""
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Mount, Route
 
 from app import logs, openapi, problems
 from app.auth.google_verify import GoogleVerifier
@@ -97,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         _add_docs(app)
     if settings.metrics and not settings.metrics_address:
         _add_metrics(app)
+    _match_whole_paths(app)
     return app
 
 
@@ -126,6 +129,15 @@ def _add_routes(app: FastAPI) -> None:
     """
     for router in sorted(ROUTERS, key=lambda router: router is not attendance_routes.router):
         app.router.routes.extend(router.routes)
+
+
+def _match_whole_paths(app: FastAPI) -> None:
+    """Let no path match with a line feed behind it: the `$` of the framework's patterns does."""
+    for route in app.routes:
+        if isinstance(route, Route | Mount):
+            # The routes of the routers are shared by all apps of a process.
+            pattern = route.path_regex.pattern.removesuffix("$").removesuffix(r"\Z")
+            route.path_regex = re.compile(rf"{pattern}\Z")
 
 
 def _add_metrics(app: FastAPI) -> None:
