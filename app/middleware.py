@@ -28,6 +28,11 @@ _FILES = re.compile("/admin/import|/classes/[^/]+/students/import")
 # Anybody may invent methods; their names must not become lines and counters of ours.
 _METHODS = frozenset(HTTPMethod)
 
+# Of each of these a request has one. Of two, a proxy might read the one and we the other.
+_SINGLE = frozenset(
+    {b"authorization", b"content-length", b"content-type", b"host", b"if-match", b"origin"}
+)
+
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:+-]{1,128}")
 
 
@@ -59,6 +64,7 @@ class EveryRequest:
             await send(message)
 
         try:
+            _refuse_repeated_headers(scope)
             _refuse_declared_size(scope, most)
             async with asyncio.timeout(FILE_SECONDS if is_file else REQUEST_SECONDS):
                 await self._app(scope, _bounded(receive, most), send_with_id)
@@ -94,10 +100,18 @@ class EveryRequest:
 
 def _request_id(scope: Scope) -> str:
     """The caller's `X-Request-ID` if it is well formed, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _WELL_FORMED_ID.fullmatch(value):
-            return str(value, "ascii")
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    if len(given) == 1 and _WELL_FORMED_ID.fullmatch(given[0]):
+        return str(given[0], "ascii")
     return str(uuid4())
+
+
+def _refuse_repeated_headers(scope: Scope) -> None:
+    found = [name for name, _ in scope["headers"] if name in _SINGLE]
+    repeated = {name for name in found if found.count(name) > 1}
+    if repeated:
+        names = " and ".join(sorted(name.decode().title() for name in repeated))
+        raise Malformed(f"Send {names} once, in one header line.", code="repeated_header")
 
 
 def _refuse_declared_size(scope: Scope, most: int) -> None:

@@ -1,6 +1,7 @@
 """What every request has to be, whatever its route: one path, one value where one is meant."""
 
 import re
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -8,8 +9,10 @@ from starlette.routing import Route
 
 from app.config import Settings
 from app.main import create_app
+from tests.classroom import Classroom
 from tests.conftest import Stage
-from tests.support import client_of
+from tests.support import checksum, client_of
+from tests.test_authorization import MARKS
 
 pytestmark = pytest.mark.anyio
 
@@ -40,3 +43,59 @@ async def test_a_line_feed_at_the_end_of_a_parameter_is_part_of_it(stage: Stage)
     for query in queries:
         answers = [await stage.meera.get(f"/{query}{end}") for end in ("", "%0a")]
         assert [answer.status_code for answer in answers] == [200, 422], query
+
+
+MARK = "whatwassent"
+REPEATED = {
+    "Authorization": ("Bearer {token}", f"Bearer {MARK}"),
+    "Content-Length": ("2", "2"),
+    "Content-Type": ("application/json", f"text/{MARK}"),
+    "Host": ("aims.example", f"{MARK}.example"),
+    "If-Match": ('"0"', f'"{MARK}"'),
+    "Origin": ("https://a.example", f"https://{MARK}.example"),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_header_that_has_one_value_may_not_be_repeated(
+    stage: Stage, room: Classroom, name: str, turned: bool
+) -> None:
+    session = await room.open()
+    own = {"Authorization": f"Bearer {stage.asha.token}", "Content-Type": "application/json"}
+    own.pop(name, None)
+    values = [value.format(token=stage.asha.token) for value in REPEATED[name]]
+    lines = [*own.items(), *((name, value) for value in sorted(values, reverse=turned))]
+    before = await checksum(stage.connection)
+    for method, path in (
+        ("PUT", f"/attendance/sessions/{session}/statuses"),
+        ("GET", "/users/me"),
+        ("GET", "/health/live"),
+        ("GET", "/nothing"),
+    ):
+        body = {"content": b'{"updates": []}'} if method == "PUT" else {}
+        answer = await stage.nobody.client.request(method, path, headers=lines, **body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "repeated_header")
+        assert name in answer.json()["detail"]
+        assert MARK not in answer.text
+    assert await checksum(stage.connection) == before
+
+
+async def test_one_line_of_if_match_may_name_several_versions(
+    stage: Stage, room: Classroom
+) -> None:
+    path = f"/attendance/sessions/{await room.open()}/statuses"
+    headers = {"If-Match": '"7", "0"'}
+    assert (await stage.asha.put(path, MARKS, headers=headers)).status_code == 200
+
+
+async def test_headers_that_are_lists_may_be_repeated(stage: Stage) -> None:
+    lines = [("Authorization", f"Bearer {stage.asha.token}"), *[("Accept", "text/html")] * 2]
+    answer = await stage.nobody.client.get("/users/me", headers=lines)
+    assert answer.status_code == 200
+
+
+async def test_of_two_request_ids_none_is_kept(stage: Stage) -> None:
+    lines = [("X-Request-ID", "one"), ("X-Request-ID", "another")]
+    answer = await stage.nobody.client.get("/health/live", headers=lines)
+    assert UUID(answer.headers["x-request-id"]).version == 4
