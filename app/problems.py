@@ -18,6 +18,7 @@ from starlette.types import Scope
 from app import logs
 from app.errors import AppError, Flaw, Invalid
 from app.logs import logger
+from app.strict_json import REPEATED
 
 MAX_FLAWS = 20
 
@@ -81,6 +82,8 @@ _FLAW_SENTENCES = {
     "model_attributes_type": "This must be an object.",
     "greater_than_equal": "This is too small.",
     "less_than_equal": "This is too large.",
+    "repeated_name": "A name stands twice in this object.",
+    "repeated_parameter": "This parameter has one value: give it once.",
 }
 
 
@@ -228,6 +231,8 @@ def _summary(flaws: tuple[Flaw, ...]) -> str:
 
 def _flaws(item: dict[str, Any]) -> list[Flaw]:
     code = _FLAW_CODES.get(item["type"], item["type"])
+    if item.get("input") is REPEATED:
+        code = "repeated_name"
     detail = _FLAW_SENTENCES.get(code)
     if detail is None:
         # Only our own refusals are trusted to leave the input out of their sentence.

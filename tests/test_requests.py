@@ -1,21 +1,25 @@
 """What every request has to be, whatever its route: one path, one value where one is meant."""
 
+import json
 import re
 from uuid import UUID
 
+import httpx2
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from app.config import Settings
 from app.main import create_app
 from tests.classroom import Classroom
 from tests.conftest import Stage
-from tests.support import checksum, client_of
-from tests.test_authorization import MARKS
+from tests.support import ROUTES, checksum, client_of
+from tests.test_authorization import MARKS, TABLE
 
 pytestmark = pytest.mark.anyio
 
+JSON = {"Content-Type": "application/json"}
 MISSING = "00000000-0000-4000-8000-000000000000"
 
 
@@ -99,3 +103,103 @@ async def test_of_two_request_ids_none_is_kept(stage: Stage) -> None:
     lines = [("X-Request-ID", "one"), ("X-Request-ID", "another")]
     answer = await stage.nobody.client.get("/health/live", headers=lines)
     assert UUID(answer.headers["x-request-id"]).version == 4
+
+
+TWICE = {
+    "the body": ('{{"updates": {}, "updates": []}}', ""),
+    "an update": (
+        '{{"updates": [{}, {{"rollNo": "9", "status": "late", "status": "late"}}]}}',
+        "/updates/1",
+    ),
+    "another spelling of the same name": (
+        '{{"updates": [{{"rollNo": "9", "status": "late", "\\u0073tatus": "absent"}}]}}',
+        "/updates/0",
+    ),
+    "behind text with colons": (
+        '{{"updates": [{{"rollNo": "a:b", "remark": "::", "status": "late", "status": "x"}}]}}',
+        "/updates/0",
+    ),
+    "in place of text": (
+        '{{"updates": [{{"rollNo": {{"a": 1, "a": 2}}, "status": "late"}}]}}',
+        "/updates/0/rollNo",
+    ),
+    "in place of a list": ('{{"updates": {{"a": 1, "a": 2}}}}', "/updates"),
+    "what is not known": ('{{"updates": [], "whatwassent": {{"a": 1, "a": 2}}}}', ""),
+}
+
+
+@pytest.mark.parametrize("place", TWICE)
+async def test_an_object_that_names_a_field_twice_is_refused_with_its_place(
+    stage: Stage, room: Classroom, place: str
+) -> None:
+    path = f"/attendance/sessions/{await room.open()}/statuses"
+    pattern, pointer = TWICE[place]
+    body = pattern.format(json.dumps(MARKS["updates"][0]))
+    before = await checksum(stage.connection)
+    answer = await stage.asha.put(path, content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert (pointer, "repeated_name") in places_of(answer)
+    assert MARK not in answer.text
+    assert await checksum(stage.connection) == before
+
+
+def places_of(answer: httpx2.Response) -> list[tuple[str, str]]:
+    """The places that a 422 names, each with its code."""
+    return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("operation", [name for name, case in TABLE.items() if case.body])
+async def test_no_route_takes_the_last_of_two_fields(stage: Stage, operation: str) -> None:
+    case = TABLE[operation]
+    path = re.sub(r"\{\w+\}", MISSING, case.path)
+    name = next(iter(case.body))
+    body = f'{{"{name}": null, {json.dumps(case.body)[1:]}'
+    answer = await stage.meera.request(case.method, path, content=body, headers=JSON)
+    assert answer.status_code == 422
+    assert places_of(answer) == [("", "repeated_name")]
+
+
+async def test_a_parameter_that_has_one_value_may_not_be_repeated(
+    stage: Stage, room: Classroom
+) -> None:
+    path = f"/attendance/sessions?classId={room.id}"
+    answer = await stage.asha.get(f"{path}&limit=5&limit=6&from={MARK}&from={MARK}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert places_of(answer) == [
+        ("/query/from", "repeated_parameter"),
+        ("/query/limit", "repeated_parameter"),
+    ]
+    assert MARK not in answer.text
+    before = await checksum(stage.connection)
+    for mode in ("?dryRun=true&dryRun=false", "?dryRun=false&dryRun=true"):
+        answer = await stage.asha.put(
+            f"{room.path}/students{mode}", {"students": [{"rollNo": "1"}]}
+        )
+        assert places_of(answer) == [("/query/dryRun", "repeated_parameter")]
+    assert await checksum(stage.connection) == before
+
+
+async def test_a_repeated_parameter_does_not_hide_who_asks(stage: Stage) -> None:
+    people = (stage.nobody, stage.ravi, stage.asha)
+    answers = [await who.get("/classes?roster=true&roster=false") for who in people]
+    assert [answer.status_code for answer in answers] == [401, 401, 422]
+
+
+async def test_what_is_no_parameter_may_be_repeated(stage: Stage) -> None:
+    assert (await stage.asha.get("/classes?utm=1&utm=2")).status_code == 200
+
+
+PARAMETERS = [
+    (route, parameter.alias) for route in ROUTES for parameter in route.dependant.query_params
+]
+
+
+@pytest.mark.parametrize(("route", "name"), PARAMETERS)
+async def test_no_route_takes_one_of_two_parameters(
+    stage: Stage, route: APIRoute, name: str
+) -> None:
+    path = re.sub(r"\{\w+\}", MISSING, route.path)
+    (method,) = route.methods
+    answer = await stage.meera.request(method, f"{path}?{name}=1&{name}=1")
+    assert answer.status_code == 422
+    assert (f"/query/{name}", "repeated_parameter") in places_of(answer)

@@ -4,7 +4,7 @@ The contract's order is: too large (413), not signed in (401), malformed (400, 4
 only then 404 and 403. FastAPI alone would parse the body before it looks at the token.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -14,9 +14,10 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic_core import from_json
+from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection
 
+from app import strict_json
 from app.config import Settings
 from app.db import Database
 from app.errors import Invalid, Malformed, NotSignedIn, UnsupportedMedia
@@ -26,7 +27,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class _StrictRequest(Request):
-    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, no endless nesting."""
+    """Reads JSON strictly, and when it is told to."""
 
     _value: Any = None
 
@@ -39,7 +40,7 @@ class _StrictRequest(Request):
         if body and not _says_json(self.headers.get("content-type", "")):
             raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
         try:
-            self._value = from_json(body, allow_inf_nan=False) if body else None
+            self._value = strict_json.read(body) if body else None
         except ValueError:
             raise Malformed("The body is not valid JSON in UTF-8.", code="malformed_json") from None
 
@@ -51,12 +52,22 @@ def _says_json(content_type: str) -> bool:
     )
 
 
+def _refuse_repeated(given: QueryParams, names: Sequence[str]) -> None:
+    """Of a parameter given twice the framework would take the last."""
+    repeated = [name for name in names if len(given.getlist(name)) > 1]
+    if repeated:
+        raise RequestValidationError(
+            [{"type": "repeated_parameter", "loc": ("query", name)} for name in repeated]
+        )
+
+
 class JsonRoute(APIRoute):
-    """A route whose body, if it takes one, is strict JSON."""
+    """A route whose body, if it takes one, is strict JSON, and whose parameters have one value."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        parameters = [parameter.alias for parameter in self.dependant.query_params]
 
         async def handle_in_order(request: Request) -> Response:
             strict = _StrictRequest(request.scope, request.receive)
@@ -67,6 +78,8 @@ class JsonRoute(APIRoute):
         async def read_and_handle(strict: Request) -> Response:
             if takes_body:
                 await cast(_StrictRequest, strict).parse()
+            if len(strict.query_params.multi_items()) > len(strict.query_params):
+                _refuse_repeated(strict.query_params, parameters)
             return await handle(strict)
 
         return handle_in_order
