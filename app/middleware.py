@@ -11,6 +11,7 @@ from time import perf_counter
 from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, problems
@@ -19,6 +20,8 @@ from app.files.sheets.limits import MAX_BYTES
 from app.logs import Exchange
 from app.metrics import Metrics
 
+# What is told of a caller who left before there was an answer; nginx made the number known.
+CALLER_LEFT = 499
 REQUEST_SECONDS = 15
 MAX_BODY_BYTES = 2 * 1024 * 1024
 # A file with many rows is more than a request; its database work has limits of its own.
@@ -70,6 +73,8 @@ class EveryRequest:
                 await self._app(scope, _bounded(receive, most), send_with_id)
         except AppError as error:
             await problems.problem(scope, error)(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = status or CALLER_LEFT
         except TimeoutError:
             if not status:
                 await problems.problem(scope, _too_slow())(scope, receive, send_with_id)

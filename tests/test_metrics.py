@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import socket
+import time
 import urllib.request
 
 import httpx2
@@ -92,3 +94,26 @@ def test_an_address_that_is_taken_is_said_and_stops_nobody(installed: Checkout) 
         assert server.get("/health")[0] == 200
         _, said = server.stop()
     assert re.search(r"ERROR No metrics: METRICS_ADDRESS cannot be had \(.+\)", said)
+
+
+def test_an_upload_that_is_broken_off_is_no_failure_of_ours(installed: Checkout) -> None:
+    measuring = installed.having(METRICS="true", DEBUG="true")
+    with measuring.serving("aims serve --port {port} --workers 1") as server:
+        for path in ("/auth/google", "/admin/import"):
+            break_off(server.port, path)
+        found = samples(server.get("/metrics")[1])
+        _, said = server.stop()
+    told = {key[1:]: count for key, count in found.items() if key[0] == "aims_requests_total"}
+    for path in ("/auth/google", "/admin/import"):
+        assert told["POST", path, "499"] == 1
+        assert f"INFO  POST {path} 499" in said
+    assert not [key for key in told if key[-1] == "500"]
+    assert not {"ERROR", "Traceback", "ClientDisconnect"} & set(said.split())
+
+
+def break_off(port: int, path: str) -> None:
+    """Begin to send a body, and leave."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        head = f"POST {path} HTTP/1.1\r\nHost: aims.example\r\nContent-Length: 1000\r\n\r\n"
+        client.sendall(head.encode() + b"half")
+        time.sleep(0.2)
