@@ -11,7 +11,8 @@ import pytest
 
 from app.auth.google_verify import GoogleVerifier
 from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner, sub_of
-from tests.conftest import CAST, DOMAIN, Stage
+from tests.conftest import CAST, DOMAIN, SECRET, Stage
+from tests.test_tokens import NO_TIMES, forged
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +142,18 @@ async def test_a_token_that_is_not_googles_word_for_us_is_a_401(
     answer = await sign_in(stage, google.signer.sign(ASHA, **claims))
     assert answer.status_code == 401
     assert await stage.count("users") == len(CAST)
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", NO_TIMES)
+async def test_a_token_with_a_time_that_is_none_is_a_401(
+    stage: Stage, google: DemoGoogle, claim: str, value: object
+) -> None:
+    id_token = google.signer.sign(ASHA, **{claim: value})
+    assert (await sign_in(stage, id_token)).status_code == 401
+    token = forged(SECRET, sub=str(stage.asha.user_id), **{claim: value})
+    answer = await stage.nobody.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
 
 
 @pytest.mark.parametrize(

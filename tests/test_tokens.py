@@ -96,6 +96,21 @@ def test_whatever_is_not_ours_is_refused(token: str) -> None:
         Tokens(settings(NEW)).read(token)
 
 
+# What JSON can say and no clock: each was signed by somebody with the right key.
+NO_TIMES = [
+    *(10**400, -(10**400), 2**63, 253_402_300_800, -1),
+    *(float("inf"), float("-inf"), float("nan"), 1e300, 2.0**31 + 0.5, 2.0**31),
+    *(str(2**31), "soon", "", True, [2**31], {"seconds": 2**31}),
+]
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", NO_TIMES)
+def test_a_token_with_a_time_that_is_none_is_refused(claim: str, value: object) -> None:
+    with pytest.raises(NotSignedIn):
+        Tokens(settings(NEW)).read(forged(**{claim: value}))
+
+
 def test_a_token_without_a_signature_is_refused() -> None:
     _, payload, _ = forged().split(".")
     for algorithm in ("none", "None", "HS512"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import jwt
 
+from app.auth.claims import verified
 from app.auth.jwks import KeySet
 from app.config import Settings
 from app.errors import AccessDenied, NotSignedIn
@@ -56,10 +57,10 @@ class GoogleVerifier:
 
     def _claims(self, id_token: str, key: jwt.PyJWK) -> dict[str, Any]:
         try:
-            claims: dict[str, Any] = jwt.decode(
+            _, claims = verified(
                 id_token,
                 key,
-                algorithms=["RS256"],
+                "RS256",
                 audience=self._client_ids,
                 issuer=ISSUERS,
                 leeway=LEEWAY_SECONDS,
@@ -69,7 +70,7 @@ class GoogleVerifier:
             raise NotSignedIn(
                 "Google's sign-in has expired. Please sign in again.", code="expired_id_token"
             ) from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
+        except jwt.PyJWTError:
             raise _invalid() from None
         if not isinstance(claims["aud"], str):
             raise _invalid()

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import jwt
 
+from app.auth.claims import verified
 from app.config import Settings
 from app.errors import NotSignedIn
 
@@ -30,7 +31,7 @@ class Tokens:
     def __init__(self, settings: Settings) -> None:
         self._secrets = [secret.encode() for secret in settings.jwt_secret]
         self._seconds = round(settings.jwt_expiration_hours * 3600)
-        self._verified: OrderedDict[str, tuple[UUID, float]] = OrderedDict()
+        self._verified: OrderedDict[str, tuple[UUID, int]] = OrderedDict()
 
     def issue(self, user_id: UUID) -> tuple[str, datetime]:
         """A token for the user, and the instant it ends."""
@@ -58,12 +59,12 @@ class Tokens:
             raise _expired()
         return user_id
 
-    def _remember(self, token: str, known: tuple[UUID, float]) -> None:
+    def _remember(self, token: str, known: tuple[UUID, int]) -> None:
         self._verified[token] = known
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
 
-    def _verify(self, token: str) -> tuple[UUID, float]:
+    def _verify(self, token: str) -> tuple[UUID, int]:
         if len(token) > MAX_TOKEN_LENGTH:
             raise _invalid()
         for secret in self._secrets:
@@ -73,24 +74,18 @@ class Tokens:
                 raise _expired() from None
             except jwt.InvalidSignatureError:
                 continue
-            except (jwt.PyJWTError, ValueError, TypeError):
+            except (jwt.PyJWTError, ValueError):
                 raise _invalid() from None
         raise _invalid()
 
 
-def _claims(token: str, secret: bytes) -> tuple[UUID, float]:
-    decoded = jwt.decode_complete(
-        token,
-        secret,
-        algorithms=[ALGORITHM],
-        issuer=ISSUER,
-        audience=AUDIENCE,
-        options={"require": _REQUIRED},
+def _claims(token: str, secret: bytes) -> tuple[UUID, int]:
+    header, claims = verified(
+        token, secret, ALGORITHM, issuer=ISSUER, audience=AUDIENCE, options={"require": _REQUIRED}
     )
-    if decoded["header"].get("typ") != TYPE:
+    if header.get("typ") != TYPE:
         raise jwt.InvalidTokenError("not one of our access tokens")
-    claims = decoded["payload"]
-    return UUID(claims["sub"]), float(claims["exp"])
+    return UUID(claims["sub"]), claims["exp"]
 
 
 def _expired() -> NotSignedIn:

@@ -1,0 +1,30 @@
+"""What a signed token claims, for tokens of either kind."""
+
+from typing import Any
+
+import jwt
+
+_TIMES = ("exp", "iat", "nbf")
+_LAST_SECOND = 253_402_300_799  # of the year 9999: no calendar goes on
+
+
+def verified(
+    token: str, key: jwt.PyJWK | bytes, algorithm: str, *, leeway: int = 0, **expected: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token with a good signature that is valid now.
+
+    `expected` are issuer, audience and required claims as PyJWT takes them. Anything else is a
+    `jwt.PyJWTError`, whatever the token holds.
+    """
+    try:
+        decoded = jwt.decode_complete(token, key, algorithms=[algorithm], leeway=leeway, **expected)
+    except (ValueError, TypeError, OverflowError):
+        raise jwt.InvalidTokenError("it holds what no token holds") from None
+    claims = decoded["payload"]
+    if not all(_is_time(claims[name]) for name in _TIMES if name in claims):
+        raise jwt.InvalidTokenError("a time in it is no whole number of seconds")
+    return decoded["header"], claims
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LAST_SECOND
