@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from app.errors import Unavailable
+from app.logs import logger
 from app.sql import Statement
 
 POOL_SIZE = 4  # per process; larger was measured slower (docs/decisions/0001-sql-first.md)
@@ -50,9 +51,15 @@ _PASSING_FAULTS = (
     asyncpg.SerializationError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.UndefinedTableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+# What is there in the schema of this version, and not in the one that is.
+_NOT_IN_SCHEMA = (
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.UndefinedTableError,
 )
 
 
@@ -227,13 +234,33 @@ def _zone_unknown() -> Unavailable:
     )
 
 
+# The log says what is missing, a table or a function: PostgreSQL quotes no data there.
+_NOT_SET_UP = (
+    "The database is not set up for this version of the server. Please tell your administrator."
+)
+
+
 @contextmanager
 def _faults_named() -> Iterator[None]:
     try:
         yield
+    except _NOT_IN_SCHEMA as fault:
+        logger.error("The database lacks what this version needs: %s", fault.args[0])
+        raise Unavailable(_NOT_SET_UP, code="schema_not_current", retry_after=60) from fault
+    except asyncpg.InsufficientPrivilegeError as fault:
+        logger.error("The user of DATABASE_URL lacks a right: %s", fault.args[0])
+        raise Unavailable(_NOT_SET_UP, code="database_rights_missing", retry_after=60) from fault
     except _PASSING_FAULTS as fault:
+        if _is_our_mistake(fault):
+            raise
         raise Unavailable(
             "The database cannot answer just now. Please try again in a moment.",
             code="database_unavailable",
             retry_after=1,
         ) from fault
+
+
+def _is_our_mistake(fault: Exception) -> bool:
+    """Whether a statement and its arguments don't fit: asyncpg has the same class for it as for a
+    connection that is closed."""
+    return isinstance(fault, asyncpg.InterfaceError) and "argument" in str(fault)

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "strict_json": set(),
     "files": {"schemas", "errors", "documents"},
     "sql": set(),
-    "db": {"errors", "sql"},
+    "db": {"errors", "logs", "sql"},
     "models": set(),
     "schemas": set(),
     "services": {"schemas", "errors", "db", "sql", "documents", "config"},

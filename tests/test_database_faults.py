@@ -1,0 +1,61 @@
+"""What the database says no to: an outage, an installation that lacks something, or our mistake."""
+
+import pytest
+
+from app.services import auth_service
+from tests.classroom import Classroom
+from tests.conftest import Stage
+
+pytestmark = pytest.mark.anyio
+
+LACKING = {
+    "REVOKE SELECT ON audit_log FROM aims_app": ("database_rights_missing", "table audit_log"),
+    "REVOKE INSERT ON audit_log FROM aims_app": ("database_rights_missing", "table audit_log"),
+    "ALTER TABLE audit_log RENAME TO audit": ("schema_not_current", '"audit_log"'),
+    "ALTER TABLE audit_log RENAME COLUMN details TO more": ("schema_not_current", "details"),
+    "ALTER TABLE policy RENAME TO rules": ("schema_not_current", '"policy"'),
+    "ALTER FUNCTION attendance_below RENAME TO below": ("schema_not_current", "attendance_below"),
+}
+
+
+@pytest.mark.parametrize("change", LACKING)
+async def test_what_the_database_lacks_is_a_503_and_the_log_names_it(
+    stage: Stage, room: Classroom, caplog: pytest.LogCaptureFixture, change: str
+) -> None:
+    code, named = LACKING[change]
+    await stage.connection.execute(f"SET ROLE NONE; {change}; SET ROLE aims_app")
+    answers = [
+        await stage.meera.get("/admin/audit"),
+        await stage.meera.post("/admin/allowed-emails", {"email": "new@demo.university.example"}),
+        await stage.asha.get(f"/stats/classes/{room.id}/students"),
+    ]
+    refused = [answer for answer in answers if answer.is_error]
+    assert refused
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (503, code)
+        assert "administrator" in answer.json()["detail"]
+        assert named not in answer.text
+    assert [entry for entry in caplog.messages if named in entry]
+    assert "demo.university.example" not in caplog.text
+
+
+OWN_MISTAKES = {
+    "an argument of another type": "SELECT $1::integer AS verdict",
+    "an argument too many": "SELECT 'granted' AS verdict",
+    "an argument too few": "SELECT $1::uuid, $2::integer",
+}
+
+
+@pytest.mark.parametrize("mistake", OWN_MISTAKES)
+async def test_a_statement_with_the_wrong_arguments_is_our_mistake_and_no_outage(
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    mistake: str,
+) -> None:
+    monkeypatch.setattr(auth_service, "_ME", OWN_MISTAKES[mistake])
+    answer = await stage.asha.get("/users/me")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert f"in request {answer.json()['instance']}" in caplog.text
+    assert "auth_service.py" in caplog.text
+    assert str(stage.asha.user_id) not in caplog.text
