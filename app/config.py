@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 MINIMUM_SECRET_BYTES = 32
+MINIMUM_SECRET_CHARACTERS = 6  # different ones; 40 digits at random have more, nearly always
 
 EXAMPLE_VALUES = frozenset(
     {
@@ -198,9 +199,21 @@ def load_settings(**given: Any) -> Settings:
     refused = [] if settings.debug else [f"{name} {why}" for name, why in _unsafe(settings)]
     if min(len(secret.encode()) for secret in settings.jwt_secret) < MINIMUM_SECRET_BYTES:
         refused.append(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
+    elif any(_is_guessable(secret) for secret in settings.jwt_secret):
+        refused.append("JWT_SECRET has a secret that repeats itself: let a program make one.")
     if refused:
         raise ConfigError("\n".join(refused))
     return settings
+
+
+def _is_guessable(secret: str) -> bool:
+    """Whether it has a handful of different characters, or is long by repetition alone."""
+    lengths = range(1, len(secret) // 2 + 1)
+    period = next((n for n in lengths if secret[n:] == secret[:-n]), len(secret))
+    return (
+        len(set(secret)) < MINIMUM_SECRET_CHARACTERS
+        or len(secret[:period].encode()) < MINIMUM_SECRET_BYTES
+    )
 
 
 def load_rules() -> RuleSettings:

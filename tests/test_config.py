@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ GOOD = {
 NAMES = {name.upper(): field for name, field in Settings.model_fields.items()}
 FOR_COMPOSE = {"POSTGRES_PASSWORD", "PGADMIN_PASSWORD"}
 
+
+def secret_of(letter: str) -> str:
+    """One that is told apart by its first letter."""
+    return letter + GOOD["JWT_SECRET"]
+
+
 EXAMPLES = [
     ("JWT_SECRET", "your-super-secret-key-min-32-chars"),
     ("JWT_SECRET", "<strong-secret-minimum-32-characters>"),
@@ -46,8 +53,16 @@ UNSAFE = [
 ]
 IMPOSSIBLE = [
     ("JWT_SECRET", "short-and-sweet"),
-    ("JWT_SECRET", "x" * 31),
-    ("JWT_SECRET", "x" * 32 + ",short-and-sweet"),
+    ("JWT_SECRET", GOOD["JWT_SECRET"][:31]),
+    ("JWT_SECRET", GOOD["JWT_SECRET"] + ",short-and-sweet"),
+    ("JWT_SECRET", "x" * 64),
+    ("JWT_SECRET", GOOD["JWT_SECRET"] + "," + "x" * 64),
+    ("JWT_SECRET", "x" * 63 + "y"),
+    ("JWT_SECRET", "01" * 8 + "10" * 24),
+    ("JWT_SECRET", "abcabcabbacabcabcabcabbcabacbacbabcab"),
+    ("JWT_SECRET", "opensesame" * 4),
+    ("JWT_SECRET", "opensesame-opensesame-opensesame-open"),
+    ("JWT_SECRET", GOOD["JWT_SECRET"][:31] * 9),
     ("JWT_SECRET", " , "),
     ("GOOGLE_CLIENT_ID", ","),
     ("DATABASE_URL", "mysql://asha:opensesame@db/attendance"),
@@ -158,8 +173,20 @@ def test_everything_unsafe_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_secrets_are_measured_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JWT_SECRET", "é" * 16)
-    assert load_settings().jwt_secret == ["é" * 16]
+    monkeypatch.setenv("JWT_SECRET", "àéîõüçñšžåøæœßđł")
+    assert load_settings().jwt_secret == ["àéîõüçñšžåøæœßđł"]
+
+
+@pytest.mark.parametrize("size", [16, 24, 32, 48])
+def test_no_secret_made_at_random_is_found_too_simple(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    for _ in range(20):
+        makers = (secrets.token_hex, secrets.token_urlsafe)
+        made = [secret for make in makers if len(secret := make(size)) >= 32]
+        made.append("".join(secrets.choice("0123456789") for _ in range(size + 24)))
+        for secret in (*made, made[-1] * 2):
+            assert load_settings(jwt_secret=[secret]).jwt_secret == [secret]
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET", "DATABASE_URL"])
@@ -196,14 +223,14 @@ def test_the_environment_wins_over_a_file_and_a_file_over_dotenv(
     monkeypatch: pytest.MonkeyPatch, place: Path
 ) -> None:
     monkeypatch.delenv("JWT_SECRET")
-    (place / ".env").write_text(f"JWT_SECRET={'d' * 32}\nTIMEZONE=Europe/Paris\n")
-    assert load_settings().jwt_secret == ["d" * 32]
+    (place / ".env").write_text(f"JWT_SECRET={secret_of('d')}\nTIMEZONE=Europe/Paris\n")
+    assert load_settings().jwt_secret == [secret_of("d")]
     assert load_settings().timezone == "Europe/Paris"
-    (place / "secret").write_text("f" * 32)
+    (place / "secret").write_text(secret_of("f"))
     monkeypatch.setenv("JWT_SECRET_FILE", str(place / "secret"))
-    assert load_settings().jwt_secret == ["f" * 32]
-    monkeypatch.setenv("JWT_SECRET", "e" * 32)
-    assert load_settings().jwt_secret == ["e" * 32]
+    assert load_settings().jwt_secret == [secret_of("f")]
+    monkeypatch.setenv("JWT_SECRET", secret_of("e"))
+    assert load_settings().jwt_secret == [secret_of("e")]
 
 
 def test_dotenv_may_hold_what_is_not_a_setting(place: Path) -> None:
@@ -226,7 +253,7 @@ def test_an_unsafe_value_in_dotenv_is_refused_too(
         ("GOOGLE_CLIENT_ID", "web.example, ios.example,", "google_client_id", 2),
         ("GOOGLE_HOSTED_DOMAINS", "a.example,b.example", "google_hosted_domains", 2),
         ("GOOGLE_HOSTED_DOMAINS", "", "google_hosted_domains", 0),
-        ("JWT_SECRET", f"{'n' * 32}, {'o' * 32}", "jwt_secret", 2),
+        ("JWT_SECRET", f"{secret_of('n')}, {secret_of('o')}", "jwt_secret", 2),
         ("CORS_ORIGINS", '["https://a.example", "https://b.example:8443"]', "cors_origins", 2),
         ("CORS_ORIGINS", "[]", "cors_origins", 0),
         ("CORS_ORIGINS", "", "cors_origins", 0),
