@@ -42,7 +42,8 @@ _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:+-]{1,128}")
 class EveryRequest:
     """Gives a request its id, its limits of size and time, and an answer even to a crash.
 
-    When it is answered, it is logged and counted.
+    HEAD is answered as GET is, less the body. When a request is answered, it is logged and
+    counted.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics | None) -> None:
@@ -56,6 +57,10 @@ class EveryRequest:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = perf_counter(), 0
+        method = scope["method"]
+        if method == "HEAD":
+            # A copy: the server looks at its own to know that no body follows.
+            scope = {**scope, "method": "GET"}
         is_file = bool(_FILES.fullmatch(scope["path"]))
         most = MAX_BYTES if is_file else MAX_BODY_BYTES
 
@@ -64,6 +69,8 @@ class EveryRequest:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -84,13 +91,13 @@ class EveryRequest:
                 raise
             await response(scope, receive, send_with_id)
         finally:
-            self._tell(scope, status, perf_counter() - began)
+            self._tell(method, scope, status, perf_counter() - began)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def _tell(self, method: str, scope: Scope, status: int, seconds: float) -> None:
         state = scope["state"]
         actor = state.get("actor")
         exchange = Exchange(
-            scope["method"] if scope["method"] in _METHODS else "other",
+            method if method in _METHODS else "other",
             getattr(scope.get("route"), "path", "-"),
             status,
             seconds,

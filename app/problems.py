@@ -174,14 +174,16 @@ def install(app: FastAPI) -> None:
 
 def _methods_here(request: Request) -> list[str]:
     """All methods of this address: the framework names those of its first route alone."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+
+    def is_taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
     return [
         method
         for method in HTTPMethod
-        if any(
-            route.matches({**request.scope, "method": method.value})[0] is Match.FULL
-            for route in request.app.routes
-            if not isinstance(route, Mount)
-        )
+        if is_taken("GET" if method is HTTPMethod.HEAD else method.value)
     ]
 
 

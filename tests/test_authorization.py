@@ -257,6 +257,19 @@ async def test_the_table_holds(scene: Scene, operation: str) -> None:
     assert answers == {person: case.expected(person) for person in PEOPLE}
 
 
+READS = [name for name, case in TABLE.items() if case.method == "GET"]
+
+
+@pytest.mark.parametrize("operation", READS)
+async def test_head_answers_like_get_without_the_body(scene: Scene, operation: str) -> None:
+    path = scene.fill(TABLE[operation].path)
+    for person in (scene.stage.asha, scene.stage.bilal, scene.stage.nobody):
+        get = await person.get(path, headers={"X-Request-ID": "the-same"})
+        head = await person.client.head(path, headers=get.request.headers)
+        assert (head.status_code, head.headers) == (get.status_code, get.headers)
+        assert head.content == b""
+
+
 async def test_what_does_not_exist_is_a_404_for_everybody(scene: Scene) -> None:
     scene.ids = {name: str(uuid4()) for name in scene.ids}
     for operation, case in TABLE.items():

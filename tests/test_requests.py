@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from uuid import UUID
 
 import httpx2
@@ -14,6 +15,7 @@ from app.config import Settings
 from app.main import create_app
 from tests.classroom import Classroom
 from tests.conftest import Stage
+from tests.processes import Checkout
 from tests.support import ROUTES, checksum, client_of
 from tests.test_authorization import MARKS, TABLE
 
@@ -203,3 +205,31 @@ async def test_no_route_takes_one_of_two_parameters(
     answer = await stage.meera.request(method, f"{path}?{name}=1&{name}=1")
     assert answer.status_code == 422
     assert (f"/query/{name}", "repeated_parameter") in places_of(answer)
+
+
+async def test_head_is_answered_where_nobody_signs_in(everything: FastAPI) -> None:
+    async with client_of(everything) as client:
+        for path in ("/health/live", "/metrics", "/docs", "/redoc", "/openapi.json"):
+            get, head = await client.get(path), await client.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-type"] == get.headers["content-type"]
+        assert (await client.head("/nothing")).status_code == 404
+        refused = await client.head("/auth/google")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+        assert refused.content == b""
+
+
+def test_a_real_server_sends_no_body_after_head(installed: Checkout) -> None:
+    ask = "{} /health/live HTTP/1.1\r\nHost: aims.example\r\n\r\n"
+    with (
+        installed.serving("aims serve --port {port} --workers 1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as client,
+    ):
+        client.sendall(ask.format("HEAD").encode() + ask.format("GET").encode())
+        said = b""
+        while b"healthy" not in said:
+            said += client.recv(4096)
+    of_head, _, of_get = said.decode().partition("\r\n\r\n")
+    assert of_head.startswith("HTTP/1.1 200 OK")
+    assert "content-length: 20" in of_head
+    assert of_get.startswith("HTTP/1.1 200 OK")
