@@ -127,8 +127,8 @@ _HEADERS = {
     "X-Request-ID": _header("The id of the request: the caller's, or a new one", _REQUEST_ID),
     "ETag": _header("The version of the session, for `If-Match`", '"3"'),
     "Link": _header(
-        'The next page, where there is one: `<address>; rel="next"`',
-        '<http://127.0.0.1:8000/admin/students?cursor=23%2Fcs%2F107>; rel="next"',
+        'The next page, where there is one: `<?query>; rel="next"`, relative to the address asked',
+        '<?limit=200&cursor=23%2Fcs%2F107>; rel="next"',
     ),
     "Content-Disposition": _header(
         "The name to save the file under",

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID
 
 import asyncpg
@@ -180,8 +181,8 @@ def route_of(method: str, path: str) -> APIRoute | None:
 
 def next_of(response: httpx2.Response) -> str | None:
     """Where the next page is, from the `Link` header; None on the last page."""
-    found = re.fullmatch(r'<http://aims.example(.+)>; rel="next"', response.headers.get("link", ""))
-    return found[1] if found else None
+    found = re.fullmatch(r'<(.+)>; rel="next"', response.headers.get("link", ""))
+    return urljoin(response.request.url.raw_path.decode(), found[1]) if found else None
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from tests.classroom import ROLLS, Classroom
 from tests.conftest import Stage
-from tests.support import checksum
+from tests.support import checksum, next_of
 
 pytestmark = pytest.mark.anyio
 
@@ -179,12 +179,12 @@ async def test_the_history_says_who_changed_what_from_what(
 async def test_the_history_is_paged(room: Classroom, session: str) -> None:
     for status in ("present", "late", "absent"):
         await put(room, session, *(mark(roll, status) for roll in ROLLS))
-    path, seen = f"/attendance/sessions/{session}/history?limit=4", []
+    path: str | None = f"/attendance/sessions/{session}/history?limit=4"
+    seen = []
     while path:
         answer = await room.teacher.get(path)
         seen += [(c["version"], c["rollNo"]) for c in answer.json()]
-        link = answer.headers.get("link", "")
-        path = link[1 : link.index(">")].removeprefix("http://aims.example") if link else ""
+        path = next_of(answer)
     assert seen == [(version, roll) for version in (3, 2, 1) for roll in ROLLS]
 
 

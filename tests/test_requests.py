@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from urllib.parse import urljoin
 from uuid import UUID
 
 import httpx2
@@ -13,7 +14,7 @@ from starlette.routing import Route
 
 from app.config import Settings
 from app.main import create_app
-from tests.classroom import Classroom
+from tests.classroom import ROLLS, Classroom
 from tests.conftest import Stage
 from tests.processes import Checkout
 from tests.support import ROUTES, checksum, client_of
@@ -217,6 +218,27 @@ async def test_head_is_answered_where_nobody_signs_in(everything: FastAPI) -> No
         refused = await client.head("/auth/google")
         assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
         assert refused.content == b""
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_next_page_is_relative_to_the_address_asked(
+    stage: Stage, room: Classroom, method: str
+) -> None:
+    path, body = "/admin/students?query=23&limit=1", {}
+    if method == "POST":
+        await room.mark(await room.open(), dict.fromkeys(ROLLS, "absent"))
+        path = "/admin/policy/preview?limit=1"
+        body = {"json": TABLE["previewPolicy"].body}
+    public = "https://demo.university.example/aims" + path  # a proxy takes `/aims` away
+    answer = await stage.meera.request(method, path, headers={"Host": "evil.example"}, **body)
+    link = answer.headers["link"]
+    found = re.fullmatch(r"<([^>]+)>; rel=\"next\"", link)
+    assert found, link
+    address, _, query = urljoin(public, found[1]).partition("?")
+    assert address == public.partition("?")[0]
+    following = await stage.meera.request(method, f"{path.partition('?')[0]}?{query}", **body)
+    assert following.status_code == 200
+    assert following.json() != answer.json()
 
 
 def test_a_real_server_sends_no_body_after_head(installed: Checkout) -> None:

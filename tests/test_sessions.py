@@ -12,6 +12,7 @@ from app.services.access import Actor
 from app.services.sessions import attendance_service
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import Stage
+from tests.support import next_of
 
 pytestmark = pytest.mark.anyio
 
@@ -201,12 +202,12 @@ async def test_the_link_header_leads_through_all_sessions(room: Classroom) -> No
     for start in ("09:00", "10:00", "11:00"):
         await post(room, MONDAY, startTime=start)
     await post(room, "2025-10-20", startTime="09:00")
-    path, seen = f"/attendance/sessions?classId={room.id}&limit=2", []
+    path: str | None = f"/attendance/sessions?classId={room.id}&limit=2"
+    seen = []
     while path:
         answer = await room.teacher.get(path)
         seen += [(s["sessionDate"], s["startTime"]) for s in answer.json()]
-        link = answer.headers.get("link", "")
-        path = link[1 : link.index(">")].removeprefix("http://aims.example") if link else ""
+        path = next_of(answer)
     assert len(seen) == len(set(seen)) == 4
 
 

@@ -24,13 +24,16 @@ _ETAG = re.compile(r'(W/)?"([^"]*)"')
 def answer(
     document: Document[Any], *, status: int = 200, request: Request | None = None
 ) -> Response:
-    """The document as it is, with its version as `ETag` and its next page as `Link`."""
+    """The document as it is, with its version as `ETag` and its next page as `Link`.
+
+    The link is relative to the address of the request, which a proxy may have put below a path.
+    """
     response = Response(document.json, status, media_type="application/json")
     if document.version is not None:
         response.headers["ETag"] = f'"{document.version}"'
     if document.next_cursor is not None and request is not None:
-        following = request.url.include_query_params(cursor=document.next_cursor)
-        response.headers["Link"] = f'<{following}>; rel="next"'
+        following = request.url.include_query_params(cursor=document.next_cursor).query
+        response.headers["Link"] = f'<?{following}>; rel="next"'
     return response
 
 
