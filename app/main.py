@@ -7,19 +7,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import fastapi_offline
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import HTMLResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 
-from app import logs, openapi, problems
+from app import documentation, logs, openapi, problems
 from app.auth.google_verify import GoogleVerifier
 from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
@@ -72,8 +68,6 @@ ROUTERS = tuple(
     )
 )
 
-_STATIC = "/docs/static"
-
 
 def create_app(settings: Settings) -> FastAPI:
     """The API, ready to serve once its lifespan has begun."""
@@ -96,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     _add_middleware(app, settings)
     _add_routes(app)
     if settings.docs:
-        _add_docs(app)
+        documentation.add_to(app)
     if settings.metrics and not settings.metrics_address:
         _add_metrics(app)
     _match_whole_paths(app)
@@ -144,33 +138,6 @@ def _add_metrics(app: FastAPI) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         return Response(app.state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _add_docs(app: FastAPI) -> None:
-    """Swagger and ReDoc from files on this machine: they work without the internet."""
-    assets = Path(fastapi_offline.__file__).parent / "static"
-    app.mount(_STATIC, StaticFiles(directory=assets))
-
-    @app.get("/docs", include_in_schema=False)
-    async def swagger() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=openapi.TITLE,
-            swagger_js_url=f"{_STATIC}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_STATIC}/swagger-ui.css",
-            swagger_favicon_url=f"{_STATIC}/favicon.png",
-            swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
-        )
-
-    @app.get("/redoc", include_in_schema=False)
-    async def redoc() -> HTMLResponse:
-        return get_redoc_html(
-            openapi_url="/openapi.json",
-            title=openapi.TITLE,
-            redoc_js_url=f"{_STATIC}/redoc.standalone.js",
-            redoc_favicon_url=f"{_STATIC}/favicon.png",
-            with_google_fonts=False,
-        )
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ from http import HTTPMethod
 from time import perf_counter
 from uuid import uuid4
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +33,13 @@ _METHODS = frozenset(HTTPMethod)
 # Of each of these a request has one. Of two, a proxy might read the one and we the other.
 _SINGLE = frozenset(
     {b"authorization", b"content-length", b"content-type", b"host", b"if-match", b"origin"}
+)
+
+# Answers are about people: nobody keeps them, and no browser takes them for a page with scripts.
+_OF_EVERY_ANSWER = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
 )
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:+-]{1,128}")
@@ -68,7 +74,7 @@ class EveryRequest:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                _complete(message["headers"], request_id)
             elif method == "HEAD":
                 message = {**message, "body": b""}
             await send(message)
@@ -116,6 +122,13 @@ def _request_id(scope: Scope) -> str:
     if len(given) == 1 and _WELL_FORMED_ID.fullmatch(given[0]):
         return str(given[0], "ascii")
     return str(uuid4())
+
+
+def _complete(headers: list[tuple[bytes, bytes]], request_id: str) -> None:
+    """Add what every answer has, unless its route has said something else."""
+    said = {name for name, _ in headers}
+    headers += [header for header in _OF_EVERY_ANSWER if header[0] not in said]
+    headers.append((b"x-request-id", request_id.encode()))
 
 
 def _refuse_repeated_headers(scope: Scope) -> None:

@@ -141,7 +141,7 @@ def document(error: AppError, request_id: str) -> dict[str, Any]:
 
 def headers(error: AppError) -> dict[str, str]:
     """What the caller needs to know of the error before reading its document."""
-    headers = {"Cache-Control": "no-store"}
+    headers: dict[str, str] = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:

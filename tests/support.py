@@ -150,6 +150,7 @@ class Person:
 def check_answer(method: str, path: str, response: httpx2.Response) -> None:
     """Fail unless the answer is what OpenAPI promises for it."""
     assert response.headers["x-request-id"]
+    assert response.headers["cache-control"] == "no-store"
     if response.status_code >= 400:
         check_problem(response)
         return

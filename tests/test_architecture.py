@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "problems": {"errors", "logs", "strict_json"},
     "middleware": {"problems", "errors", "logs", "metrics", "files"},
     "openapi": {"problems", "errors"},
+    "documentation": {"openapi"},
     "routes": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
     },

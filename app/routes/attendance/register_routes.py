@@ -77,7 +77,6 @@ async def get_register(
     register = Register.model_validate_json(document.json)
     name = f"register-{{}}-{register.first}-to-{register.last}.{format}"
     headers = attachment(register.code, register.section, name=name)
-    headers["Cache-Control"] = "no-store"
     kind = _MEDIA_TYPES[format]
     if format is RegisterFormat.CSV:
         return StreamingResponse(register_csv.chunks(register, now), 200, headers, kind)
