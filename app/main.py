@@ -24,7 +24,7 @@ from app.db import Database, open_database
 from app.errors import Unavailable
 from app.logs import logger
 from app.metrics import Metrics
-from app.middleware import EveryRequest
+from app.middleware import EveryRequest, Guard
 from app.routes import (
     auth_routes,
     calendar_routes,
@@ -104,6 +104,8 @@ def document() -> dict[str, Any]:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the innermost to the outermost."""
+    app.add_middleware(Guard, routes=app.routes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -6,27 +6,23 @@ when clients go away.
 
 import asyncio
 import re
+from collections.abc import Sequence
 from http import HTTPMethod
 from time import perf_counter
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, problems
 from app.errors import AppError, Malformed, TooLarge, Unavailable
-from app.files.sheets.limits import MAX_BYTES
 from app.logs import Exchange
 from app.metrics import Metrics
+from app.request_limits import USUAL, Limits, limits_of
 
 # What is told of a caller who left before there was an answer; nginx made the number known.
 CALLER_LEFT = 499
-REQUEST_SECONDS = 15
-MAX_BODY_BYTES = 2 * 1024 * 1024
-# A file with many rows is more than a request; its database work has limits of its own.
-FILE_SECONDS = 120
-_FILES = re.compile("/admin/import|/classes/[^/]+/students/import")
-
 # Anybody may invent methods; their names must not become lines and counters of ours.
 _METHODS = frozenset(HTTPMethod)
 
@@ -46,10 +42,9 @@ _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:+-]{1,128}")
 
 
 class EveryRequest:
-    """Gives a request its id, its limits of size and time, and an answer even to a crash.
+    """Gives a request its id and its answer what all answers have; logs and counts it.
 
-    HEAD is answered as GET is, less the body. When a request is answered, it is logged and
-    counted.
+    HEAD is answered as GET is, less the body.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics | None) -> None:
@@ -62,15 +57,12 @@ class EveryRequest:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        began, status = perf_counter(), 0
-        method = scope["method"]
+        began, status, method = perf_counter(), 0, scope["method"]
         if method == "HEAD":
             # A copy: the server looks at its own to know that no body follows.
             scope = {**scope, "method": "GET"}
-        is_file = bool(_FILES.fullmatch(scope["path"]))
-        most = MAX_BYTES if is_file else MAX_BODY_BYTES
 
-        async def send_with_id(message: Message) -> None:
+        async def send_completed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -80,22 +72,9 @@ class EveryRequest:
             await send(message)
 
         try:
-            _refuse_repeated_headers(scope)
-            _refuse_declared_size(scope, most)
-            async with asyncio.timeout(FILE_SECONDS if is_file else REQUEST_SECONDS):
-                await self._app(scope, _bounded(receive, most), send_with_id)
-        except AppError as error:
-            await problems.problem(scope, error)(scope, receive, send_with_id)
+            await self._app(scope, receive, send_completed)
         except ClientDisconnect:
             status = status or CALLER_LEFT
-        except TimeoutError:
-            if not status:
-                await problems.problem(scope, _too_slow())(scope, receive, send_with_id)
-        except Exception as error:
-            response = problems.crashed(error, scope)
-            if status:
-                raise
-            await response(scope, receive, send_with_id)
         finally:
             self._tell(method, scope, status, perf_counter() - began)
 
@@ -114,6 +93,53 @@ class EveryRequest:
         logs.record(exchange)
         if self._metrics is not None:
             self._metrics.count(exchange)
+
+
+class Guard:
+    """Refuses what cannot be read or is too large, ends what takes too long, answers for a crash.
+
+    It stands behind CORS, so that a web app can read these answers like any other.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._declared = [(route, limits) for route in routes if (limits := limits_of(route))]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limits, has_begun = self._limits(scope), False
+
+        async def send_noticed(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            _refuse_repeated_headers(scope)
+            _refuse_declared_size(scope, limits)
+            async with asyncio.timeout(limits.seconds):
+                await self._app(scope, _bounded(receive, limits), send_noticed)
+        except AppError as error:
+            await problems.problem(scope, error)(scope, receive, send)
+        except ClientDisconnect:
+            raise
+        except TimeoutError:
+            if not has_begun:
+                await problems.problem(scope, _too_slow())(scope, receive, send)
+        except Exception as error:
+            response = problems.crashed(error, scope)
+            if has_begun:
+                raise
+            await response(scope, receive, send)
+
+    def _limits(self, scope: Scope) -> Limits:
+        """Those of the route there will be: they hold from the first byte of the body on."""
+        for route, limits in self._declared:
+            if route.matches(scope)[0] is Match.FULL:
+                return limits
+        return USUAL
 
 
 def _request_id(scope: Scope) -> str:
@@ -139,10 +165,10 @@ def _refuse_repeated_headers(scope: Scope) -> None:
         raise Malformed(f"Send {names} once, in one header line.", code="repeated_header")
 
 
-def _refuse_declared_size(scope: Scope, most: int) -> None:
+def _refuse_declared_size(scope: Scope, limits: Limits) -> None:
     for name, value in scope["headers"]:
-        if name == b"content-length" and _size(value) > most:
-            raise _too_large(most)
+        if name == b"content-length" and _size(value) > limits.size:
+            raise _too_large(limits)
 
 
 def _size(content_length: bytes) -> int:
@@ -152,23 +178,23 @@ def _size(content_length: bytes) -> int:
         raise Malformed("Content-Length must be a number of bytes.") from None
 
 
-def _bounded(receive: Receive, most: int) -> Receive:
-    """`receive`, refusing a body that turns out larger than `most` bytes."""
+def _bounded(receive: Receive, limits: Limits) -> Receive:
+    """`receive`, refusing a body that turns out too large."""
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > most:
-            raise _too_large(most)
+        if received > limits.size:
+            raise _too_large(limits)
         return message
 
     return bounded
 
 
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"The request is larger than {most // 1024**2} MiB.")
+def _too_large(limits: Limits) -> TooLarge:
+    return TooLarge(f"The request is larger than {limits.in_words}.")
 
 
 def _too_slow() -> Unavailable:

@@ -4,6 +4,7 @@
 contract is proved wherever a test touches it.
 """
 
+import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -184,6 +185,13 @@ def next_of(response: httpx2.Response) -> str | None:
     """Where the next page is, from the `Link` header; None on the last page."""
     found = re.fullmatch(r'<(.+)>; rel="next"', response.headers.get("link", ""))
     return urljoin(response.request.url.raw_path.decode(), found[1]) if found else None
+
+
+async def stalled(seconds: float, body: bytes = b"{}") -> AsyncIterator[bytes]:
+    """A body of which the second half comes that much later."""
+    yield body[: len(body) // 2]
+    await asyncio.sleep(seconds)
+    yield body[len(body) // 2 :]
 
 
 @asynccontextmanager

@@ -2,16 +2,21 @@
 
 import base64
 import re
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from typing import Any
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app import middleware
 from app.config import Settings
 from app.main import create_app
+from app.request_limits import USUAL, Limits
 from tests.classroom import Classroom
 from tests.conftest import Stage
-from tests.support import client_of
+from tests.support import client_of, stalled
 from tests.test_problems import REFUSALS
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +94,69 @@ async def test_a_page_of_the_documentation_lets_in_its_own_scripts_alone(
     assert not re.search(r"\son\w+=", answer.text)
     assert (policy["default-src"], policy["connect-src"]) == ("'none'", "'self'")
     assert ("unsafe-inline" in policy["style-src"]) == (page == "/redoc")
+
+
+WEB_APP = "https://app.demo.university.example"
+
+
+async def stall(stage: Stage, room: Classroom, headers: dict[str, str]) -> httpx2.Response:
+    return await stage.asha.request("POST", "/classes", content=stalled(5), headers=headers)
+
+
+async def crash(stage: Stage, room: Classroom, **more: Any) -> httpx2.Response:
+    stage.app.state.database = None
+    return await stage.asha.get("/users/me", **more)
+
+
+def sent(**more: Any) -> Callable[..., Awaitable[httpx2.Response]]:
+    """Sends that to a route that takes JSON."""
+    return lambda stage, room, headers: stage.asha.request(
+        "POST", "/classes", **{**more, "headers": {**more.get("headers", {}), **headers}}
+    )
+
+
+OF_THE_MIDDLEWARE = {
+    (413, "too_large"): sent(content=b" " * (USUAL.size + 1)),
+    (400, "malformed"): sent(headers={"Content-Length": "many"}),
+    (400, "repeated_header"): lambda stage, room, headers: stage.nobody.client.get(
+        "/users/me", headers=[*headers.items(), *[("If-Match", "1")] * 2]
+    ),
+    (503, "timed_out"): stall,
+    (500, "internal_error"): crash,
+    (401, "not_signed_in"): lambda stage, room, headers: stage.nobody.get(
+        "/classes", headers=headers
+    ),
+    (404, "not_found"): lambda stage, room, headers: stage.nobody.get("/nothing", headers=headers),
+}
+
+
+@pytest.mark.parametrize(("status", "code"), OF_THE_MIDDLEWARE)
+async def test_a_web_app_can_read_every_refusal(
+    stage: Stage,
+    room: Classroom,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: str,
+) -> None:
+    monkeypatch.setattr(middleware, "USUAL", Limits(USUAL.size, seconds=1))
+    ask = OF_THE_MIDDLEWARE[status, code]
+    open_to_web = create_app(settings.model_copy(update={"cors_origins": [WEB_APP]}))
+    open_to_web.state.database = stage.app.state.database
+    stage.app = open_to_web
+    async with client_of(open_to_web) as client:
+        for person in (stage.asha, stage.nobody):
+            person.client = client
+        answer = await ask(stage, room, headers={"Origin": WEB_APP})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["access-control-allow-origin"] == WEB_APP
+    assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+    assert OF_PEOPLE.items() <= answer.headers.items()
+    assert answer.headers["x-request-id"]
+
+
+async def test_a_foreign_web_page_reads_nothing(stage: Stage, settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"cors_origins": [WEB_APP]}))
+    async with client_of(app) as client:
+        answer = await client.get("/nothing", headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in answer.headers

@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 
 from app.cli.serve import serve
 from app.config import Settings, load_settings
-from app.middleware import MAX_BODY_BYTES
+from app.request_limits import USUAL
 from tests.conftest import NEEDED
 from tests.dockerfile import COMMANDS, sent_to_docker, stages
 from tests.processes import ROOT, Checkout, Server
@@ -224,7 +224,7 @@ def test_failures_count_for_the_client_and_not_for_who_it_claims_to_be(
 def test_the_proxy_leads_to_the_server_and_leaves_refusals_to_it() -> None:
     assert f"reverse_proxy 127.0.0.1:{PORT} " in CADDYFILE
     (size,) = re.findall(r"max_size (\d+)MiB", CADDYFILE)
-    assert int(size) * 2**20 > MAX_BODY_BYTES
+    assert int(size) * 2**20 > USUAL.size
     assert "Strict-Transport-Security" in CADDYFILE
     directives = {line.split()[0] for line in CADDYFILE.splitlines() if line.startswith("\t")}
     assert not {"encode", "trusted_proxies"} & directives

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import Invalid
+from app.request_limits import FILE, limited
 from app.routes.admin.import_routes import file_body, read_beside, require_media
 from app.routes.answers import (
     MAX_PAGE,
@@ -94,6 +95,7 @@ async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
     responses=WRITES,
     openapi_extra=file_body("email,name\ndevika@demo.university.example,Devika Demo\n"),
 )
+@limited(FILE)
 async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = False) -> Upload:
     """The columns are `email`, `name` and `role`. All lines count, or none.
 

@@ -11,6 +11,8 @@ from fastapi import APIRouter, Query, Request
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import UnsupportedMedia
 from app.files.sheets.batches import read_batch
+from app.files.sheets.limits import MAX_ROWS
+from app.request_limits import FILE, limited
 from app.routes.answers import CSV, WRITES, XLSX
 from app.schemas.imports import Batch, ImportOutcome, Kind
 from app.schemas.words import Reason
@@ -36,7 +38,8 @@ def file_body(example: str) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "description": "A CSV or a workbook (.xlsx) of 10 MiB and 50,000 rows at most",
+            "description": f"A CSV or a workbook (.xlsx) of {FILE.in_words} and {MAX_ROWS:,} rows "
+            "at most",
             "content": {
                 CSV: {"schema": {"type": "string"}, "example": example},
                 XLSX: {"schema": {"type": "string", "format": "binary"}, "example": ""},
@@ -54,6 +57,7 @@ def file_body(example: str) -> dict[str, Any]:
     responses=WRITES,
     openapi_extra=file_body("Roll No,Student Name\n23/CS/107,Kabir V. Demo\n"),
 )
+@limited(FILE)
 async def import_students(
     id: UUID, request: Request, call: Call, dry_run: DryRun = False
 ) -> ImportOutcome:
@@ -80,6 +84,7 @@ async def import_students(
         "Roll No,Student Name,Course Code,Section\n23/CS/107,Kabir V. Demo,CS301,A\n"
     ),
 )
+@limited(FILE)
 async def importfile_body(
     request: Request,
     call: Call,

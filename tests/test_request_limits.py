@@ -1,0 +1,101 @@
+"""How large a request may be and how long it may take: what is usual, and what routes declare."""
+
+import ast
+import inspect
+import re
+import textwrap
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app import middleware, request_limits
+from app.config import Settings
+from app.main import create_app
+from app.request_limits import FILE, USUAL, Limits, limits_of
+from tests.classroom import Classroom
+from tests.conftest import Stage
+from tests.support import ROUTES, client_of, stalled
+
+pytestmark = pytest.mark.anyio
+
+MISSING = "00000000-0000-4000-8000-000000000000"
+CSV = {"Content-Type": "text/csv"}
+DECLARING = [route for route in ROUTES if limits_of(route)]
+
+
+def reads_its_body(route: APIRoute) -> bool:
+    """Whether the route takes something from the request that no model bounds."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(route.endpoint)))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    described = "requestBody" in (route.openapi_extra or {})
+    return described or bool(names & {"body", "stream", "form", "receive"})
+
+
+def test_every_route_that_reads_its_body_itself_declares_its_limits() -> None:
+    reading = {route.operation_id for route in ROUTES if reads_its_body(route)}
+    assert reading == {route.operation_id for route in DECLARING}
+    assert "importFile" in reading
+
+
+def address(route: APIRoute) -> str:
+    return re.sub(r"\{\w+\}", MISSING, route.path) + "?kind=faculty"
+
+
+async def in_pieces(size: int) -> AsyncIterator[bytes]:
+    for start in range(0, size, 2**16):
+        yield b" " * min(2**16, size - start)
+
+
+@pytest.mark.parametrize("route", DECLARING)
+async def test_a_file_may_be_as_large_as_its_route_declares(
+    stage: Stage, room: Classroom, route: APIRoute
+) -> None:
+    limits = limits_of(route)
+    assert limits
+    path = address(route).replace(MISSING, room.id)
+    for size, status in ((limits.size, 422), (limits.size + 1, 413)):
+        whole = await stage.meera.post(path, content=b" " * size, headers=CSV)
+        pieces = await stage.meera.post(path, content=in_pieces(size), headers=CSV)
+        assert [whole.status_code, pieces.status_code] == [status] * 2
+    assert limits.in_words in whole.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/admin/importx", "/admin/import/x", "/classes/1/students"])
+async def test_beside_these_routes_the_usual_limit_holds(stage: Stage, path: str) -> None:
+    answer = await stage.meera.post(path, content=b" " * (USUAL.size + 1), headers=CSV)
+    assert answer.status_code == 413
+    assert USUAL.in_words in answer.json()["detail"]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> FastAPI:
+    """An app with a second for a request and three for a file."""
+    monkeypatch.setattr(middleware, "USUAL", Limits(USUAL.size, seconds=1))
+    for endpoint in request_limits._declared:
+        monkeypatch.setitem(request_limits._declared, endpoint, Limits(FILE.size, seconds=3))
+    return create_app(settings)
+
+
+async def test_a_request_takes_no_longer_than_it_may(stage: Stage, hurried: FastAPI) -> None:
+    hurried.state.database = stage.app.state.database
+    async with client_of(hurried) as stage.meera.client:
+        for path, wait, status, most in (
+            ("/classes", 2, 503, 1.9),
+            ("/admin/import?kind=faculty", 2, 422, 2.9),
+            ("/admin/import?kind=faculty", 4, 503, 3.9),
+        ):
+            began = time.monotonic()
+            answer = await stage.meera.post(path, content=stalled(wait), headers=CSV)
+            assert time.monotonic() - began < most
+            assert answer.status_code == status
+            if status == 503:
+                assert answer.json()["code"] == "timed_out"
+                assert answer.headers["retry-after"] == "1"
+
+
+def test_the_limits_are_those_that_the_pages_promise() -> None:
+    assert (USUAL.in_words, USUAL.seconds) == ("2 MiB", 15)
+    assert (FILE.in_words, FILE.seconds) == ("10 MiB", 120)
