@@ -18,10 +18,11 @@ from dotenv import dotenv_values
 
 from app.cli.serve import serve
 from app.config import Settings, load_settings
-from app.request_limits import USUAL
+from app.request_limits import USUAL, limits_of
 from tests.conftest import NEEDED
 from tests.dockerfile import COMMANDS, sent_to_docker, stages
 from tests.processes import ROOT, Checkout, Server
+from tests.support import ROUTES
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -224,7 +225,8 @@ def test_failures_count_for_the_client_and_not_for_who_it_claims_to_be(
 def test_the_proxy_leads_to_the_server_and_leaves_refusals_to_it() -> None:
     assert f"reverse_proxy 127.0.0.1:{PORT} " in CADDYFILE
     (size,) = re.findall(r"max_size (\d+)MiB", CADDYFILE)
-    assert int(size) * 2**20 > USUAL.size
+    declared = [limits.size for route in ROUTES if (limits := limits_of(route))]
+    assert int(size) * 2**20 > max(USUAL.size, *declared)
     assert "Strict-Transport-Security" in CADDYFILE
     directives = {line.split()[0] for line in CADDYFILE.splitlines() if line.startswith("\t")}
     assert not {"encode", "trusted_proxies"} & directives
