@@ -64,7 +64,8 @@ _TAGS = {
     "Leave": "Leave of absence: asked for, decided, and seen in marks as `excused`.",
     "Statistics": "Attendance counted: of students, classes, and for admins the institution.",
     "Calendar": "Terms and holidays. Everybody reads them, admins keep them.",
-    "Administration": "The allow-list, users, student records and the audit log. Admins only.",
+    "Administration": "The allow-list, users, student records, the audit log, the policy. "
+    "For admins; the policy is for everybody to read.",
     "Health": "For load balancers and people who wonder. No sign-in.",
 }
 

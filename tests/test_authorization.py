@@ -163,7 +163,7 @@ TABLE = {
     "findStudents": _of_admins("GET", "/students", 200),
     "changeStudent": _of_admins("PATCH", "/students/{student}", 200, {"name": "Renamed"}),
     "mergeStudents": _of_admins("POST", "/students/{student}/merge", 200, {"otherId": "{other}"}),
-    "getPolicy": _of_admins("GET", "/policy", 200),
+    "getPolicy": Case("GET", "/admin/policy", 200, 200, 200),
     "setPolicy": _of_admins("PUT", "/policy", 200, POLICY),
     "previewPolicy": _of_admins("POST", "/policy/preview", 200, POLICY),
     "listAudit": _of_admins("GET", "/audit", 200),

@@ -24,7 +24,8 @@ _DOCUMENT = f"""(
     ) shown
 )::text AS document"""
 
-_GET = f"WITH {access.ADMIN} SELECT {access.ADMIN_VERDICT}, {_DOCUMENT}"
+# Everybody may know by which line they are judged.
+_GET = f"WITH {access.ACTOR} SELECT {access.SIGNED_OUT}, {_DOCUMENT}"
 
 
 async def get_policy(db: Database | Transaction, actor: Actor) -> Document[Policy]:
