@@ -116,7 +116,7 @@ _REFUSALS: tuple[tuple[str, AppError], ...] = (
     ),
 )
 _REQUEST_ID = "0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10"
-_DONE = {"200": "Done", "201": "Made", "204": "Gone"}
+_DONE = {"200": "Done", "201": "Created", "204": "Deleted: no content"}
 
 
 def _header(description: str, example: str | int) -> Part:

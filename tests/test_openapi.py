@@ -67,6 +67,24 @@ def test_the_document_has_every_route_and_its_names_are_unique() -> None:
     assert set(names) == {route.operation_id for route in ROUTES}
 
 
+def test_an_operation_is_called_as_its_function_is() -> None:
+    names = {
+        route.endpoint.__name__: re.sub("[A-Z]", r"_\g<0>", route.operation_id or "").lower()
+        for route in ROUTES
+    }
+    assert [*names] == [*names.values()]
+
+
+def test_an_answer_without_content_is_not_called_gone() -> None:
+    said = {
+        answers_of(operation)[status]["description"]
+        for operation in OPERATIONS.values()
+        for status in operation["responses"]
+        if status == "204"
+    }
+    assert said == {"Deleted: no content"}
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_says_what_it_is(name: str) -> None:
     operation = OPERATIONS[name]

@@ -17,8 +17,8 @@ from app.routes.answers import CSV, WRITES, XLSX
 from app.schemas.imports import Batch, ImportOutcome, Kind
 from app.schemas.words import Reason
 from app.services.classes.rosters import require_roster
+from app.services.imports import importing
 from app.services.imports.attendance_import import Terms
-from app.services.imports.importing import import_batch, import_roster
 
 router = APIRouter(route_class=SignedInRoute)
 
@@ -58,7 +58,7 @@ def file_body(example: str) -> dict[str, Any]:
     openapi_extra=file_body("Roll No,Student Name\n23/CS/107,Kabir V. Demo\n"),
 )
 @limited(FILE)
-async def import_students(
+async def import_roster(
     id: UUID, request: Request, call: Call, dry_run: DryRun = False
 ) -> ImportOutcome:
     """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
@@ -70,7 +70,7 @@ async def import_students(
     require_media(request)
     await require_roster(call.db, call.actor, id)
     batch = await read_beside(Kind.STUDENTS, await request.body(), in_class=True)
-    return await import_roster(call.db, call.actor, batch, id, dry_run=dry_run)
+    return await importing.import_roster(call.db, call.actor, batch, id, dry_run=dry_run)
 
 
 @router.post(
@@ -85,7 +85,7 @@ async def import_students(
     ),
 )
 @limited(FILE)
-async def importfile_body(
+async def import_file(
     request: Request,
     call: Call,
     kind: Annotated[Kind, Query(description="What the file is about")],
@@ -106,7 +106,9 @@ async def importfile_body(
     await call.require_admin()
     batch = await read_beside(kind, await request.body(), in_class=class_id is not None)
     terms = Terms(call.now().date(), call.window, reason)
-    return await import_batch(call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run)
+    return await importing.import_batch(
+        call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run
+    )
 
 
 def require_media(request: Request) -> None:
