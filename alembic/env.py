@@ -45,11 +45,26 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+class NoConnection(Exception):
+    """There is no connection to be had; the message says why."""
+
+
+async def connection_to(url: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(url, timeout=10)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        refusal = REFUSALS.get(getattr(error, "sqlstate", ""))
+        raise NoConnection(
+            refusal
+            or f"The database takes no such connection ({error.args[0]}): nothing was changed."
+        ) from None
+
+
 async def connect() -> None:
     url = context.config.attributes.get("database_url") or load_database_url()
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(url, timeout=10),
+        async_creator=lambda: connection_to(url),
         poolclass=NullPool,
     )
     async with engine.connect() as connection:
@@ -67,7 +82,9 @@ def run() -> None:
         asyncio.run(connect())
     except ConfigError as error:
         sys.exit(f"The settings do not allow a migration:\n{error}")
-    except (OSError, asyncpg.PostgresError) as error:
+    except NoConnection as error:
+        sys.exit(str(error))
+    except OSError as error:
         sys.exit(f"The database does not answer ({type(error).__name__}): nothing was changed.")
     except DBAPIError as error:
         refusal = REFUSALS.get(getattr(error.orig, "sqlstate", None) or "")

@@ -16,8 +16,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PostgresDsn,
-    TypeAdapter,
     ValidationError,
 )
 from pydantic.fields import FieldInfo
@@ -27,6 +25,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from app.database_url import usable_url
 
 GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 MINIMUM_SECRET_BYTES = 32
@@ -61,20 +61,6 @@ def _known_timezone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("is not the name of a time zone, like Asia/Kolkata")
     return name
-
-
-def _postgres_url(value: str) -> str:
-    if not value.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must be a URL like postgresql://user:password@host:5432/database")
-    try:
-        TypeAdapter(PostgresDsn).validate_python(value)
-    except ValidationError:
-        # A host may be a socket directory (`?host=/run/...`), which a URL type refuses.
-        if "host=" not in value:
-            raise ValueError(
-                "must be a URL like postgresql://user:password@host:5432/database"
-            ) from None
-    return value
 
 
 _ORIGINS = 'must be a JSON list of origins like ["https://app.example.org"], no path'
@@ -129,7 +115,7 @@ class DatabaseSettings(BaseSettings):
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
 
-    database_url: Annotated[str, AfterValidator(_postgres_url)]
+    database_url: Annotated[str, AfterValidator(usable_url)]
 
     @classmethod
     def settings_customise_sources(

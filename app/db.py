@@ -63,6 +63,19 @@ _NOT_IN_SCHEMA = (
 )
 
 
+# What PostgreSQL, or a pooler before it, says to a setting that a connection begins with.
+_SETTING_REFUSED = (
+    asyncpg.CantChangeRuntimeParamError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.PostgresSyntaxError,
+    asyncpg.ProtocolViolationError,
+    asyncpg.UndefinedObjectError,
+)
+
+# A prepared statement is another connection's: a pooler has exchanged them.
+_STATEMENT_LOST = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+
 Sql = str | Statement
 
 
@@ -117,8 +130,8 @@ class Database:
         async with asyncio.timeout(ACQUIRE_SECONDS):
             try:
                 return await self._pool.acquire()
-            except asyncpg.InvalidParameterValueError:
-                raise _zone_unknown() from None
+            except _SETTING_REFUSED as fault:
+                raise _setting_refused(fault) from fault
 
     @asynccontextmanager
     async def transaction(
@@ -224,14 +237,17 @@ async def _close(pool: asyncpg.Pool) -> None:
         pool.terminate()
 
 
-def _zone_unknown() -> Unavailable:
-    """A new connection takes one setting that an installation chooses: its time zone."""
-    return Unavailable(
-        "PostgreSQL does not know the time zone of TIMEZONE: install its zone data, or choose "
-        "the zone's present name.",
-        code="timezone_unknown",
-        retry_after=60,
-    )
+def _setting_refused(fault: Exception) -> Unavailable:
+    """A connection takes settings: our own, the institution's time zone, those of the URL."""
+    if "TimeZone" in fault.args[0]:
+        return Unavailable(
+            "PostgreSQL does not know the time zone of TIMEZONE: install its zone data, or choose "
+            "the zone's present name.",
+            code="timezone_unknown",
+            retry_after=60,
+        )
+    logger.error("PostgreSQL takes no connection as DATABASE_URL wants it: %s", fault.args[0])
+    return Unavailable(_NOT_SET_UP, code="database_url_refused", retry_after=60)
 
 
 # The log says what is missing, a table or a function: PostgreSQL quotes no data there.
@@ -247,6 +263,9 @@ def _faults_named() -> Iterator[None]:
     except _NOT_IN_SCHEMA as fault:
         logger.error("The database lacks what this version needs: %s", fault.args[0])
         raise Unavailable(_NOT_SET_UP, code="schema_not_current", retry_after=60) from fault
+    except _STATEMENT_LOST as fault:
+        logger.error("DATABASE_URL leads to a pooler that is not in session mode.")
+        raise Unavailable(_NOT_SET_UP, code="database_url_refused", retry_after=60) from fault
     except asyncpg.InsufficientPrivilegeError as fault:
         logger.error("The user of DATABASE_URL lacks a right: %s", fault.args[0])
         raise Unavailable(_NOT_SET_UP, code="database_rights_missing", retry_after=60) from fault
