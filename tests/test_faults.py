@@ -10,10 +10,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
@@ -23,9 +21,9 @@ import pytest
 
 from app.auth.jwt import Tokens
 from app.config import load_settings
-from app.localpg import LocalPostgres, LocalPostgresError, home
+from app.localpg import LocalPostgres, home
 from tests.conftest import DOMAIN, SECRET, migrate
-from tests.processes import Checkout, Server
+from tests.processes import Checkout, Server, silent
 
 ROLLS = [f"23/CS/{number}" for number in range(100, 160)]
 STATUSES = ("present", "absent", "late", "excused")
@@ -102,15 +100,7 @@ def postgres() -> Iterator[LocalPostgres]:
 def kill_and_start(postgres: LocalPostgres) -> None:
     os.kill(postgres.pid, signal.SIGKILL)
     postgres.stop()
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            postgres.start()
-            return
-        except LocalPostgresError:
-            # Its last backends are still leaving.
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    postgres.start()
 
 
 @pytest.fixture
@@ -226,20 +216,6 @@ def test_a_postgresql_that_falls_silent_is_a_503_within_5_seconds(
             status = call(server, token, *request)[0]
             return status, time.monotonic() - asked < 5
 
-        with silent(postgres), ThreadPoolExecutor() as pool:
+        with silent(postgres.pid), ThreadPoolExecutor() as pool:
             assert [*pool.map(answer, requests)] == [(503, True), (503, True)]
         assert [call(server, token, *request)[0] for request in requests] == [200, 200]
-
-
-@contextmanager
-def silent(postgres: LocalPostgres) -> Iterator[None]:
-    """All processes of PostgreSQL stopped in their tracks, as when the network swallows it."""
-    children = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children").read_text().split()
-    processes = [postgres.pid, *map(int, children)]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)

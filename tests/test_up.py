@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from app.localpg import home
-from tests.processes import clean_environment, free_port
+from tests.command_line import Aims
+from tests.processes import clean_environment, free_port, silent
 
 READY_SECONDS = 60
 
@@ -31,15 +32,37 @@ def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     )
 
 
-def read_until_shown(process: "subprocess.Popen[str]") -> str:
+def read_until_shown(process: "subprocess.Popen[str]", words: str = "Ctrl-C") -> str:
+    """What the process says up to these words, or to its end."""
     assert process.stdout is not None
     shown, deadline = "", time.monotonic() + READY_SECONDS
-    while "Ctrl-C" not in shown and time.monotonic() < deadline:
+    while words not in shown and time.monotonic() < deadline:
         line = process.stdout.readline()
         if not line:
             break
         shown += line
     return shown
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.wait()
+    # Whatever it started may still have the other end.
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def stop(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+
+
+def jwt_of_asha(shown: str, base: str) -> str:
+    """Sign in as the demo teacher, the way `up` shows."""
+    stand_in = re.search(r"Sign-in +(http://127.0.0.1:\d+)", shown)
+    assert stand_in, shown
+    token = get(f"{stand_in[1]}/token?email=asha@demo.university.example")
+    return str(json.loads(post(f"{base}/auth/google", {"idToken": token}))["token"])
 
 
 def running(marker: str) -> list[str]:
@@ -53,6 +76,24 @@ def running(marker: str) -> list[str]:
         if marker in line:
             lines.append(line)
     return lines
+
+
+def knocked(port: int) -> list[str]:
+    """The address, if anybody is listening on it."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return []
+    return [f"127.0.0.1:{port}"]
+
+
+@contextmanager
+def request_in_flight(port: int) -> Iterator[None]:
+    """One of which the body has not come yet."""
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.sendall(b"POST /auth/google HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        time.sleep(0.1)
+        yield
 
 
 @contextmanager
@@ -69,6 +110,12 @@ def place() -> Iterator[Path]:
         yield place
 
 
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield int(taken.getsockname()[1])
+
+
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Path]:
     """The data directory that these tests start on in turn: the first one makes it."""
@@ -83,52 +130,100 @@ def test_up_shows_how_to_sign_in_and_leaves_nothing_running(kept: Path) -> None:
     others["GOOGLE_HOSTED_DOMAINS"] = "other.example"
     process = start("--port", str(port), "--data", str(kept), **others)
     try:
-        shown = read_until_shown(process)
-        stand_in = re.search(r"Sign-in +(http://127.0.0.1:\d+)", shown)
-        assert stand_in, shown
-        token = get(f"{stand_in[1]}/token?email=asha@demo.university.example")
         base = f"http://127.0.0.1:{port}"
-        jwt = json.loads(post(f"{base}/auth/google", {"idToken": token}))["token"]
+        jwt = jwt_of_asha(read_until_shown(process), base)
         classes = json.loads(get(f"{base}/classes?roster=false", jwt))
         assert [c["code"] for c in classes] == ["CS301", "CS301"]
         stats = json.loads(get(f"{base}/stats/classes/{classes[0]['id']}/students", jwt))
         assert len(stats) == 61
         # Three a week, without a holiday, a session that was cancelled and one nobody took.
         assert max(student["total"] for student in stats) == 8 * 3 - 3
-        second = start("--port", str(free_port()), "--data", str(kept))
-        said, _ = second.communicate(timeout=30)
-        assert second.returncode != 0
-        assert "is in use: another ./aims up" in said
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-    assert running(str(kept)) == []
-    assert running(str(port)) == []
+        stop(process)
+    assert running(str(kept)) + knocked(port) == []
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_however_up_ends_what_it_started_ends_too(kept: Path, stop: signal.Signals) -> None:
+def test_of_two_started_at_once_one_runs_and_the_others_say_which(place: Path) -> None:
+    port = free_port()
+    both = [start("--port", str(port), "--data", str(place)) for _ in range(2)]
+    try:
+        (shown, first), (said, second) = sorted(
+            ((read_until_shown(process), process) for process in both),
+            key=lambda one: "AIMS is running" not in one[0],
+        )
+        assert "AIMS is running" in shown
+        # Another name of the same directory, and another port.
+        link = place.with_name(f"{place.name}-link")
+        link.symlink_to(place)
+        third = start("--port", str(free_port()), "--data", str(link))
+        (again, _), _ = third.communicate(timeout=30), second.communicate(timeout=30)
+        refusal = (
+            f"aims: The data in {place} is in use: another ./aims up is running on it "
+            f"(process {first.pid}, http://127.0.0.1:{port}).\n"
+        )
+        assert (said, again) == (refusal, refusal)
+        assert 0 not in (second.returncode, third.returncode)
+        psql = re.search(r"Database +(.+)", shown)
+        assert psql
+        subprocess.run([*psql[1].split(), "-c", "SELECT FROM classes"], check=True)
+        assert json.loads(get(f"http://127.0.0.1:{port}/health")) == {"status": "healthy"}
+    finally:
+        for process in both:
+            stop(process)
+
+
+def test_after_a_kill_at_any_stage_it_starts_again(place: Path) -> None:
+    port = free_port()
+    for stage in ("Starting PostgreSQL", "Creating the tables", "Making demo data"):
+        process = start("--port", str(port), "--data", str(place))
+        assert stage in read_until_shown(process, stage)
+        time.sleep(0.05)
+        kill(process)
+    process = start("--port", str(port), "--data", str(place))
+    try:
+        base = f"http://127.0.0.1:{port}"
+        jwt = jwt_of_asha(read_until_shown(process), base)
+        assert len(json.loads(get(f"{base}/classes?roster=false", jwt))) == 2
+    finally:
+        stop(process)
+
+
+def test_after_a_kill_it_starts_while_what_it_started_is_still_ending(kept: Path) -> None:
+    port = free_port()
+    killed = start("--port", str(port), "--data", str(kept))
+    assert "AIMS is running" in read_until_shown(killed)
+    postmaster = int((kept / "postmaster.pid").read_text().split()[0])
+    with request_in_flight(port):
+        with silent(postmaster):
+            kill(killed)
+            process = start("--port", str(port), "--data", str(kept))
+            assert "Starting PostgreSQL" in read_until_shown(process, "Starting PostgreSQL")
+            time.sleep(0.5)
+        try:
+            assert "AIMS is running" in read_until_shown(process)
+        finally:
+            stop(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_however_up_ends_what_it_started_ends_too(kept: Path, number: signal.Signals) -> None:
     port = free_port()
     process = start("--port", str(port), "--data", str(kept), "--demo")
     shown = read_until_shown(process)
     assert "AIMS is running" in shown
-    process.send_signal(stop)
+    process.send_signal(number)
     process.communicate(timeout=30)
     deadline = time.monotonic() + 10
-    while running(str(kept)) + running(f"--port {port}") and time.monotonic() < deadline:
+    while running(str(kept)) + knocked(port) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert running(str(kept)) + running(f"--port {port}") == []
+    assert running(str(kept)) + knocked(port) == []
 
 
-def test_a_port_in_use_is_one_sentence(place: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        process = start("--port", str(port), "--data", str(place))
-        said, _ = process.communicate()
+def test_a_port_in_use_is_one_sentence(place: Path, taken_port: int) -> None:
+    process = start("--port", str(taken_port), "--data", str(place))
+    said, _ = process.communicate()
     assert process.returncode != 0
-    assert said == f"aims: port {port} is in use; choose another with --port.\n"
+    assert said == f"aims: port {taken_port} is in use; choose another with --port.\n"
     assert not place.exists()
 
 
@@ -168,6 +263,26 @@ def test_a_given_database_gets_no_demo_and_needs_settings(database_url: str) -> 
     assert process.returncode != 0
     assert "JWT_SECRET is missing" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("line", ["up", "up --demo"])
+@pytest.mark.parametrize("name", ["DEBUG", "DEBUG_FILE"])
+def test_the_demo_is_refused_where_debug_is_false(
+    aims: Aims, line: str, name: str, taken_port: int
+) -> None:
+    Path("debug").write_text("no")
+    aims.set(DATABASE_URL="", **{name: "false" if name == "DEBUG" else "debug"})
+    assert aims.refuse(f"{line} --port {taken_port} --data data") == (
+        "aims: the demo lets anybody in: unset DEBUG=false for it, or add --no-demo.\n"
+    )
+    assert not Path("data.lock").exists()
+
+
+def test_the_demo_is_refused_on_a_given_database_whose_env_file_says_debug_is_false(
+    aims: Aims, taken_port: int
+) -> None:
+    Path(".env").write_text("DEBUG=false\n")
+    assert "the demo lets anybody in" in aims.refuse(f"up --demo --port {taken_port}")
 
 
 def get(url: str, jwt: str = "") -> str:

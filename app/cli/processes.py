@@ -40,10 +40,16 @@ def _ignore_further_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def child(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """A process of our own that does not outlive us, even when we are killed."""
+def child(
+    command: list[str], environment: dict[str, str], *files: int
+) -> "subprocess.Popen[bytes]":
+    """A process of our own with these open files, which does not outlive us, even when killed."""
     return subprocess.Popen(
-        command, env=environment, start_new_session=True, preexec_fn=_end_with_parent
+        command,
+        env=environment,
+        pass_fds=files,
+        start_new_session=True,
+        preexec_fn=_killed_with_parent,
     )
 
 
@@ -57,6 +63,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
             return
 
 
-def _end_with_parent() -> None:
+def _killed_with_parent() -> None:
+    # Not asked to stop, or it would still have the port when somebody starts again at once.
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -19,7 +19,7 @@ import typer
 
 from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
-from app.config import ConfigError, load_database_url, load_settings
+from app.config import ConfigError, is_debug, load_database_url, load_settings
 from app.db import open_database
 from app.demo.department import ADMIN, DOMAIN, PEOPLE, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
@@ -45,39 +45,50 @@ def up(
     With DATABASE_URL in the environment it uses that database instead, without demo data and
     without migrating a database that has tables, unless told to.
     """
-    if not _is_free(port):
-        sys.exit(f"aims: port {port} is in use; choose another with --port.")
-    given = load_database_url() if os.environ.get("DATABASE_URL") else None
-    wants_demo = demo if demo is not None else given is None
+    given = load_database_url() if os.environ.get("DATABASE_URL") else ""
+    wants_demo = demo if demo is not None else not given
+    # `.env` describes the installation of the database it names, not the embedded one.
+    if wants_demo and is_debug(read_env_file=bool(given)) is False:
+        sys.exit("aims: the demo lets anybody in: unset DEBUG=false for it, or add --no-demo.")
+    place = data or home() / "data"
     with stoppable() as stack:
-        url, psql = (given, None) if given else _embedded(stack, data or home() / "data")
-        _migrate(url, allowed=migrate or given is None)
+        # What only one may have comes first: who comes second has touched nothing by then.
+        postgres = None if given else _held(stack, place, f"http://{HOST}:{port}")
+        listener = _listening(stack, port)
+        url = _started(postgres) if postgres else given
+        _migrate(url, allowed=migrate or not given)
         environment = {**os.environ, "DATABASE_URL": url}
         google = None
         if wants_demo:
-            google = _demo(stack, url, environment, (data or home() / "data").parent, port + 1)
+            google = _demo(stack, url, environment, place.parent, port + 1)
         else:
             load_settings(database_url=url)
-        server = _serve(stack, environment, port)
-        _show(port, psql, google)
+        server = _serve(stack, environment, listener)
+        _show(port, postgres, google)
         sys.exit(server.wait())
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError):
-            return False
-    return True
+def _held(stack: ExitStack, data: Path, address: str) -> LocalPostgres:
+    """The embedded PostgreSQL, not started yet, on data that is this command's alone."""
+    postgres = LocalPostgres(data)
+    stack.callback(postgres.stop)
+    postgres.hold(address)
+    return postgres
 
 
-def _embedded(stack: ExitStack, data: Path) -> tuple[str, str]:
+def _listening(stack: ExitStack, port: int) -> socket.socket:
+    """The socket that the server will answer on; callers may knock already."""
+    try:
+        return stack.enter_context(socket.create_server((HOST, port)))
+    except OSError:
+        sys.exit(f"aims: port {port} is in use; choose another with --port.")
+
+
+def _started(postgres: LocalPostgres) -> str:
     _say("Starting PostgreSQL")
-    server = stack.enter_context(LocalPostgres(data))
-    server.create_database(DATABASE)
-    return server.url(DATABASE), server.psql(DATABASE)
+    postgres.start()
+    postgres.create_database(DATABASE)
+    return postgres.url(DATABASE)
 
 
 def _migrate(url: str, *, allowed: bool) -> None:
@@ -107,7 +118,10 @@ def _demo(
     stack: ExitStack, url: str, environment: dict[str, str], keep: Path, port: int
 ) -> DemoGoogle:
     """Demo people and classes, and a stand-in for Google to sign in with."""
-    google = DemoGoogle(PEOPLE, port if _is_free(port) else 0)
+    try:
+        google = DemoGoogle(PEOPLE, port)
+    except (OSError, OverflowError):
+        google = DemoGoogle(PEOPLE)
     google.start()
     stack.callback(google.stop)
     environment |= {
@@ -136,18 +150,22 @@ async def _load_demo(url: str, zone: ZoneInfo) -> None:
 def _kept_secret(file: Path) -> str:
     """A secret made once, so that tokens outlive a restart."""
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(48))
+        unfinished = file.with_name(file.name + ".new")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(secrets.token_urlsafe(48))
+        unfinished.rename(file)
     return file.read_text()
 
 
-def _serve(stack: ExitStack, environment: dict[str, str], port: int) -> "subprocess.Popen[bytes]":
+def _serve(
+    stack: ExitStack, environment: dict[str, str], listener: socket.socket
+) -> "subprocess.Popen[bytes]":
     _say("Starting the server")
     arguments = [sys.executable, "-m", "uvicorn", "app.main:app", "--no-access-log"]
-    arguments += ["--host", HOST, "--port", str(port), "--log-level", "warning"]
-    server = child(arguments, environment)
+    arguments += ["--fd", str(listener.fileno()), "--log-level", "warning"]
+    server = child(arguments, environment, listener.fileno())
     stack.callback(end, server)
-    _await_ready(server, f"http://{HOST}:{port}/health/ready")
+    _await_ready(server, f"http://{HOST}:{listener.getsockname()[1]}/health/ready")
     return server
 
 
@@ -168,12 +186,12 @@ def _say(step: str) -> None:
     print(f"{step} ...", flush=True)
 
 
-def _show(port: int, psql: str | None, google: DemoGoogle | None) -> None:
+def _show(port: int, postgres: LocalPostgres | None, google: DemoGoogle | None) -> None:
     base = f"http://{HOST}:{port}"
     lines = ["", f"AIMS is running on {base}", "", f"  API docs   {base}/docs"]
     lines += [f"  Health     {base}/health"]
-    if psql:
-        lines += [f"  Database   {psql}"]
+    if postgres:
+        lines += [f"  Database   {postgres.psql(DATABASE)}"]
     if google:
         lines += _demo_lines(base, google)
     print("\n".join([*lines, "", "Ctrl-C stops all of it; ./aims up finds the data again.", ""]))
