@@ -112,7 +112,8 @@ class _Sourced(BaseSettings):
     """Settings from the environment, `NAME_FILE` files and `.env`."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+        # What editors on Windows write is read as well: CRLF, and a mark in front of it all.
+        env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", env_ignore_empty=True
     )
 
     @classmethod
@@ -182,7 +183,7 @@ class _NamedFiles(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            return Path(path).read_text("utf-8").strip(), field_name, False
+            return Path(path).read_text("utf-8-sig").strip(), field_name, False
         except (OSError, UnicodeDecodeError):
             raise ConfigError(f"{key} names a file that cannot be read.") from None
 

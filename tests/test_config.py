@@ -233,6 +233,25 @@ def test_the_environment_wins_over_a_file_and_a_file_over_dotenv(
     assert load_settings().jwt_secret == [secret_of("e")]
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_files_saved_by_an_editor_on_windows_are_read_as_meant(
+    monkeypatch: pytest.MonkeyPatch, place: Path, mark: str
+) -> None:
+    for name in GOOD:
+        monkeypatch.delenv(name)
+    (place / "secret").write_bytes(f"{mark}{GOOD['JWT_SECRET']}\r\n".encode())
+    monkeypatch.setenv("JWT_SECRET_FILE", str(place / "secret"))
+    lines = [f"GOOGLE_CLIENT_ID={GOOD['GOOGLE_CLIENT_ID']}", f"DATABASE_URL={GOOD['DATABASE_URL']}"]
+    lines += ["# Ours.", 'TIMEZONE="Europe/Paris"', "EDIT_WINDOW_DAYS=", "DEBUG=true", ""]
+    (place / ".env").write_bytes((mark + "\r\n".join(lines)).encode())
+    settings = load_settings()
+    assert settings.jwt_secret == [GOOD["JWT_SECRET"]]
+    assert settings.google_client_id == [GOOD["GOOGLE_CLIENT_ID"]]
+    assert settings.database_url == GOOD["DATABASE_URL"]
+    assert (settings.timezone, settings.edit_window_days) == ("Europe/Paris", None)
+    assert settings.debug
+
+
 def test_dotenv_may_hold_what_is_not_a_setting(place: Path) -> None:
     (place / ".env").write_text("POSTGRES_PASSWORD=opensesame\n")
     assert load_settings().timezone == "Asia/Kolkata"

@@ -4,7 +4,9 @@ No Docker is needed. `tests/dockerfile.py` runs the Dockerfile's own steps.
 """
 
 import json
+import os
 import re
+import subprocess
 import urllib.error
 import urllib.request
 from inspect import signature
@@ -21,7 +23,7 @@ from app.config import Settings, load_settings
 from app.request_limits import USUAL, limits_of
 from tests.conftest import NEEDED
 from tests.dockerfile import COMMANDS, sent_to_docker, stages
-from tests.processes import ROOT, Checkout, Server
+from tests.processes import ROOT, Checkout, Server, clean_environment
 from tests.support import ROUTES
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -276,3 +278,23 @@ def test_the_guide_names_files_and_commands_that_exist() -> None:
         assert f"deploy/{name}" in GUIDE
     for place in {*unit()["WorkingDirectory"], *unit()["EnvironmentFile"]}:
         assert place in GUIDE
+
+
+def test_a_checkout_on_windows_has_the_line_ends_that_scripts_and_containers_need(
+    tmp_path: Path,
+) -> None:
+    windows = tmp_path / "windows"
+    windows.mkdir()
+    repository = ["git", f"--git-dir={tmp_path / 'repository'}", "-c", "core.autocrlf=true"]
+    environment = clean_environment() | {"GIT_CONFIG_GLOBAL": os.devnull}
+    for work_tree, command in ((ROOT, "init -q"), (ROOT, "add -A"), (windows, "checkout-index -a")):
+        subprocess.run(
+            [*repository, f"--work-tree={work_tree}", *command.split()],
+            cwd=work_tree,
+            env=environment,
+            check=True,
+        )
+    files = {file for file in windows.rglob("*") if file.is_file()}
+    scripts = {file.name for file in files if file.read_bytes().startswith(b"#!")}
+    assert scripts >= {"aims", "setup_env.sh", "run", "clients", "seed_allowed_emails.py"}
+    assert {file for file in files if b"\r" in file.read_bytes()} == set()
