@@ -9,6 +9,11 @@ empty unless they may. The relation `verdict` says why; `check` turns it into th
 may do reads `staff`, so that a role that is neither teacher nor administrator inherits nothing.
 
 This is the one place that says who may do what with a class.
+
+Whatever locks rows does so in one order, so that requests wait for each other and never
+deadlock: the allow-list; classes by id; students by `roll_key COLLATE "C"`, the order in which
+unknown ones are created; leave; sessions by class and id; marks by session and student. All
+locks of one kind are taken by one statement, before those of the next kind.
 """
 
 from collections.abc import Iterable

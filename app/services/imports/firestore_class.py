@@ -201,7 +201,7 @@ _FIELDS = ", ".join(STUDENT_FIELDS)
 _GIVEN = f"""unnest({", ".join(f"${n}::text[]" for n in range(1, len(STUDENT_FIELDS) + 3))})
     AS i(roll_key, roll_no, {_FIELDS})"""
 
-# In one order for everybody, as rosters do, so that two wait for each other.
+# In the order of `app.services.access`.
 _MAKE_AND_LOCK_STUDENTS = f"""
 WITH made AS (
     INSERT INTO students (roll_key, roll_no, {_FIELDS})
@@ -209,7 +209,7 @@ WITH made AS (
     ", ".join("coalesce(name, '')" if field == "name" else field for field in STUDENT_FIELDS)
 }
     FROM {_GIVEN}
-    ORDER BY roll_key
+    ORDER BY roll_key COLLATE "C"
     ON CONFLICT (roll_key) DO UPDATE SET roll_no = students.roll_no WHERE false
     RETURNING id
 )

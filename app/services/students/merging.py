@@ -15,7 +15,7 @@ from app.services.audit import RECORD, author
 from app.services.sessions.mark_changes import FIELDS, fields_of
 from app.services.students.records import missing, student_document
 
-# Classes before students, as enrolling takes them; with these nobody marks either meanwhile.
+# With these nobody marks either student meanwhile. Locks are in the order of `services.access`.
 _LOCK_CLASSES = """
 SELECT count(*) AS classes FROM (
     SELECT FROM classes
@@ -26,7 +26,7 @@ SELECT count(*) AS classes FROM (
 
 _LOCK_STUDENTS = """
 SELECT count(*) AS students FROM (
-    SELECT FROM students WHERE id IN ($1, $2) ORDER BY id FOR UPDATE
+    SELECT FROM students WHERE id IN ($1, $2) ORDER BY roll_key COLLATE "C" FOR UPDATE
 ) locked
 """
 
@@ -65,7 +65,8 @@ ON CONFLICT (class_id, student_id) DO UPDATE
 SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at)
 """
 
-# A session that loses a mark of the other record changes, so it gets a version of its own.
+# A session that loses a mark of the other record changes, so it gets a version of its own. Its
+# time is the statement's: the transaction began before the locks it waited for.
 _COUNT_VERSIONS = """
 WITH counted AS (
     UPDATE attendance_sessions s SET version = s.version + 1
@@ -74,8 +75,8 @@ WITH counted AS (
     RETURNING s.class_id, s.id, s.version
 ),
 recorded AS (
-    INSERT INTO attendance_batches (class_id, session_id, version, actor_id, request_id)
-    SELECT class_id, id, version, $2, $3 FROM counted
+    INSERT INTO attendance_batches (class_id, session_id, version, actor_id, request_id, made_at)
+    SELECT class_id, id, version, $2, $3, statement_timestamp() FROM counted
 )
 SELECT count(*) AS marks FROM counted
 """
