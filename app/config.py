@@ -113,7 +113,10 @@ class _Sourced(BaseSettings):
 
     model_config = SettingsConfigDict(
         # What editors on Windows write is read as well: CRLF, and a mark in front of it all.
-        env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", env_ignore_empty=True
+        env_file=".env",
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        env_ignore_empty=True,
     )
 
     @classmethod

@@ -1,11 +1,12 @@
 """Rosters: replaced or extended, nobody's history lost, nobody's data overwritten."""
 
+import re
 import unicodedata
 from typing import Any
 
 import pytest
 
-from tests.classroom import ROLLS, Classroom, classroom_of
+from tests.classroom import ROLLS, Classroom, classroom_of, day
 from tests.conftest import Stage
 from tests.support import Person, checksum
 
@@ -43,22 +44,72 @@ async def test_a_dry_run_answers_the_same_and_changes_nothing(
     assert await checksum(stage.connection) == before
 
 
-async def test_a_dry_run_shows_no_record_that_nobody_would_know_it_showed(
+GUESS = {"rollNo": ROLLS[0], "name": "Kiran Demo", "email": "kiran@demo.university.example"}
+
+
+async def rehearsed(person: Person, room: Classroom, how: str) -> bytes:
+    """The answer to a dry run with the guess, as a list or as a file."""
+    if how == "list":
+        answer = await put(person, room, GUESS, query="?mode=merge&dryRun=true")
+    else:
+        lines = ["Roll No,Name,E-mail", ",".join(GUESS.values())]
+        path, text = f"{room.path}/students/import?dryRun=true", "\n".join(lines)
+        headers = {"Content-Type": "text/csv"}
+        answer = await person.post(path, content=text.encode(), headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+@pytest.mark.parametrize("how", ["list", "file"])
+async def test_a_dry_run_tells_nothing_of_who_is_in_no_class_of_the_teacher(
+    stage: Stage, room: Classroom, how: str
+) -> None:
+    other = await classroom_of(stage.bilal, "CS999", [])
+    real = f"SELECT id FROM students WHERE roll_no = '{ROLLS[0]}'"
+    secret = str(await stage.connection.fetchval(real)).encode()
+    answers = {await rehearsed(stage.bilal, other, how)}
+    stored = [GUESS, GUESS | {"name": "Somebody Else"}, GUESS | {"email": "else@x.example"}]
+    for entry in (*stored, {"rollNo": ROLLS[0].lower(), "phone": "+91 1"}):
+        await put(stage.meera, room, entry, query="?mode=merge")
+        before = await checksum(stage.connection)
+        answers.add(await rehearsed(stage.bilal, other, how))
+        assert await checksum(stage.connection) == before
+    await stage.connection.execute("UPDATE students SET name = '', email = NULL")
+    answers.add(await rehearsed(stage.bilal, other, how))
+    assert not any(secret in answer for answer in answers)
+    # As with somebody unknown, the id is another each time.
+    assert len({re.sub(rb'"studentId":"[^"]+"', b"", answer) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("how", ["list", "file"])
+async def test_a_dry_run_tells_nothing_new_of_who_has_left_the_class(
+    stage: Stage, room: Classroom, how: str
+) -> None:
+    other = await classroom_of(stage.bilal, "CS999", [])
+    await put(stage.bilal, other, GUESS | {"from": str(day(-30))})
+    await put(stage.bilal, other)
+    answers = set()
+    for name in ("Kiran Demo", "Somebody Else"):
+        await put(stage.meera, room, GUESS | {"name": name}, query="?mode=merge")
+        answers.add(await rehearsed(stage.bilal, other, how))
+    assert len(answers) == 1
+    again = await put(stage.bilal, other, GUESS | {"from": str(day(-5))}, query="?dryRun=true")
+    assert (again.status_code, again.json()["code"]) == (422, "within_earlier_period")
+
+
+async def test_a_dry_run_compares_with_the_records_of_the_teachers_own_students(
     stage: Stage, room: Classroom
 ) -> None:
-    entry = {"rollNo": ROLLS[0], "email": "a@demo.university.example", "phone": "+91 1"}
-    await put(stage.asha, room, entry, query="?mode=merge")
-    other = await classroom_of(stage.bilal, "CS999", [])
+    other = await classroom_of(stage.bilal, "CS999", ROLLS[:1])
+    await put(stage.meera, room, GUESS | {"phone": "+91 1"}, query="?mode=merge")
     given = {"rollNo": ROLLS[0], "phone": "+91 2"}
-    before = await checksum(stage.connection)
-    answer = (await put(stage.bilal, other, given, query="?dryRun=true")).json()
-    assert await checksum(stage.connection) == before
-    (student,) = answer["students"]
-    assert (student["name"], student["email"], student["phone"]) == ("", None, "+91 2")
-    assert answer["conflicts"] == [{"rollNo": ROLLS[0], "field": "phone"}]
-    assert (await put(stage.bilal, other, given)).json()["students"][0]["phone"] == "+91 1"
-    seen = (await put(stage.bilal, other, given, query="?dryRun=true")).json()
-    assert seen["students"][0]["phone"] == "+91 1"
+    for person in (stage.asha, stage.bilal):
+        mine = room if person is stage.asha else other
+        seen = (await put(person, mine, given, query="?mode=merge&dryRun=true")).json()
+        assert seen["conflicts"] == [{"rollNo": ROLLS[0], "field": "phone"}]
+        assert seen["students"][0]["phone"] == "+91 1"
+    everything = await put(stage.meera, room, given, query="?mode=merge&dryRun=true")
+    assert everything.json()["students"][0]["phone"] == "+91 2"
 
 
 async def test_the_same_roster_again_changes_nothing(stage: Stage, room: Classroom) -> None:

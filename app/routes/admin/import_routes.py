@@ -63,6 +63,7 @@ async def import_roster(
 ) -> ImportOutcome:
     """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
     erases nothing, and a stored value that the actor may not change stays (`conflicts`).
+    A teacher's dry run treats students who are in none of their classes as new.
 
     Send the file itself, with its media type. Headings are known in their common spellings:
     `Roll No`, `University Roll`, `Student Name` ... The same file again changes nothing.

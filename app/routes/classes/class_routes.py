@@ -170,6 +170,7 @@ async def put_roster(
     `from` of an entry is the first day of the enrolment; `withdrawals` names who leaves with a
     last day of their own. Without them an enrolment begins today, or ended yesterday.
     A stored value that the actor may not change stays, and is named in `conflicts`.
+    A teacher's dry run treats students who are in none of their classes as new.
     """
     return answer(
         await rosters.put_roster(

@@ -90,13 +90,12 @@ def _given(field: str) -> str:
     return "coalesce(i.name, '')" if field == "name" else f"i.{field}"
 
 
-# Creates the unknown students and locks the known ones, in one order for everybody, so that
-# two rosters with common students wait for each other instead of deadlocking.
+# Creates the unknown students and locks the known ones, in the order of `app.services.access`.
 _CREATE_AND_LOCK_STUDENTS = f"""
 INSERT INTO students (roll_key, roll_no, {_FIELDS})
 SELECT roll_key, roll_no, {", ".join(map(_given, STUDENT_FIELDS))}
 FROM {_entries(1)}
-ORDER BY roll_key
+ORDER BY roll_key COLLATE "C"
 ON CONFLICT (roll_key) DO UPDATE SET roll_no = students.roll_no WHERE false
 """
 
@@ -226,7 +225,6 @@ rolls AS (
     GROUP BY action
 )
 SELECT
-    (SELECT array_agg(student_id) FROM acts WHERE action = 'student_enrolled') AS newcomers,
     (SELECT array_agg(roll_key) FROM filled) AS filled,
     (SELECT array_agg(refusal ORDER BY leaves, place) FROM judged WHERE refusal IS NOT NULL)
         AS refusals,
@@ -241,13 +239,20 @@ SELECT
      FROM conflicts)::text AS conflicts
 """
 
-# Enrolling somebody shows their record, and is audited; a rehearsal is not, so there the
-# newcomers ($1) are only what the request says of them.
-_FORGET = f"""
+# $1 actor, $2 class, from $3 on the roster. Whoever was never in the class loses their roll
+# number to a record made anew; who once was keeps it, and with it the days of their enrolment.
+_FORGET_STRANGERS = f"""
+WITH {access.ACTOR},
+{access.COVERING}
 UPDATE students s
-SET {", ".join(f"{field} = {_given(field)}" for field in STUDENT_FIELDS)}
-FROM {_entries(2)}
-WHERE s.roll_key = i.roll_key AND s.id = ANY($1)
+SET {", ".join(f"{field} = {_given(field)}" for field in STUDENT_FIELDS)},
+    roll_key = CASE WHEN EXISTS (
+        SELECT FROM class_students e WHERE e.class_id = $2 AND e.student_id = s.id
+    ) THEN s.roll_key ELSE chr(10) || s.id END
+FROM {_entries(3)}
+WHERE s.roll_key = i.roll_key AND NOT EXISTS (
+    SELECT FROM class_students e JOIN classes c ON c.id = e.class_id CROSS JOIN actor
+    WHERE e.student_id = s.id AND {ENROLLED} AND {access.MAY})
 """
 
 _ROSTER = f"""
@@ -269,20 +274,21 @@ async def put_roster(
 ) -> Document[RosterOutcome]:
     """Make the roster the given one (`merge`: only what it names) and say what that changed.
 
-    Those withdrawn keep their marks. `dry_run` answers the same and changes nothing.
+    Those withdrawn keep their marks. `dry_run` answers the same and changes nothing, but for a
+    teacher takes those for unknown who are in no class of theirs (`forget_strangers`).
     Emptying a roster of more than one needs `confirm`.
     """
     async with db.transaction(keep=not dry_run) as tx:
         actor_role = await lock_roster(tx, actor, class_id)
         if not (merge or confirm or roster.students):
             await _refuse_emptying(tx, class_id)
+        if dry_run and actor_role != "admin":
+            await forget_strangers(tx, actor, class_id, roster.students)
         await create_and_lock(tx, roster.students)
         change = await apply(
             tx, actor, class_id, roster.students, roster.withdrawals, replace=not merge
         )
         _check_dates(change)
-        if dry_run and actor_role != "admin":
-            await tx.find_row(_FORGET, change["newcomers"], *_columns(roster.students))
         students = (await tx.row(_ROSTER, class_id))["students"]
     return Document(
         f'{{"students":{students},"added":{change["added"]},"removed":{change["removed"]},'
@@ -306,6 +312,19 @@ async def require_roster(db: Database, actor: Actor, class_id: UUID) -> None:
 async def create_and_lock(tx: Transaction, entries: Sequence[RosterEntry]) -> None:
     """Create the unknown students of these and lock the known ones: classes are locked before."""
     await tx.find_row(_CREATE_AND_LOCK_STUDENTS, *_columns(entries))
+
+
+async def forget_strangers(
+    tx: Transaction, actor: Actor, class_id: UUID, entries: Sequence[RosterEntry]
+) -> None:
+    """In a rehearsal, take those of these for unknown who are in no class of the actor now.
+
+    Enrolling shows a record and is audited; a rehearsal leaves no trace, so it tells of none.
+    """
+    by_key = {roll_key(entry.roll_no): entry for entry in entries}
+    known = list(by_key.values())
+    await create_and_lock(tx, known)
+    await tx.find_row(_FORGET_STRANGERS, actor.user_id, class_id, *_columns(known))
 
 
 async def apply(

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.db import Database, Transaction
 from app.schemas.imports import Batch, ImportOutcome
 from app.services.access import Actor, require_admin
-from app.services.classes.rosters import lock_roster
+from app.services.classes.rosters import forget_strangers, lock_roster
 from app.services.imports import (
     attendance_import,
     classes_import,
@@ -57,7 +57,9 @@ async def import_roster(
     """Add the students of the batch to a class in which the actor may do that."""
     report = Report(batch)
     async with db.transaction(keep=not dry_run, patient=True) as tx:
-        await lock_roster(tx, actor, class_id)
+        actor_role = await lock_roster(tx, actor, class_id)
+        if dry_run and actor_role != "admin":
+            await forget_strangers(tx, actor, class_id, [row.entry for row in batch.students])
         classes = await resolve(tx, actor, {row.class_name for row in batch.students}, class_id)
         await students_import.write(tx, actor, batch.students, classes, report)
         if not dry_run:
