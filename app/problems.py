@@ -55,7 +55,7 @@ _SENTENCES = {
     405: "This address does not take that method.",
 }
 
-# Pydantic's own types as the words of the contract. Those not listed keep their name.
+# Pydantic's own types as the API's codes (docs/for-app-developers.md). Others keep their name.
 _FLAW_CODES = {
     "missing": "required",
     "extra_forbidden": "unknown_field",

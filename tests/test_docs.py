@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,10 @@ def text_of(page: str) -> str:
     return (ROOT / page).read_text()
 
 
+def without_python(text: str) -> str:
+    return re.sub(r"^ *```python\n.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
 def anchors(page: Path) -> set[str]:
     """The names by which headings can be linked to."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
@@ -64,18 +70,56 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_a_page_names_exists(page: str) -> None:
-    rooms = r"app|tests|docs|deploy|scripts|alembic|clients|bench|initdb|\.ci|services"
-    for name in re.findall(rf"(?<![\w./])((?:{rooms})/[\w./-]*\w)", text_of(page)):
+    rooms = (
+        r"(?:app|tests|docs|deploy|scripts|alembic|clients|bench|initdb|\.ci|services)/[\w./-]*\w"
+    )
+    kinds = r"(?:[\w.-]+/)+[\w.-]+\.(?:py|md|sql|toml|ini|yml|json|lua|ts|sh|in|txt|service)\b"
+    for name in re.findall(rf"(?<![\w./-])({kinds}|{rooms})", text_of(page)):
         found = (ROOT / name, ROOT / "app" / name, (ROOT / page).parent / name)
         assert any(path.exists() for path in found), name
     for name in re.findall(r"`(\w+\.py)`", text_of(page)):
         assert any(ROOT.glob(f"[!.]*/**/{name}")), name
+    for name in re.findall(r"-m ((?:app|bench|tests)\b[\w.]*)", text_of(page)):
+        assert find_spec(name.rstrip(".")), name
+
+
+@cache
+def functions_in(file: Path) -> set[str]:
+    """The names of the functions of a file."""
+    nodes = ast.walk(ast.parse(file.read_text()))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in nodes if isinstance(node, kinds)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_a_page_names_exists(page: str) -> None:
+    known = set().union(*map(functions_in, (ROOT / "tests").glob("*.py")))
+    for name in re.findall(r"\btest_\w+\b(?!\.py)", without_python(text_of(page))):
+        assert name in known, name
+
+
+def test_no_comment_sends_its_reader_to_a_section_of_what_is_not_here() -> None:
+    for path in (*ROOT.glob("app/**/*.py"), *ROOT.glob("tests/*.py"), *ROOT.glob("*/*.sql")):
+        for line in path.read_text().splitlines():
+            assert "RFC" in line or not re.search(r"\bsection [0-9]", line), (path, line)
+
+
+def test_every_promise_is_proved_by_tests_that_exist() -> None:
+    rows = [line for line in text_of("docs/trust.md").splitlines() if line.startswith("| ")][1:]
+    for row in rows:
+        proof = re.sub(r"\([^)]*\)", "", row.split(" | ")[2].rstrip("| "))
+        named = re.findall(r"`(?:tests/)?(\w+\.py)`(?:: ([^`]*))?", proof)
+        assert named, row
+        for file, words in named:
+            known = functions_in(ROOT / "tests" / file)
+            for phrase in words.strip("; ").split("; ") if words else ():
+                name = re.sub(r"\W+", "_", phrase.strip().lower().replace("'", ""))
+                assert any(test.startswith(f"test_{name}") for test in known), (file, phrase)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_setting_a_page_names_exists(page: str) -> None:
-    text = re.sub(r"^ *```python\n.*?^ *```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"\$\{?[A-Z_]+", "", text)
+    text = re.sub(r"\$\{?[A-Z_]+", "", without_python(text_of(page)))
     named = re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b[A-Z][A-Z_]+(?==)", text)
     ours = {name.upper() for name in Settings.model_fields}
     assert {name.removesuffix("_FILE") for name in named} <= ours | FOR_COMPOSE | OTHERS | {"NAME"}

@@ -29,7 +29,7 @@ from tests.support import Person, client_of
 
 T = TypeVar("T")
 
-# Contract, section 9.
+# Tables and columns that reports and people in psql rely on; others may come and go.
 PUBLIC = {
     "allowed_emails": "id email name role created_at updated_at",
     "users": "id email name google_sub department employee_id last_login_at disabled_at created_at",

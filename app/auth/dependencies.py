@@ -1,7 +1,7 @@
 """Who is it? What routes take to know, and the order in which a request is refused.
 
-The contract's order is: too large (413), not signed in (401), malformed (400, 415, 422), and
-only then 404 and 403. FastAPI alone would parse the body before it looks at the token.
+That order is the same everywhere: too large (413), not signed in (401), malformed (400, 415, 422),
+and only then 404 and 403. FastAPI alone would parse the body before it looks at the token.
 """
 
 from collections.abc import Callable, Coroutine, Sequence

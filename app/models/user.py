@@ -7,8 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Now, OwnId
 
-# Addresses compare by this expression everywhere (contract, section 1), so it is the
-# expression both unique indexes are on and every query must use.
+# Addresses compare by this expression everywhere: both unique indexes are on it, and every
+# query must use it.
 EMAIL_KEY = "lower(btrim(email))"
 
 

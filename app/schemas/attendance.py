@@ -54,7 +54,7 @@ def _score(value: Any) -> Decimal:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value <= 100:
         raise PydanticCustomError("invalid_score", "This must be a number from 0 to 100.")
-    # Recognisers report long fractions; two decimals are kept (contract, section 5).
+    # Recognisers report long fractions; two decimals are kept, as the column has them.
     return Decimal(str(abs(value))).quantize(_HUNDREDTH, ROUND_HALF_UP)
 
 

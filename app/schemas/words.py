@@ -63,7 +63,7 @@ class Answer(BaseModel):
 
 @lru_cache(4096)  # a batch asks three times for each of its roll numbers
 def roll_key(roll_no: str) -> str:
-    """What roll numbers compare by: stripped, NFC, case-folded (contract, section 1)."""
+    """What roll numbers compare by: stripped, NFC, case-folded. Stored as `students.roll_key`."""
     folded = unicodedata.normalize("NFC", roll_no.strip()).casefold()
     return unicodedata.normalize("NFC", folded)
 

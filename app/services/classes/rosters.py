@@ -1,7 +1,8 @@
 """Who is enrolled in a class, and from which day to which.
 
 A roster names students by roll number. Those unknown are created; of those known, an empty
-field is filled, and a stored value changed only by who may (contract, section 3).
+field is filled, and a stored value changed only by an administrator or by a teacher in whose
+classes alone the student is.
 
 An enrolment has periods of days. At most the last of them is not over yet, and who has such
 a one is on the roster: also before its first day, since a teacher sees whom they have entered.
