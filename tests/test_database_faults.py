@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.services import auth_service
+from app.services.people import accounts
 from tests.classroom import Classroom
 from tests.conftest import Stage
 
@@ -53,9 +53,9 @@ async def test_a_statement_with_the_wrong_arguments_is_our_mistake_and_no_outage
     caplog: pytest.LogCaptureFixture,
     mistake: str,
 ) -> None:
-    monkeypatch.setattr(auth_service, "_ME", OWN_MISTAKES[mistake])
+    monkeypatch.setattr(accounts, "_ME", OWN_MISTAKES[mistake])
     answer = await stage.asha.get("/users/me")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert f"in request {answer.json()['instance']}" in caplog.text
-    assert "auth_service.py" in caplog.text
+    assert "accounts.py" in caplog.text
     assert str(stage.asha.user_id) not in caplog.text

@@ -5,15 +5,29 @@ from datetime import date
 from uuid import UUID
 
 from app.db import Database
-from app.documents import Document, instant
+from app.documents import Document
 from app.schemas.admin import AuditEntry
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import ADMIN, Actor, check
+from app.sql import Statement
 
 COMMAND_LINE = "command line"
 
 # Begins an insert; who made the change goes on with a SELECT of these six.
 RECORD = "INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)"
+
+
+# From `acts` (action, subject, subject_id, details), what was done by whom in which request.
+RECORDED = """
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT :actor_id::uuid, :request_id::text, action, subject, subject_id, details FROM acts
+)"""
+
+
+def signed(actor: Actor | None) -> dict[str, object]:
+    """Who does it, as `RECORDED` has it; without an actor it was done on the command line."""
+    actor_id, request_id = author(actor)
+    return {"actor_id": actor_id, "request_id": request_id}
 
 
 def author(actor: Actor | None) -> tuple[UUID | None, str]:
@@ -32,36 +46,37 @@ class Filter:
     last: date | None = None
 
 
-# $2 to $4 the filter, $5 and $6 dates, $7 and $8 after which entry, $9 how many.
-_LIST = f"""
-WITH {access.ADMIN},
+_LIST = Statement(
+    ADMIN,
+    """
 page AS MATERIALIZED (
     SELECT l.*, row_number() OVER (ORDER BY l.at DESC, l.id) AS n
     FROM audit_log l
     WHERE EXISTS (SELECT FROM admin)
-      AND ($2::uuid IS NULL OR l.actor_id = $2)
-      AND ($3::uuid IS NULL OR l.subject_id = $3)
-      AND ($4::text IS NULL OR l.action = $4)
-      AND ($5::date IS NULL OR l.at >= $5)
-      AND ($6::date IS NULL OR l.at < $6 + 1)
-      AND ($7::timestamptz IS NULL OR l.at < $7 OR (l.at = $7 AND l.id > $8::uuid))
+      AND (:by::uuid IS NULL OR l.actor_id = :by)
+      AND (:subject_id::uuid IS NULL OR l.subject_id = :subject_id)
+      AND (:action::text IS NULL OR l.action = :action)
+      AND (:first::date IS NULL OR l.at >= :first)
+      AND (:last::date IS NULL OR l.at < :last + 1)
+      AND (:after_at::timestamptz IS NULL OR l.at < :after_at
+           OR (l.at = :after_at AND l.id > :after_id::uuid))
     ORDER BY l.at DESC, l.id
-    LIMIT $9 + 1
+    LIMIT :most + 1
+),
+entries AS (
+    SELECT n, json_build_object(
+        'id', id, 'at', json_instant(at), 'actorId', actor_id, 'requestId', request_id,
+        'action', action, 'subject', subject, 'subjectId', subject_id, 'details', details) AS entry
+    FROM page WHERE n <= :most
+)""",
+    """
+SELECT verdict,
+       (SELECT coalesce(json_agg(entry ORDER BY n), '[]') FROM entries)::text AS document,
+       (SELECT json_instant(last.at) || '~' || last.id FROM page last
+        WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
+FROM verdict
+""",
 )
-SELECT {access.ADMIN_VERDICT}, (
-    SELECT coalesce(json_agg(entry ORDER BY page.n), '[]')
-    FROM page
-    CROSS JOIN LATERAL (
-        SELECT page.id, {instant("page.at")} AS at, page.actor_id AS "actorId",
-               page.request_id AS "requestId", page.action, page.subject,
-               page.subject_id AS "subjectId", page.details
-    ) entry
-    WHERE page.n <= $9
-)::text AS document, (
-    SELECT {instant("last.at")} || '~' || last.id FROM page last
-    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
-) AS next_cursor
-"""
 
 
 async def list_entries(
@@ -75,15 +90,15 @@ async def list_entries(
     at, entry_id = after or (None, None)
     row = await db.row(
         _LIST,
-        actor.user_id,
-        shown.actor_id,
-        shown.subject_id,
-        shown.action,
-        shown.first,
-        shown.last,
-        at,
-        entry_id,
-        limit,
+        actor_id=actor.user_id,
+        by=shown.actor_id,
+        subject_id=shown.subject_id,
+        action=shown.action,
+        first=shown.first,
+        last=shown.last,
+        after_at=at,
+        after_id=entry_id,
+        most=limit,
     )
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])

@@ -2,110 +2,135 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from app.db import Database, Transaction
-from app.documents import Document, instant
+from app.documents import Document
 from app.errors import AccessDenied, Conflict, Flaw, Invalid
 from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.audit import RECORD, author
-from app.services.classes.rosters import ENROLLED, ROSTERS
-from app.services.timetable.calendar import CURRENT_TERM, in_term, no_such_term, term_known
-from app.services.timetable.reschedules import MOVE
-from app.services.timetable.slots import SLOT
+from app.services.access import (
+    CLOSE_CLASS,
+    MINE,
+    OWN_CLASS,
+    READ_CLASS,
+    STAFF,
+    STAFF_VERDICT,
+    Actor,
+    check,
+)
+from app.services.audit import RECORDED, signed
+from app.services.classes.rosters import ROSTERS
+from app.services.timetable.calendar import THIS_TERM, no_such_term
+from app.services.timetable.reschedules import MOVE_DOCUMENTS
+from app.services.timetable.slots import SLOT_DOCUMENTS
+from app.sql import Relations, Statement
 
 # From `listed`, the classes to show, to `documents`, one JSON object each.
-_PARTS = f"""
+_TIMETABLES: Relations = (
+    """
 slots AS MATERIALIZED (
-    SELECT s.class_id, json_agg({SLOT} ORDER BY s.day_of_week, s.start_time) AS schedule
-    FROM class_schedules s
-    WHERE s.class_id IN (SELECT id FROM listed)
-    GROUP BY s.class_id
-),
+    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
+)""",
+    SLOT_DOCUMENTS,
+    """
 moves AS MATERIALIZED (
-    SELECT r.class_id,
-           json_agg({MOVE} ORDER BY r.original_date, r.original_start_time) AS reschedules
-    FROM class_reschedules r
-    WHERE r.class_id IN (SELECT id FROM listed)
-    GROUP BY r.class_id
-)"""
-
-_COUNTS = f"""
-rosters AS MATERIALIZED (
-    SELECT e.class_id, count(*) AS student_count
-    FROM class_students e
-    WHERE e.class_id IN (SELECT id FROM listed) AND {ENROLLED}
-    GROUP BY e.class_id
-)"""
-
-
-def _documents(rosters: str, students: str) -> str:
-    return f"""
-{_PARTS},
-{rosters},
-documents AS (
-    SELECT l.code, l.section, l.id, row_to_json(shown) AS document
-    FROM listed l
-    CROSS JOIN actor
-    LEFT JOIN slots ON slots.class_id = l.id
-    LEFT JOIN moves ON moves.class_id = l.id
-    LEFT JOIN rosters ON rosters.class_id = l.id
-    CROSS JOIN LATERAL (
-        SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
-               l.teacher_type AS "teacherType", l.practical_group AS "practicalGroup",
-               l.teacher_id AS "teacherId", l.term_id AS "termId",
-               CASE
-                   WHEN l.teacher_id = actor.id THEN 'owner'
-                   WHEN actor.role = 'admin' THEN 'admin'
-                   ELSE (SELECT role FROM covering WHERE class_id = l.id)
-               END AS "myRole",
-               {instant("l.created_at")} AS "createdAt",
-               {instant("l.updated_at")} AS "updatedAt",
-               {instant("l.archived_at")} AS "archivedAt",
-               coalesce(slots.schedule, '[]') AS schedule,
-               coalesce(moves.reschedules, '[]') AS reschedules,
-               {students}
-    ) shown
-)"""
-
-
-_WITH_STUDENTS = _documents(ROSTERS, "coalesce(rosters.students, '[]') AS students")
-_WITH_COUNT = _documents(_COUNTS, 'coalesce(rosters.student_count, 0) AS "studentCount"')
-
-
-# $3 is the id of a term, `all` or `current`, which shows classes without a term as well.
-def _list_sql(documents: str) -> str:
-    return f"""
-WITH {access.ACTOR},
-{access.COVERING},
-listed AS MATERIALIZED (
-    SELECT c.* FROM classes c CROSS JOIN actor
-    WHERE {access.MAY} AND (c.archived_at IS NOT NULL) = $2 AND {in_term("c", "$3")}
+    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
+)""",
+    MOVE_DOCUMENTS,
+    """
+schedules AS MATERIALIZED (
+    SELECT class_id, json_agg(document ORDER BY day_of_week, start_time) AS schedule
+    FROM slot_documents GROUP BY class_id
 ),
-{documents}
-SELECT {access.SIGNED_OUT}, (
+reschedules AS MATERIALIZED (
+    SELECT class_id, json_agg(document ORDER BY original_date, original_start_time) AS reschedules
+    FROM move_documents GROUP BY class_id
+)""",
+)
+
+_CLASSES = """
+shown AS (
+    SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
+           l.teacher_type AS "teacherType", l.practical_group AS "practicalGroup",
+           l.teacher_id AS "teacherId", l.term_id AS "termId",
+           CASE WHEN l.teacher_id = staff.id THEN 'owner' WHEN staff.role = 'admin' THEN 'admin'
+                ELSE (SELECT role FROM covering WHERE class_id = l.id) END AS "myRole",
+           json_instant(l.created_at) AS "createdAt", json_instant(l.updated_at) AS "updatedAt",
+           json_instant(l.archived_at) AS "archivedAt",
+           coalesce(schedules.schedule, '[]') AS schedule,
+           coalesce(reschedules.reschedules, '[]') AS reschedules
+    FROM listed l
+    CROSS JOIN staff
+    LEFT JOIN schedules ON schedules.class_id = l.id
+    LEFT JOIN reschedules ON reschedules.class_id = l.id
+)"""
+
+_WITH_STUDENTS: Relations = (
+    _TIMETABLES,
+    _CLASSES,
+    ROSTERS,
+    """
+documents AS (
+    SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
+    FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
+    CROSS JOIN LATERAL (
+        SELECT shown.*, coalesce(rosters.students, '[]') AS students
+    ) document
+)""",
+)
+_WITH_COUNT: Relations = (
+    _TIMETABLES,
+    _CLASSES,
+    """
+rosters AS MATERIALIZED (
+    SELECT class_id, count(*) AS students FROM class_students
+    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods)
+    GROUP BY class_id
+),
+documents AS (
+    SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
+    FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
+    CROSS JOIN LATERAL (
+        SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount"
+    ) document
+)""",
+)
+
+# `:term` is the id of a term, `all` or `current`, which shows classes without a term as well.
+_LISTED: Relations = (
+    MINE,
+    THIS_TERM,
+    """
+listed AS MATERIALIZED (
+    SELECT * FROM mine
+    WHERE (archived_at IS NOT NULL) = :archived AND CASE :term
+        WHEN 'all' THEN true
+        WHEN 'current' THEN term_id IS NULL OR term_id = (SELECT id FROM this_term)
+        ELSE term_id::text = :term
+    END
+)""",
+)
+_ALL = """
+SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY code COLLATE "C", section COLLATE "C", id), '[]')
     FROM documents
-)::text AS document, {term_known("$3")} AS term_known
+)::text AS document,
+:term IN ('all', 'current') OR EXISTS (SELECT FROM terms WHERE id::text = :term) AS term_known
+FROM verdict
 """
+_ONE = "SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict"
+_GRANTED = "listed AS (SELECT * FROM granted)"
 
-
-def _get_sql(documents: str) -> str:
-    return f"""
-{access.READ_CLASS},
-listed AS (SELECT * FROM granted),
-{documents}
-SELECT {access.VERDICT}, (SELECT document FROM documents)::text AS document
-"""
-
-
-_LIST = {True: _list_sql(_WITH_STUDENTS), False: _list_sql(_WITH_COUNT)}
-_GET = {True: _get_sql(_WITH_STUDENTS), False: _get_sql(_WITH_COUNT)}
+_LIST = {
+    True: Statement(_LISTED, _WITH_STUDENTS, STAFF_VERDICT, _ALL),
+    False: Statement(_LISTED, _WITH_COUNT, STAFF_VERDICT, _ALL),
+}
+_GET = {
+    True: Statement(READ_CLASS, _GRANTED, _WITH_STUDENTS, _ONE),
+    False: Statement(READ_CLASS, _GRANTED, _WITH_COUNT, _ONE),
+}
 
 
 async def list_classes(
@@ -116,7 +141,7 @@ async def list_classes(
     They are in the order of code and section. `term` is an id, `current` or `all`; classes
     without a term are among the current ones.
     """
-    row = await db.row(_LIST[roster], actor.user_id, archived, term.lower())
+    row = await db.row(_LIST[roster], actor_id=actor.user_id, archived=archived, term=term.lower())
     check(row)
     if not row["term_known"]:
         raise no_such_term("/query/term")
@@ -127,29 +152,36 @@ async def get_class(
     db: Database | Transaction, actor: Actor, class_id: UUID, *, roster: bool = True
 ) -> Document[ClassDetails]:
     """One class, archived or not."""
-    row = await db.row(_GET[roster], actor.user_id, class_id)
+    row = await db.row(_GET[roster], actor_id=actor.user_id, class_id=class_id)
     check(row)
     return Document(row["document"])
 
 
-_CREATE = f"""
-WITH {access.ACTOR},
+_CREATE = Statement(
+    STAFF,
+    THIS_TERM,
+    """
 owner AS MATERIALIZED (
-    SELECT u.id FROM users u JOIN actor ON u.id = coalesce($2, actor.id)
+    SELECT u.id FROM users u JOIN staff ON u.id = coalesce(:teacher_id, staff.id)
 ),
 made AS (
     INSERT INTO classes (
         teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group, term_id)
-    SELECT owner.id, $3, $4, $5, $6, $7, $8, coalesce($9, ({CURRENT_TERM}))
-    FROM owner JOIN actor ON actor.role = 'admin' OR owner.id = actor.id
+    SELECT owner.id, :code, :name, :section, :ltp_pattern, :teacher_type, :practical_group,
+           coalesce(:term_id, (SELECT id FROM this_term))
+    FROM owner JOIN staff ON staff.role = 'admin' OR owner.id = staff.id
     RETURNING id
+),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (
+            SELECT FROM staff WHERE role = 'admin' OR id = coalesce(:teacher_id, id)) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+)""",
+    "SELECT verdict, (SELECT id FROM made) AS id FROM verdict",
 )
-SELECT CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-    WHEN EXISTS (SELECT FROM actor WHERE role <> 'admin' AND id <> coalesce($2, id)) THEN 'denied'
-    ELSE 'granted'
-END AS verdict, (SELECT id FROM made) AS id
-"""
 
 
 async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Document[ClassDetails]:
@@ -161,15 +193,8 @@ async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Documen
         with _collisions_named():
             row = await tx.row(
                 _CREATE,
-                actor.user_id,
-                draft.teacher_id,
-                draft.code,
-                draft.name,
-                draft.section,
-                draft.ltp_pattern,
-                draft.teacher_type,
-                draft.practical_group,
-                draft.term_id,
+                actor_id=actor.user_id,
+                **{column: getattr(draft, column) for column in _COLUMNS},
             )
         check(row)
         if row["id"] is None:
@@ -188,37 +213,47 @@ _COLUMNS = (
     "term_id",
 )
 
-# `$3` names the columns to change; the values follow in the order of `_COLUMNS`.
-_CHANGES = ", ".join(
-    f"{column} = CASE WHEN '{column}' = ANY($3::text[]) THEN ${place} ELSE c.{column} END"
-    for place, column in enumerate(_COLUMNS, start=4)
-)
-
-# Who becomes the owner needs no place beside the owner any more.
-_UPDATE = f"""
-{access.OWN_CLASS},
+# `:given` names the columns to change. Who becomes the owner needs no place beside the owner.
+_UPDATE = Statement(
+    OWN_CLASS,
+    """
 changed AS (
-    UPDATE classes c SET {_CHANGES}, updated_at = now()
+    UPDATE classes c
+    SET code = CASE WHEN 'code' = ANY(:given::text[]) THEN :code ELSE c.code END,
+        name = CASE WHEN 'name' = ANY(:given) THEN :name ELSE c.name END,
+        section = CASE WHEN 'section' = ANY(:given) THEN :section ELSE c.section END,
+        ltp_pattern = CASE WHEN 'ltp_pattern' = ANY(:given)
+                           THEN :ltp_pattern ELSE c.ltp_pattern END,
+        teacher_type = CASE WHEN 'teacher_type' = ANY(:given)
+                            THEN :teacher_type ELSE c.teacher_type END,
+        practical_group = CASE WHEN 'practical_group' = ANY(:given)
+                               THEN :practical_group ELSE c.practical_group END,
+        teacher_id = CASE WHEN 'teacher_id' = ANY(:given) THEN :teacher_id ELSE c.teacher_id END,
+        term_id = CASE WHEN 'term_id' = ANY(:given) THEN :term_id ELSE c.term_id END,
+        updated_at = now()
     FROM granted
     WHERE c.id = granted.id
-      AND (granted.actor_role = 'admin' OR NOT 'teacher_id' = ANY($3::text[])
-           OR $10 = granted.teacher_id)
-      AND ($10 IS NULL OR EXISTS (SELECT FROM users WHERE id = $10))
+      AND (granted.actor_role = 'admin' OR NOT 'teacher_id' = ANY(:given)
+           OR :teacher_id = granted.teacher_id)
+      AND (:teacher_id IS NULL OR EXISTS (SELECT FROM users WHERE id = :teacher_id))
     RETURNING c.id, c.teacher_id, granted.teacher_id AS former
 ),
 risen AS (
     DELETE FROM class_teachers t USING changed
     WHERE t.class_id = changed.id AND t.user_id = changed.teacher_id
 ),
-recorded AS (
-    {RECORD}
-    SELECT $1, $12, 'class_reassigned', 'class', id,
-           jsonb_build_object('from', former, 'to', teacher_id)
+acts AS (
+    SELECT 'class_reassigned' AS action, 'class' AS subject, id AS subject_id,
+           jsonb_build_object('from', former, 'to', teacher_id) AS details
     FROM changed WHERE teacher_id <> former
-)
-SELECT {access.VERDICT}, EXISTS (SELECT FROM changed) AS changed,
+)""",
+    RECORDED,
+    """
+SELECT verdict, EXISTS (SELECT FROM changed) AS changed,
        (SELECT actor_role FROM granted) AS actor_role
-"""
+FROM verdict
+""",
+)
 
 
 async def update_class(
@@ -228,10 +263,10 @@ async def update_class(
     given = [column for column in _COLUMNS if column in change.model_fields_set]
     if "teacher_id" in given and change.teacher_id is None:
         raise _no_such_teacher()
-    values: list[Any] = [getattr(change, column) for column in _COLUMNS]
+    values = {column: getattr(change, column) for column in _COLUMNS}
     async with db.transaction() as tx:
         with _collisions_named():
-            row = await tx.row(_UPDATE, actor.user_id, class_id, given, *values, actor.request_id)
+            row = await tx.row(_UPDATE, class_id=class_id, given=given, **values, **signed(actor))
         check(row)
         if not row["changed"]:
             if row["actor_role"] != "admin":
@@ -240,52 +275,65 @@ async def update_class(
         return await get_class(tx, actor, class_id)
 
 
-_LOCK_TO_CLOSE = f"{access.CLOSE_CLASS} SELECT {access.VERDICT}"
+_LOCK_TO_CLOSE = Statement(CLOSE_CLASS, "SELECT verdict FROM verdict")
 
 # A statement of its own, to see a session whose opening the lock waited for.
-_HAS_SESSIONS = (
-    "SELECT EXISTS (SELECT FROM attendance_sessions WHERE class_id = $1) AS has_sessions"
+_HAS_SESSIONS = Statement(
+    "SELECT EXISTS (SELECT FROM attendance_sessions WHERE class_id = :class_id) AS has_sessions"
 )
 
-# Each is recorded only if it changes something: archiving twice is once.
-_ARCHIVE = f"""
-WITH changed AS (
+# Each act is recorded only if it changes something: archiving twice is once.
+_ARCHIVE = Statement(
+    """
+acts AS (
     UPDATE classes SET archived_at = now(), updated_at = now()
-    WHERE id = $3 AND archived_at IS NULL
-    RETURNING id
+    WHERE id = :class_id AND archived_at IS NULL
+    RETURNING 'class_archived' AS action, 'class' AS subject, id AS subject_id,
+              '{}'::jsonb AS details
+)""",
+    RECORDED,
+    "SELECT count(*) AS acts FROM acts",
 )
-{RECORD} SELECT $1, $2, 'class_archived', 'class', id, '{{}}' FROM changed
-"""
 
-_REMOVE = f"""
-WITH changed AS (DELETE FROM classes WHERE id = $3 RETURNING id)
-{RECORD} SELECT $1, $2, 'class_deleted', 'class', id, '{{}}' FROM changed
-"""
+_REMOVE = Statement(
+    """
+acts AS (
+    DELETE FROM classes WHERE id = :class_id
+    RETURNING 'class_deleted' AS action, 'class' AS subject, id AS subject_id,
+              '{}'::jsonb AS details
+)""",
+    RECORDED,
+    "SELECT count(*) AS acts FROM acts",
+)
 
-_RESTORE = f"""
-WITH changed AS (
+_RESTORE = Statement(
+    """
+acts AS (
     UPDATE classes SET archived_at = NULL, updated_at = now()
-    WHERE id = $3 AND archived_at IS NOT NULL
-    RETURNING id
+    WHERE id = :class_id AND archived_at IS NOT NULL
+    RETURNING 'class_restored' AS action, 'class' AS subject, id AS subject_id,
+              '{}'::jsonb AS details
+)""",
+    RECORDED,
+    "SELECT count(*) AS acts FROM acts",
 )
-{RECORD} SELECT $1, $2, 'class_restored', 'class', id, '{{}}' FROM changed
-"""
 
 
 async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
     """Remove a class without sessions; archive one that has any, so no mark is ever lost."""
     async with db.transaction() as tx:
-        check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))
-        archives = (await tx.row(_HAS_SESSIONS, class_id))["has_sessions"]
-        await tx.find_row(_ARCHIVE if archives else _REMOVE, *author(actor), class_id)
+        check(await tx.row(_LOCK_TO_CLOSE, actor_id=actor.user_id, class_id=class_id))
+        archives = (await tx.row(_HAS_SESSIONS, class_id=class_id))["has_sessions"]
+        act = _ARCHIVE if archives else _REMOVE
+        await tx.execute(act, class_id=class_id, **signed(actor))
 
 
 async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[ClassDetails]:
     """Bring an archived class back; for one that is not archived nothing changes."""
     async with db.transaction() as tx:
-        check(await tx.row(_LOCK_TO_CLOSE, actor.user_id, class_id))
+        check(await tx.row(_LOCK_TO_CLOSE, actor_id=actor.user_id, class_id=class_id))
         with _collisions_named():
-            await tx.find_row(_RESTORE, *author(actor), class_id)
+            await tx.execute(_RESTORE, class_id=class_id, **signed(actor))
         return await get_class(tx, actor, class_id)
 
 

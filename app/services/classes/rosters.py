@@ -52,18 +52,18 @@ def first_day(periods: str) -> str:
 ENROLLED = enrolled("e.periods")
 
 # The students of the classes in `listed`, as JSON, by roll number.
-ROSTERS = f"""
+ROSTERS = """
 rosters AS MATERIALIZED (
     SELECT e.class_id, json_agg(student ORDER BY s.roll_key) AS students
     FROM class_students e
     JOIN students s ON s.id = e.student_id
     CROSS JOIN LATERAL (
-        SELECT s.id AS "studentId", s.roll_no AS "rollNo",
-               {", ".join(f's.{field} AS "{json_name(field)}"' for field in STUDENT_FIELDS)},
-               {first_day("e.periods")} AS "enrolledFrom",
+        SELECT s.id AS "studentId", s.roll_no AS "rollNo", s.name, s.photo_url AS "photoUrl",
+               s.program, s.sp_code AS "spCode", s.semester, s.status, s.duration, s.email,
+               s.dtu_email AS "dtuEmail", s.phone, enrolled_from(e.periods) AS "enrolledFrom",
                upper(e.periods) - 1 AS "enrolledUntil"
     ) student
-    WHERE e.class_id IN (SELECT id FROM listed) AND {ENROLLED}
+    WHERE e.class_id IN (SELECT id FROM listed) AND on_roster(e.periods)
     GROUP BY e.class_id
 )"""
 

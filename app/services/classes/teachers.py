@@ -6,86 +6,95 @@ from app.db import Database, Transaction
 from app.documents import Document
 from app.errors import Flaw, Invalid
 from app.schemas.teachers import ClassTeacher, TeacherEntry, TeacherList
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.audit import RECORD
+from app.services.access import OWN_CLASS, READ_CLASS, Actor, check
+from app.services.audit import RECORDED, signed
 from app.services.people.allow_list import make_users
+from app.sql import Statement
 
 # The owner first, then the others by name.
-_LIST = f"""
-{access.READ_CLASS},
+_LIST = Statement(
+    READ_CLASS,
+    """
 teaching AS (
     SELECT teacher_id AS user_id, 'owner' AS role, NULL::date AS first_day, NULL::date AS last_day
     FROM granted
     UNION ALL
     SELECT t.user_id, t.role, t.first_day, t.last_day
     FROM class_teachers t JOIN granted ON granted.id = t.class_id
-)
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg(
-        teacher ORDER BY t.role <> 'owner', u.name COLLATE "C", u.email COLLATE "C"), '[]')
-    FROM teaching t
-    JOIN users u ON u.id = t.user_id
-    CROSS JOIN LATERAL (
-        SELECT u.id AS "userId", u.name, u.email, t.role, t.first_day AS "firstDay",
-               t.last_day AS "lastDay", {access.in_days("t")} AS active
-    ) teacher
+),
+teachers AS (
+    SELECT t.role, u.name, u.email, json_build_object(
+        'userId', u.id, 'name', u.name, 'email', u.email, 'role', t.role,
+        'firstDay', t.first_day, 'lastDay', t.last_day,
+        'active', daterange(t.first_day, t.last_day, '[]') @> current_date) AS teacher
+    FROM teaching t JOIN users u ON u.id = t.user_id
+)""",
+    """
+SELECT verdict, (
+    SELECT json_agg(teacher ORDER BY role <> 'owner', name COLLATE "C", email COLLATE "C")
+    FROM teachers
 )::text AS document
-"""
+FROM verdict
+""",
+)
 
 
 async def list_teachers(
     db: Database | Transaction, actor: Actor, class_id: UUID
 ) -> Document[list[ClassTeacher]]:
     """Owner, co-teachers and substitutes of the class."""
-    row = await db.row(_LIST, actor.user_id, class_id)
+    row = await db.row(_LIST, actor_id=actor.user_id, class_id=class_id)
     check(row)
     return Document(row["document"])
 
 
-_LOCK = f"""
-{access.OWN_CLASS}
-SELECT {access.VERDICT}, (SELECT teacher_id FROM granted) AS owner
-"""
+_LOCK = Statement(
+    OWN_CLASS, "SELECT verdict, (SELECT teacher_id FROM granted) AS owner FROM verdict"
+)
 
 # The users meant by ids or addresses, in the order of the list; null where there is none.
-_FIND_USERS = """
+_FIND_USERS = Statement("""
 SELECT array_agg(u.id ORDER BY given.place) AS ids
-FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS given(user_id, email, place)
+FROM unnest(:user_ids::uuid[], :emails::text[]) WITH ORDINALITY AS given(user_id, email, place)
 LEFT JOIN users u ON u.id = given.user_id OR lower(btrim(u.email)) = lower(btrim(given.email))
-"""
+""")
 
-# $1 actor, $2 class, $3 request, $4 to $7 the list.
-_REPLACE = f"""
-WITH wanted AS MATERIALIZED (
-    SELECT * FROM unnest($4::uuid[], $5::text[], $6::date[], $7::date[])
+_REPLACE = Statement(
+    """
+wanted AS MATERIALIZED (
+    SELECT * FROM unnest(
+        :user_ids::uuid[], :roles::text[], :first_days::date[], :last_days::date[])
         AS w(user_id, role, first_day, last_day)
 ),
 removed AS (
     DELETE FROM class_teachers t
-    WHERE t.class_id = $2 AND NOT EXISTS (SELECT FROM wanted w WHERE w.user_id = t.user_id)
+    WHERE t.class_id = :class_id AND NOT EXISTS (SELECT FROM wanted w WHERE w.user_id = t.user_id)
     RETURNING t.*
 ),
 written AS (
     INSERT INTO class_teachers AS t (class_id, user_id, role, first_day, last_day)
-    SELECT $2, user_id, role, first_day, last_day FROM wanted ORDER BY user_id
+    SELECT :class_id, user_id, role, first_day, last_day FROM wanted ORDER BY user_id
     ON CONFLICT (class_id, user_id) DO UPDATE
     SET role = excluded.role, first_day = excluded.first_day, last_day = excluded.last_day
     WHERE (t.role, t.first_day, t.last_day)
           IS DISTINCT FROM (excluded.role, excluded.first_day, excluded.last_day)
     RETURNING t.*, t.xmax = 0 AS added
-)
-{RECORD}
-SELECT $1, $3, action, 'class', class_id, jsonb_build_object(
-    'userId', user_id, 'role', role, 'firstDay', first_day, 'lastDay', last_day)
-FROM (
-    SELECT 'teacher_removed' AS action, class_id, user_id, role, first_day, last_day FROM removed
+),
+changed AS (
+    SELECT 'teacher_removed' AS action, user_id, role, first_day, last_day FROM removed
     UNION ALL
     SELECT CASE WHEN added THEN 'teacher_added' ELSE 'teacher_changed' END,
-           class_id, user_id, role, first_day, last_day
+           user_id, role, first_day, last_day
     FROM written
-) acts
-"""
+),
+acts AS (
+    SELECT action, 'class' AS subject, :class_id AS subject_id, jsonb_build_object(
+        'userId', user_id, 'role', role, 'firstDay', first_day, 'lastDay', last_day) AS details
+    FROM changed
+)""",
+    RECORDED,
+    "SELECT count(*) AS acts FROM acts",
+)
 
 
 async def put_teachers(
@@ -97,19 +106,18 @@ async def put_teachers(
     """
     teachers = wanted.teachers
     async with db.transaction() as tx:
-        lock = await tx.row(_LOCK, actor.user_id, class_id)
+        lock = await tx.row(_LOCK, actor_id=actor.user_id, class_id=class_id)
         check(lock)
         user_ids = await _users_of(tx, teachers)
         _check_each(user_ids, lock["owner"], teachers)
-        await tx.find_row(
+        await tx.execute(
             _REPLACE,
-            actor.user_id,
-            class_id,
-            actor.request_id,
-            user_ids,
-            [teacher.role for teacher in teachers],
-            [teacher.first_day for teacher in teachers],
-            [teacher.last_day for teacher in teachers],
+            class_id=class_id,
+            user_ids=user_ids,
+            roles=[teacher.role for teacher in teachers],
+            first_days=[teacher.first_day for teacher in teachers],
+            last_days=[teacher.last_day for teacher in teachers],
+            **signed(actor),
         )
         return await list_teachers(tx, actor, class_id)
 
@@ -118,8 +126,8 @@ async def _users_of(tx: Transaction, teachers: list[TeacherEntry]) -> list[UUID 
     await make_users(tx, [teacher.email for teacher in teachers if teacher.email])
     row = await tx.row(
         _FIND_USERS,
-        [teacher.user_id for teacher in teachers],
-        [teacher.email for teacher in teachers],
+        user_ids=[teacher.user_id for teacher in teachers],
+        emails=[teacher.email for teacher in teachers],
     )
     return row["ids"] or []
 

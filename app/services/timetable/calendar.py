@@ -34,6 +34,15 @@ LIMIT 1
 """
 
 
+THIS_TERM = """
+this_term AS (
+    SELECT id FROM terms
+    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
+             name
+    LIMIT 1
+)"""
+
+
 def in_term(class_: str, term: str) -> str:
     """SQL for whether a class is of a term: its id as text, `all`, or `current`, in which
     classes without a term are as well."""

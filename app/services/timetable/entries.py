@@ -10,19 +10,19 @@ import asyncpg
 from app.db import Database
 from app.documents import Document
 from app.errors import Conflict, NotFound
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import CHANGE_CLASS, Actor, check
+from app.sql import Statement
 
-LOCK = f"{access.CHANGE_CLASS} SELECT {access.VERDICT}"
+LOCK = Statement(CHANGE_CLASS, "SELECT verdict FROM verdict")
 
 
 async def remove(
-    db: Database, actor: Actor, class_id: UUID, own_id: UUID, statement: str, what: str
+    db: Database, actor: Actor, class_id: UUID, entry_id: UUID, statement: Statement, what: str
 ) -> None:
     """Run the statement that takes one of them from its class; `NotFound` if it is not there."""
     async with db.transaction() as tx:
-        check(await tx.row(LOCK, actor.user_id, class_id))
-        if await tx.find_row(statement, class_id, own_id) is None:
+        check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
+        if await tx.find_row(statement, class_id=class_id, id=entry_id) is None:
             raise missing(what)
 
 

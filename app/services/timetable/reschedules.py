@@ -1,96 +1,131 @@
 """Single occurrences of weekly slots, moved elsewhere."""
 
-from datetime import date, time
+from datetime import date
 from uuid import UUID
 
 from app.db import Database, Transaction
-from app.documents import Document, clock
+from app.documents import Document
 from app.errors import Conflict, Flaw, Invalid
 from app.schemas.classes import Reschedule, RescheduleDraft
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import READ_CLASS, Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
-from app.services.timetable.meetings import slots_on
+from app.services.timetable.meetings import SLOTS_ON_DAY
+from app.sql import Statement
 
-MOVE = f"""
-json_build_object(
-    'id', r.id, 'originalDate', r.original_date,
-    'originalStartTime', {clock("r.original_start_time")},
-    'originalEndTime', {clock("r.original_end_time")},
-    'rescheduledDate', r.rescheduled_date,
-    'rescheduledStartTime', {clock("r.rescheduled_start_time")},
-    'rescheduledEndTime', {clock("r.rescheduled_end_time")},
-    'reason', r.reason)"""
+# From `moves`, the ones to show.
+MOVE_DOCUMENTS = """
+move_documents AS (
+    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
+        'id', r.id, 'originalDate', r.original_date,
+        'originalStartTime', json_time(r.original_start_time),
+        'originalEndTime', json_time(r.original_end_time),
+        'rescheduledDate', r.rescheduled_date,
+        'rescheduledStartTime', json_time(r.rescheduled_start_time),
+        'rescheduledEndTime', json_time(r.rescheduled_end_time),
+        'reason', r.reason) AS document
+    FROM moves r
+)"""
 
-_LIST_MOVES = f"""
-{access.READ_CLASS}
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg({MOVE} ORDER BY r.original_date, r.original_start_time), '[]')
-    FROM class_reschedules r JOIN granted ON granted.id = r.class_id
-    WHERE (r.original_date >= coalesce($3, '-infinity'::date)
-           AND r.original_date <= coalesce($4, 'infinity'::date))
-       OR (r.rescheduled_date >= coalesce($3, '-infinity'::date)
-           AND r.rescheduled_date <= coalesce($4, 'infinity'::date))
+_LIST_MOVES = Statement(
+    READ_CLASS,
+    """
+moves AS (
+    SELECT r.* FROM class_reschedules r JOIN granted ON granted.id = r.class_id
+    WHERE r.original_date <@ daterange(:first, :last, '[]')
+       OR r.rescheduled_date <@ daterange(:first, :last, '[]')
+)""",
+    MOVE_DOCUMENTS,
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY original_date, original_start_time), '[]')
+    FROM move_documents
 )::text AS document
-"""
+FROM verdict
+""",
+)
 
-_GET_MOVE = f"""
-{access.READ_CLASS}
-SELECT {access.VERDICT}, (
-    SELECT {MOVE} FROM class_reschedules r JOIN granted ON granted.id = r.class_id WHERE r.id = $3
-)::text AS document
-"""
+_GET_MOVE = Statement(
+    READ_CLASS,
+    """
+moves AS (
+    SELECT r.* FROM class_reschedules r JOIN granted ON granted.id = r.class_id WHERE r.id = :id
+)""",
+    MOVE_DOCUMENTS,
+    "SELECT verdict, (SELECT document FROM move_documents)::text AS document FROM verdict",
+)
 
 # The slot meant: the one named, else of that weekday's the first not yet moved, else, all
-# being moved already, the first. $4 is null when none is named, $5 a reschedule to replace.
-_ORIGINAL_SLOT = """
+# being moved already, the first. `:start_time` is null when none is named, `:id` the reschedule
+# to replace.
+_ORIGINAL_SLOT = Statement("""
 SELECT w.start_time, w.end_time
 FROM class_schedules w
 LEFT JOIN class_reschedules r
-    ON r.class_id = w.class_id AND r.original_date = $2
-   AND r.original_start_time = w.start_time AND r.id IS DISTINCT FROM $4
-WHERE w.class_id = $1 AND w.day_of_week = extract(isodow FROM $2::date)
-  AND ($3::time IS NULL OR w.start_time = $3)
+    ON r.class_id = w.class_id AND r.original_date = :day
+   AND r.original_start_time = w.start_time AND r.id IS DISTINCT FROM :id
+WHERE w.class_id = :class_id AND w.day_of_week = extract(isodow FROM :day::date)
+  AND (:start_time::time IS NULL OR w.start_time = :start_time)
 ORDER BY (r.id IS NOT NULL), w.start_time
 LIMIT 1
-"""
+""")
 
 # The occurrence is among the slots of its new date by then, so alone there it counts one.
-_CLASHES = f"""
-SELECT count(*) AS slots
-FROM ({slots_on("$1", "$2::date")}) slot
-WHERE slot.start_time < $4 AND slot.end_time > $3
-"""
+_CLASHES = Statement(
+    SLOTS_ON_DAY,
+    """
+SELECT count(*) AS slots FROM slots_on_day
+WHERE start_time < :end_time AND end_time > :start_time
+""",
+)
 
-_ADD_MOVE = f"""
-INSERT INTO class_reschedules AS r (
-    class_id, original_date, original_start_time, original_end_time,
-    rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (class_id, original_date, original_start_time) DO UPDATE
-SET original_end_time = $4, rescheduled_date = $5, rescheduled_start_time = $6,
-    rescheduled_end_time = $7, reason = $8
-RETURNING {MOVE}::text AS document
-"""
+_ADD_MOVE = Statement(
+    """
+moves AS (
+    INSERT INTO class_reschedules (
+        class_id, original_date, original_start_time, original_end_time,
+        rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
+    VALUES (:class_id, :original_date, :original_start, :original_end,
+            :rescheduled_date, :rescheduled_start, :rescheduled_end, :reason)
+    ON CONFLICT (class_id, original_date, original_start_time) DO UPDATE
+    SET original_end_time = excluded.original_end_time,
+        rescheduled_date = excluded.rescheduled_date,
+        rescheduled_start_time = excluded.rescheduled_start_time,
+        rescheduled_end_time = excluded.rescheduled_end_time, reason = excluded.reason
+    RETURNING *
+)""",
+    MOVE_DOCUMENTS,
+    "SELECT document::text FROM move_documents",
+)
 
-_REPLACE_MOVE = f"""
-UPDATE class_reschedules r
-SET original_date = $2, original_start_time = $3, original_end_time = $4, rescheduled_date = $5,
-    rescheduled_start_time = $6, rescheduled_end_time = $7, reason = $8
-WHERE class_id = $1 AND id = $9
-RETURNING {MOVE}::text AS document
-"""
+_REPLACE_MOVE = Statement(
+    """
+moves AS (
+    UPDATE class_reschedules
+    SET original_date = :original_date, original_start_time = :original_start,
+        original_end_time = :original_end, rescheduled_date = :rescheduled_date,
+        rescheduled_start_time = :rescheduled_start, rescheduled_end_time = :rescheduled_end,
+        reason = :reason
+    WHERE class_id = :class_id AND id = :id
+    RETURNING *
+)""",
+    MOVE_DOCUMENTS,
+    "SELECT document::text FROM move_documents",
+)
 
-_FIND_MOVE = "SELECT id FROM class_reschedules WHERE class_id = $1 AND id = $2"
+_FIND_MOVE = Statement("SELECT id FROM class_reschedules WHERE class_id = :class_id AND id = :id")
 
-_REMOVE_MOVE = "DELETE FROM class_reschedules WHERE class_id = $1 AND id = $2 RETURNING id"
+_REMOVE_MOVE = Statement(
+    "DELETE FROM class_reschedules WHERE class_id = :class_id AND id = :id RETURNING id"
+)
 
 
 async def list_reschedules(
     db: Database, actor: Actor, class_id: UUID, first: date | None, last: date | None
 ) -> Document[list[Reschedule]]:
     """The moved occurrences of which the old or the new date lies between `first` and `last`."""
-    row = await db.row(_LIST_MOVES, actor.user_id, class_id, first, last)
+    row = await db.row(
+        _LIST_MOVES, actor_id=actor.user_id, class_id=class_id, first=first, last=last
+    )
     check(row)
     return Document(row["document"])
 
@@ -99,7 +134,7 @@ async def get_reschedule(
     db: Database, actor: Actor, class_id: UUID, move_id: UUID
 ) -> Document[Reschedule]:
     """One moved occurrence."""
-    row = await db.row(_GET_MOVE, actor.user_id, class_id, move_id)
+    row = await db.row(_GET_MOVE, actor_id=actor.user_id, class_id=class_id, id=move_id)
     return found(row, "reschedule")
 
 
@@ -108,8 +143,9 @@ async def add_reschedule(
 ) -> Document[Reschedule]:
     """Move one occurrence. A second move of the same occurrence replaces the first."""
     async with db.transaction() as tx:
-        check(await tx.row(LOCK, actor.user_id, class_id))
-        row = await tx.row(_ADD_MOVE, class_id, *await _move(tx, class_id, draft, None))
+        check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
+        move = await _move(tx, class_id, draft, None)
+        row = await tx.row(_ADD_MOVE, class_id=class_id, **move)
         await _refuse_clash(tx, class_id, draft)
     return Document(row["document"])
 
@@ -119,12 +155,12 @@ async def replace_reschedule(
 ) -> Document[Reschedule]:
     """Make the move what `draft` says, its occurrence included."""
     async with db.transaction() as tx:
-        check(await tx.row(LOCK, actor.user_id, class_id))
-        if await tx.find_row(_FIND_MOVE, class_id, move_id) is None:
+        check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
+        if await tx.find_row(_FIND_MOVE, class_id=class_id, id=move_id) is None:
             raise missing("reschedule")
-        values = await _move(tx, class_id, draft, move_id)
+        move = await _move(tx, class_id, draft, move_id)
         with moved_twice_named():
-            row = await tx.row(_REPLACE_MOVE, class_id, *values, move_id)
+            row = await tx.row(_REPLACE_MOVE, class_id=class_id, id=move_id, **move)
         await _refuse_clash(tx, class_id, draft)
     return Document(row["document"])
 
@@ -136,31 +172,35 @@ async def remove_reschedule(db: Database, actor: Actor, class_id: UUID, move_id:
 
 async def _move(
     tx: Transaction, class_id: UUID, draft: RescheduleDraft, move_id: UUID | None
-) -> tuple[date, time, time, date, time, time, str | None]:
+) -> dict[str, object]:
     """The columns of a reschedule, its original slot looked up in the weekly timetable."""
     original = await tx.find_row(
-        _ORIGINAL_SLOT, class_id, draft.original_date, draft.original_start_time, move_id
+        _ORIGINAL_SLOT,
+        class_id=class_id,
+        day=draft.original_date,
+        start_time=draft.original_start_time,
+        id=move_id,
     )
     if original is None:
         raise _no_original(draft)
-    return (
-        draft.original_date,
-        original["start_time"],
-        original["end_time"],
-        draft.rescheduled_date,
-        draft.rescheduled_start_time,
-        draft.rescheduled_end_time,
-        draft.reason,
-    )
+    return {
+        "original_date": draft.original_date,
+        "original_start": original["start_time"],
+        "original_end": original["end_time"],
+        "rescheduled_date": draft.rescheduled_date,
+        "rescheduled_start": draft.rescheduled_start_time,
+        "rescheduled_end": draft.rescheduled_end_time,
+        "reason": draft.reason,
+    }
 
 
 async def _refuse_clash(tx: Transaction, class_id: UUID, draft: RescheduleDraft) -> None:
     row = await tx.row(
         _CLASHES,
-        class_id,
-        draft.rescheduled_date,
-        draft.rescheduled_start_time,
-        draft.rescheduled_end_time,
+        class_id=class_id,
+        day=draft.rescheduled_date,
+        start_time=draft.rescheduled_start_time,
+        end_time=draft.rescheduled_end_time,
     )
     if row["slots"] > 1:
         raise Conflict(

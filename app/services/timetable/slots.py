@@ -5,84 +5,112 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Database, Transaction
-from app.documents import Document, clock
+from app.documents import Document
 from app.errors import Conflict, Flaw, Invalid
 from app.schemas.classes import Slot, SlotChange, SlotDraft
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import READ_CLASS, Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
+from app.sql import Statement
 
-SLOT = f"""
-json_build_object('id', s.id, 'dayOfWeek', s.day_of_week,
-                  'start', {clock("s.start_time")}, 'end', {clock("s.end_time")})"""
+# From `slots`, the ones to show.
+SLOT_DOCUMENTS = """
+slot_documents AS (
+    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
+        'id', s.id, 'dayOfWeek', s.day_of_week,
+        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
+    FROM slots s
+)"""
 
-_LIST_SLOTS = f"""
-{access.READ_CLASS}
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg({SLOT} ORDER BY s.day_of_week, s.start_time), '[]')
-    FROM class_schedules s JOIN granted ON granted.id = s.class_id
+_LIST_SLOTS = Statement(
+    READ_CLASS,
+    "slots AS (SELECT s.* FROM class_schedules s JOIN granted ON granted.id = s.class_id)",
+    SLOT_DOCUMENTS,
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY day_of_week, start_time), '[]') FROM slot_documents
 )::text AS document
-"""
+FROM verdict
+""",
+)
 
-_GET_SLOT = f"""
-{access.READ_CLASS}
-SELECT {access.VERDICT}, (
-    SELECT {SLOT} FROM class_schedules s JOIN granted ON granted.id = s.class_id WHERE s.id = $3
-)::text AS document
-"""
+_GET_SLOT = Statement(
+    READ_CLASS,
+    """
+slots AS (
+    SELECT s.* FROM class_schedules s JOIN granted ON granted.id = s.class_id WHERE s.id = :id
+)""",
+    SLOT_DOCUMENTS,
+    "SELECT verdict, (SELECT document FROM slot_documents)::text AS document FROM verdict",
+)
 
-_OVERLAPPING_SLOT = """
+_OVERLAPPING_SLOT = Statement("""
 SELECT true AS found FROM class_schedules
-WHERE class_id = $1 AND day_of_week = $2 AND start_time < $4 AND end_time > $3
-  AND id IS DISTINCT FROM $5
-"""
+WHERE class_id = :class_id AND day_of_week = :day_of_week
+  AND start_time < :end_time AND end_time > :start_time AND id IS DISTINCT FROM :id
+""")
 
-_ADD_SLOT = f"""
-INSERT INTO class_schedules AS s (class_id, day_of_week, start_time, end_time)
-VALUES ($1, $2, $3, $4)
-RETURNING {SLOT}::text AS document
-"""
+_ADD_SLOT = Statement(
+    """
+slots AS (
+    INSERT INTO class_schedules (class_id, day_of_week, start_time, end_time)
+    VALUES (:class_id, :day_of_week, :start_time, :end_time)
+    RETURNING *
+)""",
+    SLOT_DOCUMENTS,
+    "SELECT document::text FROM slot_documents",
+)
 
-_FIND_SLOT = """
-SELECT day_of_week, start_time, end_time FROM class_schedules WHERE class_id = $1 AND id = $2
-"""
+_FIND_SLOT = Statement("""
+SELECT day_of_week, start_time, end_time FROM class_schedules
+WHERE class_id = :class_id AND id = :id
+""")
 
 # Occurrences already moved away stay moved when their slot begins at another time.
-_CHANGE_SLOT = f"""
-WITH followed AS (
+_CHANGE_SLOT = Statement(
+    """
+followed AS (
     UPDATE class_reschedules r
-    SET original_start_time = $4, original_end_time = $5
+    SET original_start_time = :start_time, original_end_time = :end_time
     FROM class_schedules old
-    WHERE old.class_id = $1 AND old.id = $2 AND r.class_id = $1
-      AND r.original_start_time = old.start_time
-      AND extract(isodow FROM r.original_date) = $3 AND old.day_of_week = $3
+    WHERE old.class_id = :class_id AND old.id = :id AND r.class_id = :class_id
+      AND r.original_start_time = old.start_time AND old.day_of_week = :day_of_week
+      AND extract(isodow FROM r.original_date) = :day_of_week
+)""",
+    """
+slots AS (
+    UPDATE class_schedules
+    SET day_of_week = :day_of_week, start_time = :start_time, end_time = :end_time
+    WHERE class_id = :class_id AND id = :id
+    RETURNING *
+)""",
+    SLOT_DOCUMENTS,
+    "SELECT document::text FROM slot_documents",
 )
-UPDATE class_schedules s SET day_of_week = $3, start_time = $4, end_time = $5
-WHERE class_id = $1 AND id = $2
-RETURNING {SLOT}::text AS document
-"""
 
-_REMOVE_SLOT = "DELETE FROM class_schedules WHERE class_id = $1 AND id = $2 RETURNING id"
+_REMOVE_SLOT = Statement(
+    "DELETE FROM class_schedules WHERE class_id = :class_id AND id = :id RETURNING id"
+)
 
 
 async def list_slots(db: Database, actor: Actor, class_id: UUID) -> Document[list[Slot]]:
     """The weekly slots, by day and time."""
-    row = await db.row(_LIST_SLOTS, actor.user_id, class_id)
+    row = await db.row(_LIST_SLOTS, actor_id=actor.user_id, class_id=class_id)
     check(row)
     return Document(row["document"])
 
 
 async def get_slot(db: Database, actor: Actor, class_id: UUID, slot_id: UUID) -> Document[Slot]:
     """One weekly slot."""
-    return found(await db.row(_GET_SLOT, actor.user_id, class_id, slot_id), "slot")
+    row = await db.row(_GET_SLOT, actor_id=actor.user_id, class_id=class_id, id=slot_id)
+    return found(row, "slot")
 
 
 async def add_slot(db: Database, actor: Actor, class_id: UUID, draft: SlotDraft) -> Document[Slot]:
     """A new weekly slot; one that overlaps another of the class is a conflict."""
     async with db.transaction() as tx:
-        check(await tx.row(LOCK, actor.user_id, class_id))
+        check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
         await _refuse_overlap(tx, class_id, draft, None)
-        row = await tx.row(_ADD_SLOT, class_id, draft.day_of_week, draft.start_time, draft.end_time)
+        row = await tx.row(_ADD_SLOT, class_id=class_id, **_fields(draft))
     return Document(row["document"])
 
 
@@ -91,17 +119,23 @@ async def change_slot(
 ) -> Document[Slot]:
     """Change day or times of a weekly slot; sessions already opened stay where they are."""
     async with db.transaction() as tx:
-        check(await tx.row(LOCK, actor.user_id, class_id))
-        stored = await tx.find_row(_FIND_SLOT, class_id, slot_id)
+        check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
+        stored = await tx.find_row(_FIND_SLOT, class_id=class_id, id=slot_id)
         if stored is None:
             raise missing("slot")
         slot = _merged(stored, change)
         await _refuse_overlap(tx, class_id, slot, slot_id)
         with moved_twice_named():
-            row = await tx.row(
-                _CHANGE_SLOT, class_id, slot_id, slot.day_of_week, slot.start_time, slot.end_time
-            )
+            row = await tx.row(_CHANGE_SLOT, class_id=class_id, id=slot_id, **_fields(slot))
     return Document(row["document"])
+
+
+def _fields(slot: SlotDraft) -> dict[str, object]:
+    return {
+        "day_of_week": slot.day_of_week,
+        "start_time": slot.start_time,
+        "end_time": slot.end_time,
+    }
 
 
 def _merged(stored: asyncpg.Record, change: SlotChange) -> SlotDraft:
@@ -123,7 +157,7 @@ async def _refuse_overlap(
     tx: Transaction, class_id: UUID, slot: SlotDraft, slot_id: UUID | None
 ) -> None:
     overlapping = await tx.find_row(
-        _OVERLAPPING_SLOT, class_id, slot.day_of_week, slot.start_time, slot.end_time, slot_id
+        _OVERLAPPING_SLOT, class_id=class_id, id=slot_id, **_fields(slot)
     )
     if overlapping is not None:
         raise Conflict("This overlaps another slot of the class on that day.", code="slot_overlaps")
