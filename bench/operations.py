@@ -15,6 +15,7 @@ from app.services.counting import class_stats
 from app.services.leave import leave_marks
 from app.services.people import accounts
 from app.services.sessions import attendance_service, marking, session_lock
+from app.sql import Statement
 
 DAY_ZERO = date(2026, 6, 1)  # the day before the first session
 D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for each class
@@ -118,6 +119,10 @@ def _script(sql: str, *arguments: str) -> Callable[[], list[str]]:
     return lambda: [_VARIABLES + _filled(sql, arguments) + ";\n"]
 
 
+def _named_script(statement: Statement, **values: str) -> Callable[[], list[str]]:
+    return _script(statement.text, *statement.arguments(values))
+
+
 def _filled(sql: str, arguments: tuple[str, ...]) -> str:
     """The statement with pgbench's expressions in place of its parameters."""
     filled = re.sub(r"\$(\d+)", lambda found: f"({arguments[int(found[1]) - 1]})", sql).strip()
@@ -173,12 +178,14 @@ def _opening_scripts() -> list[str]:
 
 
 OPERATIONS = (
-    Operation("A", "who am I", _plain("GET", "/users/me"), _script(accounts._ME, USER)),
+    Operation(
+        "A", "who am I", _plain("GET", "/users/me"), _named_script(accounts._ME, actor_id=USER)
+    ),
     Operation(
         "B",
         "my four classes with rosters",
         _plain("GET", "/classes"),
-        _script(class_service._LIST[True], USER, "false", "'current'"),
+        _named_script(class_service._LIST[True], actor_id=USER, archived="false", term="'current'"),
     ),
     Operation(
         "C1",

@@ -18,6 +18,7 @@ from app.services.leave import leave_marks
 from app.services.people import accounts, allow_list
 from app.services.sessions import attendance_service, history, marking, session_lock
 from app.services.timetable import occurrences, reschedules, slots
+from app.sql import Statement
 from tests import test_authorization
 from tests.classroom import ROLLS, Classroom, today
 from tests.conftest import ZONE, Stage, copy_of
@@ -214,14 +215,26 @@ CLASS, SESSION, ACTOR, TODAY = "{class}", "{session}", "{actor}", str(today())
 NOW = f"{TODAY} 12:00"
 MARKS = (ROLL_KEYS, ROLL_KEYS, ["late"] * 60, [False] * 60, [None] * 60, [None] * 60)
 
+OF_CLASS = {"actor_id": ACTOR, "class_id": CLASS}
+
 # Each with values for its parameters.
 STATEMENTS: dict[str, tuple[Any, ...]] = {
-    "me": (accounts._ME, ACTOR),
-    "sign_in": (accounts._SIGN_IN, "teacher7@demo.university.example", "sub", "Name"),
-    "list_classes": (class_service._LIST[True], ACTOR, False, "current"),
-    "get_class": (class_service._GET[True], ACTOR, CLASS),
-    "list_slots": (slots._LIST_SLOTS, ACTOR, CLASS),
-    "list_moves": (reschedules._LIST_MOVES, ACTOR, CLASS, None, None),
+    "me": (accounts._ME, {"actor_id": ACTOR}),
+    "sign_in": (
+        accounts._SIGN_IN,
+        {
+            "email": "teacher7@demo.university.example",
+            "google_sub": "sub",
+            "google_name": "Name",
+        },
+    ),
+    "list_classes": (
+        class_service._LIST[True],
+        {"actor_id": ACTOR, "archived": False, "term": "current"},
+    ),
+    "get_class": (class_service._GET[True], OF_CLASS),
+    "list_slots": (slots._LIST_SLOTS, OF_CLASS),
+    "list_moves": (reschedules._LIST_MOVES, {**OF_CLASS, "first": None, "last": None}),
     "occurrences_of_class": (
         *(occurrences._OF_CLASS, ACTOR, CLASS),
         *("2025-10-01", "2025-10-31", NOW),
@@ -272,9 +285,12 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
         *(rosters._APPLY, ACTOR, CLASS, "request", True, [], []),
         *(ROLL_KEYS, ROLL_KEYS, *[[None] * 60] * len(STUDENT_FIELDS), [None] * 60),
     ),
-    "list_teachers": (teachers._LIST, ACTOR, CLASS),
-    "find_users": (teachers._FIND_USERS, [ACTOR, None], [None, "a@x.example"]),
-    "make_users": (allow_list._MAKE_USERS, ["a@x.example", "b@x.example"]),
+    "list_teachers": (teachers._LIST, OF_CLASS),
+    "find_users": (
+        teachers._FIND_USERS,
+        {"user_ids": [ACTOR, None], "emails": [None, "a@x.example"]},
+    ),
+    "make_users": (allow_list._MAKE_USERS, {"emails": ["a@x.example", "b@x.example"]}),
 }
 OF_MARKS = [
     "import_marks",
@@ -304,6 +320,8 @@ class Planner:
     async def explain(self, name: str, mode: str) -> Plan:
         """The plan of a prepared statement, as the pool prepares them."""
         sql, *arguments = STATEMENTS[name]
+        if isinstance(sql, Statement):
+            sql, arguments = sql.text, sql.arguments(*arguments)
         given = ", ".join(self._literal(argument) for argument in arguments)
         await self._connection.execute(f"SET plan_cache_mode = {mode}")
         await self._connection.execute(f"PREPARE asked AS {sql}")

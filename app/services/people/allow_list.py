@@ -8,14 +8,14 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Database, Transaction
-from app.documents import Document, instant
+from app.documents import Document
 from app.errors import Conflict, Invalid, NotFound
 from app.schemas.admin import AllowedEmail, AllowedEmailChange, AllowedEmailDraft
 from app.schemas.auth import Role
 from app.schemas.words import MAX_NAME, is_address, is_name
-from app.services import old_access as access
-from app.services.access import Actor, check, require_admin
-from app.services.audit import RECORD, author
+from app.services.access import ADMIN, Actor, check, require_admin
+from app.services.audit import RECORDED, signed
+from app.sql import Statement
 
 NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control characters."
 
@@ -43,14 +43,14 @@ class Outcome:
 
 # Every change of the list takes this lock, so that two of them can't each remove the other
 # of the last two admins. Those who only read it wait for nobody.
-_LOCK = "LOCK TABLE allowed_emails IN SHARE ROW EXCLUSIVE MODE"
+_LOCK = Statement("LOCK TABLE allowed_emails IN SHARE ROW EXCLUSIVE MODE")
 
-_ADMINS = """
+_ADMINS = Statement("""
 SELECT count(*) AS admins
 FROM allowed_emails a
 LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(a.email))
 WHERE a.role = 'admin' AND u.disabled_at IS NULL
-"""
+""")
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def keeping_an_admin(
 @asynccontextmanager
 async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
     """Hold the list while the block changes it; a conflict if no administrator is left then."""
-    await tx.find_row(_LOCK)
+    await tx.execute(_LOCK)
     before = (await tx.row(_ADMINS))["admins"]
     yield
     if before and not (await tx.row(_ADMINS))["admins"]:
@@ -79,27 +79,31 @@ async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
 
 
 # A name or a role left out keeps the one that is there: `_LOCK` is held.
-_ALLOW = f"""
-WITH written AS (
+_ALLOW = Statement(
+    """
+written AS (
     INSERT INTO allowed_emails AS a (email, role, name)
     SELECT btrim(given.email), coalesce(given.role, there.role, 'teacher'), given.name
-    FROM unnest($3::text[], $4::text[], $5::text[]) AS given(email, role, name)
+    FROM unnest(:emails::text[], :roles::text[], :names::text[]) AS given(email, role, name)
     LEFT JOIN allowed_emails there ON lower(btrim(there.email)) = lower(btrim(given.email))
     ON CONFLICT (lower(btrim(email))) DO UPDATE
     SET role = excluded.role, name = coalesce(excluded.name, a.name), updated_at = now()
     WHERE (a.role, a.name) IS DISTINCT FROM (excluded.role, coalesce(excluded.name, a.name))
     RETURNING a.id, a.role, lower(btrim(a.email)) AS key, a.xmax = 0 AS added
 ),
-recorded AS (
-    {RECORD}
-    SELECT $1, $2, CASE WHEN added THEN 'email_allowed' ELSE 'allowed_email_changed' END,
-           'allowed_email', id, jsonb_build_object('role', role)
+acts AS (
+    SELECT CASE WHEN added THEN 'email_allowed' ELSE 'allowed_email_changed' END AS action,
+           'allowed_email' AS subject, id AS subject_id,
+           jsonb_build_object('role', role) AS details
     FROM written
-)
-SELECT coalesce(array_agg(key) FILTER (WHERE added), '{{}}') AS added,
-       coalesce(array_agg(key) FILTER (WHERE NOT added), '{{}}') AS changed
+)""",
+    RECORDED,
+    """
+SELECT coalesce(array_agg(key) FILTER (WHERE added), ARRAY[]::text[]) AS added,
+       coalesce(array_agg(key) FILTER (WHERE NOT added), ARRAY[]::text[]) AS changed
 FROM written
-"""
+""",
+)
 
 
 async def allow(
@@ -124,10 +128,10 @@ async def put(
     """
     done = await tx.row(
         _ALLOW,
-        *author(actor),
-        [entry.email for entry in entries],
-        [entry.role for entry in entries],
-        [entry.name for entry in entries],
+        emails=[entry.email for entry in entries],
+        roles=[entry.role for entry in entries],
+        names=[entry.name for entry in entries],
+        **signed(actor),
     )
     return done["added"], done["changed"]
 
@@ -139,21 +143,22 @@ def _checked(entry: Entry) -> Entry:
     return Entry(check_address(entry.email), entry.role, name or None)
 
 
-_DISALLOW = f"""
-WITH removed AS (
-    DELETE FROM allowed_emails WHERE lower(btrim(email)) = lower(btrim($3)) RETURNING id
-),
-recorded AS (
-    {RECORD} SELECT $1, $2, 'email_disallowed', 'allowed_email', id, '{{}}' FROM removed
+_DISALLOW = Statement(
+    """
+acts AS (
+    DELETE FROM allowed_emails WHERE lower(btrim(email)) = lower(btrim(:email))
+    RETURNING 'email_disallowed' AS action, 'allowed_email' AS subject, id AS subject_id,
+              '{}'::jsonb AS details
+)""",
+    RECORDED,
+    "SELECT subject_id FROM acts",
 )
-SELECT id FROM removed
-"""
 
 
 async def disallow(db: Database, email: str) -> bool:
     """Take the address off the list; False if it was not on it."""
     async with keeping_an_admin(db, None) as tx:
-        removed = await tx.find_row(_DISALLOW, *author(None), check_address(email))
+        removed = await tx.find_row(_DISALLOW, email=check_address(email), **signed(None))
     return removed is not None
 
 
@@ -166,26 +171,26 @@ def check_address(email: str) -> str:
 
 
 # Those who have never signed in yet get their row here, without Google's `sub`.
-_MAKE_USERS = """
+_MAKE_USERS = Statement("""
 INSERT INTO users (email, name)
 SELECT btrim(a.email), coalesce(nullif(btrim(a.name), ''), btrim(a.email))
 FROM allowed_emails a
 WHERE lower(btrim(a.email)) IN (
-    SELECT lower(btrim(given.email)) FROM unnest($1::text[]) AS given(email))
+    SELECT lower(btrim(given.email)) FROM unnest(:emails::text[]) AS given(email))
 ORDER BY lower(btrim(a.email))
 ON CONFLICT (lower(btrim(email))) DO NOTHING
-"""
+""")
 
-_USER = """
+_USER = Statement("""
 SELECT u.id FROM users u
 JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
-WHERE lower(btrim(u.email)) = lower(btrim($1))
-"""
+WHERE lower(btrim(u.email)) = lower(btrim(:email))
+""")
 
 
 async def make_users(tx: Transaction, emails: list[str]) -> None:
     """Give the allowed ones of these addresses a user, where there is none yet."""
-    await tx.find_row(_MAKE_USERS, emails)
+    await tx.execute(_MAKE_USERS, emails=emails)
 
 
 async def user_of(db: Database, email: str) -> UUID:
@@ -193,19 +198,19 @@ async def user_of(db: Database, email: str) -> UUID:
     address = check_address(email)
     async with db.transaction() as tx:
         await make_users(tx, [address])
-        row = await tx.find_row(_USER, address)
+        row = await tx.find_row(_USER, email=address)
     if row is None:
         raise Invalid("This address is not on the allow-list.", code="account_not_allowed")
     user_id: UUID = row["id"]
     return user_id
 
 
-_ADMIN_ADDRESSES = """
+_ADMIN_ADDRESSES = Statement("""
 SELECT coalesce(array_agg(btrim(a.email) ORDER BY a.created_at), '{}') AS emails
 FROM allowed_emails a
 LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(a.email))
 WHERE a.role = 'admin' AND u.disabled_at IS NULL
-"""
+""")
 
 
 async def only_admin(db: Database) -> str:
@@ -222,59 +227,75 @@ async def only_admin(db: Database) -> str:
     return email
 
 
-_COLUMNS = f"""
-    a.id, a.email, a.name, a.role, {instant("a.created_at")} AS "createdAt",
-    {instant("a.updated_at")} AS "updatedAt\""""
+# From `entries`, those to show.
+_DOCUMENTS = """
+documents AS (
+    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+        'id', id, 'email', email, 'name', name, 'role', role,
+        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
+    FROM entries
+)"""
 
-_LIST = f"""
-WITH {access.ADMIN},
+_LIST = Statement(
+    ADMIN,
+    """
 page AS MATERIALIZED (
-    SELECT a.*, lower(btrim(a.email)) COLLATE "C" AS key,
-           row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
+    SELECT a.*, row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
     FROM allowed_emails a
     WHERE EXISTS (SELECT FROM admin)
-      AND ($2::text IS NULL OR lower(btrim(a.email)) COLLATE "C" > $2)
-      AND ($3::text IS NULL OR strpos(lower(a.email || ' ' || coalesce(a.name, '')), lower($3)) > 0)
+      AND (:after::text IS NULL OR lower(btrim(a.email)) COLLATE "C" > :after)
+      AND (:query::text IS NULL
+           OR strpos(lower(a.email || ' ' || coalesce(a.name, '')), lower(:query)) > 0)
     ORDER BY lower(btrim(a.email)) COLLATE "C"
-    LIMIT $4 + 1
+    LIMIT :most + 1
+),
+entries AS (SELECT * FROM page WHERE n <= :most)""",
+    _DOCUMENTS,
+    """
+SELECT verdict,
+       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
+       (SELECT max(key) FROM documents
+        WHERE EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
+FROM verdict
+""",
 )
-SELECT {access.ADMIN_VERDICT}, (
-    SELECT coalesce(json_agg(entry ORDER BY a.n), '[]')
-    FROM page a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
-    WHERE a.n <= $4
-)::text AS document, (
-    SELECT key FROM page WHERE n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
-) AS next_cursor
-"""
 
 
 async def list_allowed(
     db: Database, actor: Actor, query: str | None, limit: int, after: str | None
 ) -> Document[list[AllowedEmail]]:
     """The list by address, `limit` entries after `after`; `query` is part of address or name."""
-    row = await db.row(_LIST, actor.user_id, after, query, limit)
+    row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-_ADD = f"""
-WITH a AS (
-    INSERT INTO allowed_emails (email, role, name) VALUES ($3, $4, $5)
+_ADD = Statement(
+    """
+entries AS (
+    INSERT INTO allowed_emails (email, role, name) VALUES (:email, :role, :name)
     ON CONFLICT (lower(btrim(email))) DO NOTHING
     RETURNING *
 ),
-recorded AS (
-    {RECORD}
-    SELECT $1, $2, 'email_allowed', 'allowed_email', id, jsonb_build_object('role', role) FROM a
+acts AS (
+    SELECT 'email_allowed' AS action, 'allowed_email' AS subject, id AS subject_id,
+           jsonb_build_object('role', role) AS details
+    FROM entries
+)""",
+    RECORDED,
+    _DOCUMENTS,
+    "SELECT document::text FROM documents",
 )
-SELECT row_to_json(entry)::text AS document FROM a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
-"""
 
-_SAME = f"""
-SELECT row_to_json(entry)::text AS document
-FROM allowed_emails a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
-WHERE lower(btrim(a.email)) = lower($1) AND a.role = $2 AND a.name IS NOT DISTINCT FROM $3
-"""
+_SAME = Statement(
+    """
+entries AS (
+    SELECT * FROM allowed_emails
+    WHERE lower(btrim(email)) = lower(:email) AND role = :role AND name IS NOT DISTINCT FROM :name
+)""",
+    _DOCUMENTS,
+    "SELECT document::text FROM documents",
+)
 
 
 async def add(
@@ -285,34 +306,36 @@ async def add(
     The very same one again is found, so that a lost answer can be asked for again; an address
     that is there with another role or name is a conflict.
     """
-    values = (draft.email, draft.role, draft.name)
+    values = {"email": draft.email, "role": draft.role, "name": draft.name}
     async with keeping_an_admin(db, actor) as tx:
-        made = await tx.find_row(_ADD, *author(actor), *values)
-        row = made or await tx.find_row(_SAME, *values)
+        made = await tx.find_row(_ADD, **values, **signed(actor))
+        row = made or await tx.find_row(_SAME, **values)
     if row is None:
         raise _listed_already()
     return Document(row["document"]), made is not None
 
 
-# $4 names the fields to change.
-_CHANGE = f"""
-WITH a AS (
-    UPDATE allowed_emails SET
-        email = CASE WHEN 'email' = ANY($4::text[]) THEN $5 ELSE email END,
-        role = CASE WHEN 'role' = ANY($4::text[]) THEN $6 ELSE role END,
-        name = CASE WHEN 'name' = ANY($4::text[]) THEN $7 ELSE name END,
+# `:given` names the fields to change.
+_CHANGE = Statement(
+    """
+entries AS (
+    UPDATE allowed_emails
+    SET email = CASE WHEN 'email' = ANY(:given::text[]) THEN :email ELSE email END,
+        role = CASE WHEN 'role' = ANY(:given) THEN :role ELSE role END,
+        name = CASE WHEN 'name' = ANY(:given) THEN :name ELSE name END,
         updated_at = now()
-    WHERE id = $3
+    WHERE id = :id
     RETURNING *
 ),
-recorded AS (
-    {RECORD}
-    SELECT $1, $2, 'allowed_email_changed', 'allowed_email', id,
-           jsonb_build_object('role', role, 'fields', $4::text[])
-    FROM a
+acts AS (
+    SELECT 'allowed_email_changed' AS action, 'allowed_email' AS subject, id AS subject_id,
+           jsonb_build_object('role', role, 'fields', :given) AS details
+    FROM entries
+)""",
+    RECORDED,
+    _DOCUMENTS,
+    "SELECT document::text FROM documents",
 )
-SELECT row_to_json(entry)::text AS document FROM a CROSS JOIN LATERAL (SELECT {_COLUMNS}) entry
-"""
 
 
 async def change(
@@ -323,7 +346,13 @@ async def change(
     async with keeping_an_admin(db, actor) as tx:
         try:
             row = await tx.find_row(
-                _CHANGE, *author(actor), entry_id, given, wanted.email, wanted.role, wanted.name
+                _CHANGE,
+                id=entry_id,
+                given=given,
+                email=wanted.email,
+                role=wanted.role,
+                name=wanted.name,
+                **signed(actor),
             )
         except asyncpg.UniqueViolationError:
             raise _listed_already() from None
@@ -332,19 +361,22 @@ async def change(
     return Document(row["document"])
 
 
-_REMOVE = f"""
-WITH removed AS (DELETE FROM allowed_emails WHERE id = $3 RETURNING id),
-recorded AS (
-    {RECORD} SELECT $1, $2, 'email_disallowed', 'allowed_email', id, '{{}}' FROM removed
+_REMOVE = Statement(
+    """
+acts AS (
+    DELETE FROM allowed_emails WHERE id = :id
+    RETURNING 'email_disallowed' AS action, 'allowed_email' AS subject, id AS subject_id,
+              '{}'::jsonb AS details
+)""",
+    RECORDED,
+    "SELECT subject_id FROM acts",
 )
-SELECT id FROM removed
-"""
 
 
 async def remove(db: Database, actor: Actor, entry_id: UUID) -> None:
     """Take an entry off the list; its person is refused from the next request on."""
     async with keeping_an_admin(db, actor) as tx:
-        if await tx.find_row(_REMOVE, *author(actor), entry_id) is None:
+        if await tx.find_row(_REMOVE, id=entry_id, **signed(actor)) is None:
             raise _missing()
 
 

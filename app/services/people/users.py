@@ -3,74 +3,82 @@
 from uuid import UUID
 
 from app.db import Database
-from app.documents import Document, instant
+from app.documents import Document
 from app.errors import NotFound
 from app.schemas.admin import User, UserChange
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.audit import RECORD, author
+from app.services.access import ADMIN, Actor, check
+from app.services.audit import RECORDED, signed
 from app.services.people.allow_list import keeping_an_admin
+from app.sql import Statement
 
-_COLUMNS = f"""
-    u.id, u.email, u.name, a.role, u.department, u.employee_id AS "employeeId",
-    {instant("u.last_login_at")} AS "lastLoginAt", {instant("u.disabled_at")} AS "disabledAt",
-    {instant("u.created_at")} AS "createdAt\""""
+# From `people`, those to show; who left the allow-list has no role.
+_DOCUMENTS = """
+documents AS (
+    SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
+        'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
+        'department', u.department, 'employeeId', u.employee_id,
+        'lastLoginAt', json_instant(u.last_login_at), 'disabledAt', json_instant(u.disabled_at),
+        'createdAt', json_instant(u.created_at)) AS document
+    FROM people u
+    LEFT JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+)"""
 
-_ROLE = "LEFT JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))"
-
-_LIST = f"""
-WITH {access.ADMIN},
+_LIST = Statement(
+    ADMIN,
+    """
 page AS MATERIALIZED (
-    SELECT u.*, lower(btrim(u.email)) COLLATE "C" AS key,
-           row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n
+    SELECT u.*, row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n
     FROM users u
     WHERE EXISTS (SELECT FROM admin)
-      AND ($2::text IS NULL OR lower(btrim(u.email)) COLLATE "C" > $2)
-      AND ($3::text IS NULL OR strpos(
-          lower(concat_ws(' ', u.email, u.name, u.department, u.employee_id)), lower($3)) > 0)
+      AND (:after::text IS NULL OR lower(btrim(u.email)) COLLATE "C" > :after)
+      AND (:query::text IS NULL OR strpos(
+          lower(concat_ws(' ', u.email, u.name, u.department, u.employee_id)), lower(:query)) > 0)
     ORDER BY lower(btrim(u.email)) COLLATE "C"
-    LIMIT $4 + 1
+    LIMIT :most + 1
+),
+people AS (SELECT * FROM page WHERE n <= :most)""",
+    _DOCUMENTS,
+    """
+SELECT verdict,
+       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
+       (SELECT max(key) FROM documents
+        WHERE EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
+FROM verdict
+""",
 )
-SELECT {access.ADMIN_VERDICT}, (
-    SELECT coalesce(json_agg(person ORDER BY u.n), '[]')
-    FROM page u {_ROLE} CROSS JOIN LATERAL (SELECT {_COLUMNS}) person
-    WHERE u.n <= $4
-)::text AS document, (
-    SELECT key FROM page WHERE n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
-) AS next_cursor
-"""
 
 
 async def list_users(
     db: Database, actor: Actor, query: str | None, limit: int, after: str | None
 ) -> Document[list[User]]:
     """Everybody who ever signed in, by address; `query` is part of what identifies them."""
-    row = await db.row(_LIST, actor.user_id, after, query, limit)
+    row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-# $4 names the fields to change. Disabling somebody twice keeps the first time.
-_CHANGE = f"""
-WITH u AS (
-    UPDATE users SET
-        disabled_at = CASE WHEN NOT 'disabled' = ANY($4::text[]) THEN disabled_at
-                           WHEN $5 THEN coalesce(disabled_at, now()) END,
-        department = CASE WHEN 'department' = ANY($4::text[]) THEN $6 ELSE department END,
-        employee_id = CASE WHEN 'employee_id' = ANY($4::text[]) THEN $7 ELSE employee_id END
-    WHERE id = $3
+# `:given` names the fields to change. Disabling somebody twice keeps the first time.
+_CHANGE = Statement(
+    """
+people AS (
+    UPDATE users
+    SET disabled_at = CASE WHEN NOT 'disabled' = ANY(:given::text[]) THEN disabled_at
+                           WHEN :disabled THEN coalesce(disabled_at, now()) END,
+        department = CASE WHEN 'department' = ANY(:given) THEN :department ELSE department END,
+        employee_id = CASE WHEN 'employee_id' = ANY(:given) THEN :employee_id ELSE employee_id END
+    WHERE id = :id
     RETURNING *
 ),
-recorded AS (
-    {RECORD}
-    SELECT $1, $2, CASE WHEN NOT 'disabled' = ANY($4::text[]) THEN 'user_changed'
-                        WHEN $5 THEN 'user_disabled' ELSE 'user_enabled' END,
-           'user', id, jsonb_build_object('fields', $4::text[])
-    FROM u
+acts AS (
+    SELECT CASE WHEN NOT 'disabled' = ANY(:given) THEN 'user_changed'
+                WHEN :disabled THEN 'user_disabled' ELSE 'user_enabled' END AS action,
+           'user' AS subject, id AS subject_id, jsonb_build_object('fields', :given) AS details
+    FROM people
+)""",
+    RECORDED,
+    _DOCUMENTS,
+    "SELECT document::text FROM documents",
 )
-SELECT row_to_json(person)::text AS document
-FROM u {_ROLE} CROSS JOIN LATERAL (SELECT {_COLUMNS}) person
-"""
 
 
 async def change_user(
@@ -81,12 +89,12 @@ async def change_user(
     async with keeping_an_admin(db, actor) as tx:
         row = await tx.find_row(
             _CHANGE,
-            *author(actor),
-            user_id,
-            given,
-            wanted.disabled,
-            wanted.department,
-            wanted.employee_id,
+            id=user_id,
+            given=given,
+            disabled=wanted.disabled,
+            department=wanted.department,
+            employee_id=wanted.employee_id,
+            **signed(actor),
         )
         if row is None:
             raise NotFound("There is no such user.")

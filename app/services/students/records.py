@@ -5,46 +5,53 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Database, Transaction
-from app.documents import Document, instant
+from app.documents import Document
 from app.errors import Conflict, NotFound
 from app.schemas.admin import Student, StudentChange
-from app.schemas.roster import STUDENT_FIELDS, json_name
+from app.schemas.roster import STUDENT_FIELDS
 from app.schemas.words import roll_key
-from app.services import old_access as access
-from app.services.access import Actor, check, require_admin
-from app.services.audit import RECORD, author
-from app.services.classes.rosters import ENROLLED
+from app.services.access import ADMIN, Actor, check, require_admin
+from app.services.audit import RECORDED, signed
+from app.sql import Statement
 
-_DOCUMENT = f"""
-CROSS JOIN LATERAL (
-    SELECT s.id AS "studentId", s.roll_no AS "rollNo",
-           {", ".join(f's.{field} AS "{json_name(field)}"' for field in STUDENT_FIELDS)},
-           {instant("s.created_at")} AS "createdAt",
-           (SELECT count(*) FROM class_students e
-            WHERE e.student_id = s.id AND {ENROLLED}) AS classes
-) student"""
+# From `found`, the students to show.
+_DOCUMENTS = """
+documents AS (
+    SELECT s.roll_key, json_build_object(
+        'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
+        'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
+        'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
+        'createdAt', json_instant(s.created_at), 'classes', (
+            SELECT count(*) FROM class_students e
+            WHERE e.student_id = s.id AND on_roster(e.periods))) AS document
+    FROM found s
+)"""
 
 # `lower` alone would miss what Python's case folding finds in a roll number.
-_LIST = f"""
-WITH {access.ADMIN},
+_LIST = Statement(
+    ADMIN,
+    """
 page AS MATERIALIZED (
     SELECT s.*, row_number() OVER (ORDER BY s.roll_key) AS n
     FROM students s
     WHERE EXISTS (SELECT FROM admin)
-      AND ($2::text IS NULL OR s.roll_key > $2)
-      AND ($3::text IS NULL OR strpos(s.roll_key, $4) > 0
-           OR strpos(lower(concat_ws(' ', s.name, s.email, s.dtu_email)), lower($3)) > 0)
+      AND (:after::text IS NULL OR s.roll_key > :after)
+      AND (:query::text IS NULL OR strpos(s.roll_key, :roll_key) > 0
+           OR strpos(lower(concat_ws(' ', s.name, s.email, s.dtu_email)), lower(:query)) > 0)
     ORDER BY s.roll_key
-    LIMIT $5 + 1
-)
-SELECT {access.ADMIN_VERDICT}, (
-    SELECT coalesce(json_agg(student ORDER BY s.n), '[]')
-    FROM page s {_DOCUMENT}
-    WHERE s.n <= $5
+    LIMIT :most + 1
+),
+found AS (SELECT * FROM page WHERE n <= :most)""",
+    _DOCUMENTS,
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY roll_key), '[]') FROM documents
 )::text AS document, (
-    SELECT roll_key FROM page WHERE n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+    SELECT roll_key FROM page WHERE n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
 ) AS next_cursor
-"""
+FROM verdict
+""",
+)
 
 
 async def find_students(
@@ -52,34 +59,47 @@ async def find_students(
 ) -> Document[list[Student]]:
     """Students by roll number; `query` is part of a roll number, a name or an address."""
     key = roll_key(query) if query is not None else None
-    row = await db.row(_LIST, actor.user_id, after, query, key, limit)
+    row = await db.row(
+        _LIST, actor_id=actor.user_id, after=after, query=query, roll_key=key, most=limit
+    )
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-_COLUMNS = ("roll_no", "roll_key", *STUDENT_FIELDS)
-
-# $4 names the columns to change; the values follow in the order of `_COLUMNS`.
-_CHANGE = f"""
-WITH changed AS (
-    UPDATE students s SET {
-    ", ".join(
-        f"{column} = CASE WHEN '{column}' = ANY($4::text[]) THEN ${place} ELSE s.{column} END"
-        for place, column in enumerate(_COLUMNS, start=5)
-    )
-}
-    WHERE s.id = $3
+# `:given` names the columns to change.
+_CHANGE = Statement(
+    """
+changed AS (
+    UPDATE students s
+    SET roll_no = CASE WHEN 'roll_no' = ANY(:given::text[]) THEN :roll_no ELSE s.roll_no END,
+        roll_key = CASE WHEN 'roll_no' = ANY(:given) THEN :roll_key ELSE s.roll_key END,
+        name = CASE WHEN 'name' = ANY(:given) THEN :name ELSE s.name END,
+        photo_url = CASE WHEN 'photo_url' = ANY(:given) THEN :photo_url ELSE s.photo_url END,
+        program = CASE WHEN 'program' = ANY(:given) THEN :program ELSE s.program END,
+        sp_code = CASE WHEN 'sp_code' = ANY(:given) THEN :sp_code ELSE s.sp_code END,
+        semester = CASE WHEN 'semester' = ANY(:given) THEN :semester ELSE s.semester END,
+        status = CASE WHEN 'status' = ANY(:given) THEN :status ELSE s.status END,
+        duration = CASE WHEN 'duration' = ANY(:given) THEN :duration ELSE s.duration END,
+        email = CASE WHEN 'email' = ANY(:given) THEN :email ELSE s.email END,
+        dtu_email = CASE WHEN 'dtu_email' = ANY(:given) THEN :dtu_email ELSE s.dtu_email END,
+        phone = CASE WHEN 'phone' = ANY(:given) THEN :phone ELSE s.phone END
+    WHERE s.id = :id
     RETURNING s.id
+),
+acts AS (
+    SELECT 'student_changed' AS action, 'student' AS subject, id AS subject_id,
+           jsonb_build_object('fields', :recorded::text[]) AS details
+    FROM changed
+)""",
+    RECORDED,
+    "SELECT subject_id FROM acts",
 )
-{RECORD}
-SELECT $1, $2, 'student_changed', 'student', id, jsonb_build_object('fields', $4::text[])
-FROM changed
-RETURNING subject_id
-"""
 
-_GET = f"""
-SELECT row_to_json(student)::text AS document FROM students s {_DOCUMENT} WHERE s.id = $1
-"""
+_GET = Statement(
+    "found AS (SELECT * FROM students WHERE id = :id)",
+    _DOCUMENTS,
+    "SELECT document::text FROM documents",
+)
 
 
 async def change_student(
@@ -88,18 +108,17 @@ async def change_student(
     """Change what was given; marks and rosters follow a corrected roll number."""
     given = sorted(wanted.model_fields_set)
     values = {field: getattr(wanted, field) for field in ("roll_no", *STUDENT_FIELDS)}
-    if "roll_no" in given:
-        given.append("roll_key")
-    values["roll_key"] = roll_key(wanted.roll_no)
     async with db.transaction() as tx:
         await require_admin(tx, actor)
         try:
             row = await tx.find_row(
                 _CHANGE,
-                *author(actor),
-                student_id,
-                given,
-                *(values[column] for column in _COLUMNS),
+                id=student_id,
+                given=given,
+                recorded=[*given, "roll_key"] if "roll_no" in given else given,
+                roll_key=roll_key(wanted.roll_no),
+                **values,
+                **signed(actor),
             )
         except asyncpg.UniqueViolationError:
             raise Conflict(
@@ -113,7 +132,7 @@ async def change_student(
 
 async def student_document(tx: Transaction, student_id: UUID) -> str:
     """The JSON of a student who is there."""
-    document: str = (await tx.row(_GET, student_id))["document"]
+    document: str = (await tx.row(_GET, id=student_id))["document"]
     return document
 
 
