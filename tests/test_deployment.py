@@ -18,7 +18,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from app.cli.serve import serve
+from app.cli.serve import FINISH_SECONDS, serve
 from app.config import Settings, load_settings
 from app.request_limits import USUAL, limits_of
 from tests.conftest import NEEDED
@@ -258,6 +258,13 @@ def test_the_unit_starts_the_server_with_settings_that_exist(
     line = " ".join(["python", *arguments]).replace(f"--port {PORT}", "--port {port}")
     with installed.serving(line) as server:
         assert server.get("/health/ready")[0] == 200
+
+
+def test_whatever_stops_the_server_lets_it_finish_the_requests_it_has_begun() -> None:
+    patience = (unit()["TimeoutStopSec"][0], SERVICES["backend"]["stop_grace_period"])
+    for seconds in patience:
+        assert USUAL.seconds < FINISH_SECONDS < int(seconds.removesuffix("s"))
+    assert f"for up to {FINISH_SECONDS} seconds" in GUIDE
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,10 @@ import typer
 from app import metrics
 from app.config import load_settings
 
+# How long requests have to finish once the server is told to stop: longer than any may take but
+# a file's import, which is undone whole when it takes longer.
+FINISH_SECONDS = 20
+
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on")] = "127.0.0.1",
@@ -24,7 +28,8 @@ def serve(
     command = [
         *(sys.executable, "-m", "gunicorn", "app.main:app"),
         *("--worker-class", "uvicorn.workers.UvicornWorker"),
-        *("--workers", str(workers), "--bind", f"{host}:{port}", "--graceful-timeout", "20"),
+        *("--workers", str(workers), "--bind", f"{host}:{port}"),
+        *("--graceful-timeout", str(FINISH_SECONDS)),
         *("--no-control-socket", "--logger-class", "app.gunicorn_log.Logger"),
     ]
     os.execv(sys.executable, command)
