@@ -273,7 +273,8 @@ def test_the_demo_is_refused_where_debug_is_false(
     Path("debug").write_text("no")
     aims.set(DATABASE_URL="", **{name: "false" if name == "DEBUG" else "debug"})
     assert aims.refuse(f"{line} --port {taken_port} --data data") == (
-        "aims: the demo lets anybody in: unset DEBUG=false for it, or add --no-demo.\n"
+        "aims: the demo lets anybody sign in, so it does not start with DEBUG=false: "
+        "remove that setting, or add --no-demo.\n"
     )
     assert not Path("data.lock").exists()
 
@@ -282,7 +283,7 @@ def test_the_demo_is_refused_on_a_given_database_whose_env_file_says_debug_is_fa
     aims: Aims, taken_port: int
 ) -> None:
     Path(".env").write_text("DEBUG=false\n")
-    assert "the demo lets anybody in" in aims.refuse(f"up --demo --port {taken_port}")
+    assert "the demo lets anybody sign in" in aims.refuse(f"up --demo --port {taken_port}")
 
 
 def get(url: str, jwt: str = "") -> str:

@@ -49,7 +49,10 @@ def up(
     wants_demo = demo if demo is not None else not given
     # `.env` describes the installation of the database it names, not the embedded one.
     if wants_demo and is_debug(read_env_file=bool(given)) is False:
-        sys.exit("aims: the demo lets anybody in: unset DEBUG=false for it, or add --no-demo.")
+        sys.exit(
+            "aims: the demo lets anybody sign in, so it does not start with DEBUG=false: "
+            "remove that setting, or add --no-demo."
+        )
     place = data or home() / "data"
     with stoppable() as stack:
         # What only one may have comes first: who comes second has touched nothing by then.
