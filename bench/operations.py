@@ -109,6 +109,8 @@ USER = "md5('user' || ((:c - 1) / 4 + 1))::uuid"
 CLASS = "md5('class' || :c)::uuid"
 SESSION = "md5('session' || :c || '-' || :s)::uuid"
 DAY = "date '2026-06-01' + :s::int"
+_OF_CLASS = {"actor_id": USER, "class_id": CLASS}
+_AT = {**_OF_CLASS, "today": "date '2026-11-24'", "clock": "time '09:30'"}
 _VARIABLES = """\\set c random(1, 200)
 \\set s random(1, 30)
 \\set r random(1, 1000000)
@@ -121,6 +123,10 @@ def _script(sql: str, *arguments: str) -> Callable[[], list[str]]:
 
 def _named_script(statement: Statement, **values: str) -> Callable[[], list[str]]:
     return _script(statement.text, *statement.arguments(values))
+
+
+def _named(statement: Statement, **values: str) -> str:
+    return _filled(statement.text, tuple(statement.arguments(values)))
 
 
 def _filled(sql: str, arguments: tuple[str, ...]) -> str:
@@ -170,9 +176,9 @@ def _opening_scripts() -> list[str]:
     """All that opening a new session asks: which slot, then the session, then who is on leave."""
     day = "date '1990-01-01' + (:r::int % 3000)::int"
     start = "time '00:00' + make_interval(mins => (:r::int / 3000) % 1440)"
-    now = ("date '2026-11-24'", "time '09:30'")
-    find = _filled(attendance_service._FIND, (USER, CLASS, day, start, *now))
-    open_ = _filled(attendance_service._OPEN, (USER, CLASS, day, start, "NULL", "NULL"))
+    find = _named(attendance_service._FIND, day=day, start_time=start, **_AT)
+    opening = {"day": day, "start_time": start, "end_time": "NULL", "image": "NULL"}
+    open_ = _named(attendance_service._OPEN, **_OF_CLASS, **opening)
     leave = _filled(leave_marks._ANYBODY_ON_LEAVE, (CLASS, ":id::uuid", day))
     return [f"{_VARIABLES}{find};\nBEGIN;\n{open_}\n\\gset\n{leave};\nCOMMIT;\n"]
 
@@ -191,10 +197,7 @@ OPERATIONS = (
         "C1",
         "open a session that is there",
         _open_existing,
-        _script(
-            attendance_service._FIND,
-            *(USER, CLASS, DAY, "NULL", "date '2026-11-24'", "time '09:30'"),
-        ),
+        _named_script(attendance_service._FIND, day=DAY, start_time="NULL", **_AT),
     ),
     Operation(
         "C2",
@@ -208,7 +211,15 @@ OPERATIONS = (
         "E",
         "ten sessions with their marks",
         _plain("GET", "/attendance/sessions?classId={class_id}&from={first}&to={last}"),
-        _script(attendance_service._LIST, *(USER, CLASS, DAY, f"{DAY} + 9", "NULL", "NULL", "200")),
+        _named_script(
+            attendance_service._LIST,
+            **_OF_CLASS,
+            first=DAY,
+            last=f"{DAY} + 9",
+            after_day="NULL",
+            after_time="NULL",
+            most="200",
+        ),
     ),
     Operation(
         "F",

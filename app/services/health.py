@@ -6,20 +6,20 @@ from pathlib import Path
 
 from app.db import Database
 from app.errors import Unavailable
+from app.sql import Statement
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic" / "versions"
 _NAMED = re.compile(r"""^(revision|down_revision) = ["']?(\w+)""", re.MULTILINE)
 
-_PING = "SELECT 1 AS one"
+_PING = Statement("SELECT 1 AS one")
 
-_HAS_VERSION = "SELECT to_regclass('alembic_version') IS NOT NULL AS there"
+_HAS_VERSION = Statement("SELECT to_regclass('alembic_version') IS NOT NULL AS there")
 
-_VERSION = "SELECT array_agg(version_num) AS heads FROM alembic_version"
+_VERSION = Statement("SELECT array_agg(version_num) AS heads FROM alembic_version")
 
+_TABLES = Statement("SELECT count(*) AS tables FROM pg_tables WHERE schemaname = 'public'")
 
-_TABLES = "SELECT count(*) AS tables FROM pg_tables WHERE schemaname = 'public'"
-
-_CLASSES = "SELECT EXISTS (SELECT FROM classes) AS any"
+_CLASSES = Statement("SELECT EXISTS (SELECT FROM classes) AS any")
 
 
 async def ping(db: Database) -> None:

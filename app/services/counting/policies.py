@@ -11,41 +11,63 @@ from uuid import UUID
 from pydantic.alias_generators import to_camel
 
 from app.db import Database, Transaction
-from app.documents import Document, instant
+from app.documents import Document
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
-from app.services import old_access as access
-from app.services.access import Actor, check, require_admin
-from app.services.audit import RECORD, author
+from app.services.access import ADMIN, STAFF, STAFF_VERDICT, Actor, check, require_admin
+from app.services.audit import RECORDED, signed
+from app.sql import Statement
 
-_DOCUMENT = f"""(
-    SELECT row_to_json(shown) FROM policy p CROSS JOIN LATERAL (
-        SELECT p.threshold, p.late_weight AS "lateWeight", p.excused, p.on_duty AS "onDuty",
-               p.minimum_sessions AS "minimumSessions", {instant("p.updated_at")} AS "updatedAt"
-    ) shown
-)::text AS document"""
-
-# Everybody may know by which line they are judged.
-_GET = f"WITH {access.ACTOR} SELECT {access.SIGNED_OUT}, {_DOCUMENT}"
+# Everybody who works here may know by which line their students are judged.
+_GET = Statement(
+    STAFF,
+    STAFF_VERDICT,
+    """
+SELECT verdict, (
+    SELECT json_build_object(
+        'threshold', p.threshold, 'lateWeight', p.late_weight, 'excused', p.excused,
+        'onDuty', p.on_duty, 'minimumSessions', p.minimum_sessions,
+        'updatedAt', json_instant(p.updated_at))
+    FROM policy p
+)::text AS document
+FROM verdict
+""",
+)
 
 
 async def get_policy(db: Database | Transaction, actor: Actor) -> Document[Policy]:
     """The rules in force."""
-    row = await db.row(_GET, actor.user_id)
+    row = await db.row(_GET, actor_id=actor.user_id)
     check(row)
     return Document(row["document"])
 
 
 _RULES = ("threshold", "late_weight", "excused", "on_duty", "minimum_sessions")
-_COLUMNS = ", ".join(_RULES)
 
-_SET = f"""
-WITH changed AS (
-    UPDATE policy SET ({_COLUMNS}) = ($4, $5, $6, $7, $8), updated_at = now()
-    WHERE ({_COLUMNS}) IS DISTINCT FROM ($4, $5, $6, $7, $8)
-    RETURNING single
+_SET = Statement(
+    """
+wanted AS (
+    SELECT :threshold::integer AS threshold, :late_weight::integer AS late_weight,
+           :excused::text AS excused, :on_duty::text AS on_duty,
+           :minimum_sessions::integer AS minimum_sessions
+),
+changed AS (
+    UPDATE policy p
+    SET threshold = w.threshold, late_weight = w.late_weight, excused = w.excused,
+        on_duty = w.on_duty, minimum_sessions = w.minimum_sessions, updated_at = now()
+    FROM wanted w
+    WHERE (p.threshold, p.late_weight, p.excused, p.on_duty, p.minimum_sessions)
+          IS DISTINCT FROM
+          (w.threshold, w.late_weight, w.excused, w.on_duty, w.minimum_sessions)
+    RETURNING p.single
+),
+acts AS (
+    SELECT 'policy_changed' AS action, 'policy' AS subject, :subject_id::uuid AS subject_id,
+           :said::jsonb AS details
+    FROM changed
+)""",
+    RECORDED,
+    "SELECT count(*) AS acts FROM acts",
 )
-{RECORD} SELECT $1, $2, 'policy_changed', 'policy', $3, $9::jsonb FROM changed
-"""
 
 # The policy is one row without an id; its entries of the audit log carry this one.
 _SUBJECT = UUID(int=0)
@@ -56,7 +78,7 @@ async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document
     said = rules.model_dump_json(by_alias=True)
     async with db.transaction() as tx:
         await require_admin(tx, actor)
-        await tx.find_row(_SET, *author(actor), _SUBJECT, *_values(rules), said)
+        await tx.execute(_SET, subject_id=_SUBJECT, said=said, **_values(rules), **signed(actor))
         return await get_policy(tx, actor)
 
 
@@ -73,17 +95,18 @@ def policy_at(at: str) -> str:
         ORDER BY l.at DESC LIMIT 1))"""
 
 
-def _values(rules: PolicyRules) -> tuple[Any, ...]:
-    return tuple(getattr(rules, rule) for rule in _RULES)
+def _values(rules: PolicyRules) -> dict[str, Any]:
+    return {rule: getattr(rules, rule) for rule in _RULES}
 
 
-# In the order of the list of classes, then of the roster.
-_ORDER = 'code COLLATE "C", section COLLATE "C", class_id, roll_key'
-
-# $2 to $6 the rules to try, $7 and $8 after which class and roll, $9 how many.
-_PREVIEW = f"""
-WITH {access.ADMIN},
-tried AS (SELECT ROW(true, $2, $3, $4, $5, $6, now())::policy AS rules),
+# `:after_class` and `:after_roll` say after which class and roll to go on.
+_PREVIEW = Statement(
+    ADMIN,
+    """
+tried AS (
+    SELECT ROW(true, :threshold, :late_weight, :excused, :on_duty, :minimum_sessions,
+               now())::policy AS rules
+),
 judged AS MATERIALIZED (
     SELECT v.class_id, v.student_id, v.roll_key, v.roll_no, v.name, v.percentage AS before,
            attendance_percentage(n.attended, n.counted) AS after,
@@ -101,35 +124,40 @@ judged AS MATERIALIZED (
     WHERE v.enrolled AND EXISTS (SELECT FROM admin)
 ),
 crossing AS MATERIALIZED (
-    SELECT judged.*, c.code, c.section,
-           CASE WHEN is_below THEN 'falls' ELSE 'rises' END AS direction
+    SELECT judged.*, row_number() OVER (
+               ORDER BY c.code COLLATE "C", c.section COLLATE "C", c.id, judged.roll_key) AS place,
+           c.code, c.section, CASE WHEN is_below THEN 'falls' ELSE 'rises' END AS direction
     FROM judged JOIN classes c ON c.id = judged.class_id AND c.archived_at IS NULL
     WHERE was_below <> is_below
 ),
 page AS MATERIALIZED (
-    SELECT crossing.*, row_number() OVER (ORDER BY {_ORDER}) AS n
+    SELECT crossing.*, row_number() OVER (ORDER BY place) AS n
     FROM crossing
-    WHERE $7::uuid IS NULL OR ({_ORDER}) > (
-        SELECT code, section, id, $8::text FROM classes WHERE id = $7)
-    ORDER BY {_ORDER}
-    LIMIT $9 + 1
-)
-SELECT {access.ADMIN_VERDICT}, json_build_object(
+    WHERE :after_class::uuid IS NULL
+       OR (code COLLATE "C", section COLLATE "C", class_id, roll_key) > (
+           SELECT code, section, id, :after_roll::text FROM classes WHERE id = :after_class)
+    ORDER BY place
+    LIMIT :most + 1
+),
+students AS (
+    SELECT n, json_build_object(
+        'classId', class_id, 'code', code, 'section', section, 'studentId', student_id,
+        'rollNo', roll_no, 'name', name, 'direction', direction, 'before', before,
+        'after', after) AS student
+    FROM page WHERE n <= :most
+)""",
+    """
+SELECT verdict, json_build_object(
     'falls', (SELECT count(*) FROM crossing WHERE is_below),
     'rises', (SELECT count(*) FROM crossing WHERE was_below),
-    'students', (
-        SELECT coalesce(json_agg(student ORDER BY page.n), '[]')
-        FROM page CROSS JOIN LATERAL (
-            SELECT page.class_id AS "classId", page.code, page.section,
-                   page.student_id AS "studentId", page.roll_no AS "rollNo", page.name,
-                   page.direction, page.before, page.after
-        ) student
-        WHERE page.n <= $9)
+    'students', (SELECT coalesce(json_agg(student ORDER BY n), '[]') FROM students)
 )::text AS document, (
     SELECT last.class_id || '~' || last.roll_key FROM page last
-    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
 ) AS next_cursor
-"""
+FROM verdict
+""",
+)
 
 
 async def preview_policy(
@@ -140,6 +168,14 @@ async def preview_policy(
     after: tuple[UUID, str] | None,
 ) -> Document[PolicyPreview]:
     """Who would cross the line if these rules were in force; nothing is changed."""
-    row = await db.row(_PREVIEW, actor.user_id, *_values(rules), *(after or (None, None)), limit)
+    after_class, after_roll = after or (None, None)
+    row = await db.row(
+        _PREVIEW,
+        actor_id=actor.user_id,
+        after_class=after_class,
+        after_roll=after_roll,
+        most=limit,
+        **_values(rules),
+    )
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])

@@ -7,29 +7,32 @@ from uuid import UUID
 
 from app.db import Transaction
 from app.schemas.imports import ClassName
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.timetable.calendar import CURRENT_TERM
+from app.services.access import MINE, STAFF_VERDICT, Actor, check
+from app.services.timetable.calendar import THIS_TERM
+from app.sql import Statement
 
 # All that may be meant, of the classes the actor may work in.
-_CANDIDATES = f"""
-WITH {access.ACTOR},
-{access.COVERING}
-SELECT {access.SIGNED_OUT}, (
-    SELECT coalesce(json_agg(candidate), '[]')
-    FROM classes c
-    CROSS JOIN actor
+_CANDIDATES = Statement(
+    MINE,
+    STAFF_VERDICT,
+    THIS_TERM,
+    """
+candidates AS (
+    SELECT c.id, c.code, c.section, u.email AS teacher, t.name AS term,
+           c.archived_at IS NOT NULL AS archived,
+           c.term_id IS NULL OR c.term_id = (SELECT id FROM this_term) AS current
+    FROM mine c
     JOIN users u ON u.id = c.teacher_id
     LEFT JOIN terms t ON t.id = c.term_id
-    CROSS JOIN LATERAL (
-        SELECT c.id, c.code, c.section, u.email AS teacher, t.name AS term,
-               c.archived_at IS NOT NULL AS archived,
-               c.term_id IS NULL OR c.term_id = ({CURRENT_TERM}) AS current
-    ) candidate
-    WHERE {access.MAY} AND (c.id = ANY($2::uuid[]) OR c.code = ANY($3::text[])
-                        OR lower(btrim(c.code)) = ANY($3::text[]))
-)::text AS candidates
-"""
+    WHERE c.id = ANY(:ids::uuid[]) OR c.code = ANY(:codes::text[])
+       OR lower(btrim(c.code)) = ANY(:codes)
+)""",
+    """
+SELECT verdict,
+       (SELECT coalesce(json_agg(candidates), '[]') FROM candidates)::text AS candidates
+FROM verdict
+""",
+)
 
 
 class Unresolved(NamedTuple):
@@ -65,9 +68,9 @@ async def resolve(
     codes = {spelled for name in wanted if name.code for spelled in (name.code, _key(name.code))}
     row = await tx.row(
         _CANDIDATES,
-        actor.user_id,
-        [within] if within else [name.id for name in wanted if name.id],
-        [] if within else list(codes),
+        actor_id=actor.user_id,
+        ids=[within] if within else [name.id for name in wanted if name.id],
+        codes=[] if within else list(codes),
     )
     check(row)
     candidates = [_Candidate(**candidate) for candidate in json.loads(row["candidates"])]

@@ -9,18 +9,20 @@ from app.errors import Unavailable
 from app.schemas.imports import ClassRow, RowOutcome
 from app.services.imports.report import Report
 from app.services.people.allow_list import make_users
-from app.services.timetable.calendar import CURRENT_TERM
+from app.services.timetable.calendar import THIS_TERM
+from app.sql import Statement
 
-# $1 to $4 codes, sections, teachers, terms. In the order given: the users and terms these are,
-# and the live classes there are already.
-_FIND = f"""
-WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+# In the order given: the users and terms these are, and the live classes there are already.
+_FIND = Statement(
+    THIS_TERM,
+    """
+given AS MATERIALIZED (
+    SELECT * FROM unnest(:codes::text[], :sections::text[], :teachers::text[], :terms::text[])
         WITH ORDINALITY AS g(code, section, teacher, term, place)
 ),
 known AS MATERIALIZED (
     SELECT g.*, u.id AS teacher_id,
-           CASE WHEN g.term IS NULL THEN ({CURRENT_TERM}) ELSE t.id END AS term_id,
+           CASE WHEN g.term IS NULL THEN (SELECT id FROM this_term) ELSE t.id END AS term_id,
            g.term IS NULL OR t.id IS NOT NULL AS term_known
     FROM given g
     LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(g.teacher))
@@ -34,47 +36,60 @@ found AS MATERIALIZED (
        AND lower(btrim(c.section)) = lower(btrim(k.section))
        AND c.term_id IS NOT DISTINCT FROM k.term_id AND c.archived_at IS NULL
     ORDER BY place, (c.code, c.section) = (k.code, k.section) DESC, c.id
-)
+)""",
+    """
 SELECT array_agg(teacher_id ORDER BY place) AS teachers,
        array_agg(term_id ORDER BY place) AS terms,
        array_agg(term_known ORDER BY place) AS terms_known,
        array_agg(class_id ORDER BY place) AS classes
 FROM found
-"""
+""",
+)
 
-_LOCK = """
+_LOCK = Statement("""
 SELECT count(*) FROM (
-    SELECT FROM classes WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    SELECT FROM classes WHERE id = ANY(:ids::uuid[]) ORDER BY id FOR NO KEY UPDATE
 ) locked
-"""
+""")
 
-_OPTIONAL = ("ltp_pattern", "teacher_type", "practical_group")
-_STORED = f"c.name, {', '.join(f'c.{field}' for field in _OPTIONAL)}"
-_WANTED = f"g.name, {', '.join(f'coalesce(g.{field}, c.{field})' for field in _OPTIONAL)}"
-
-# $1 classes (null: to be made), $2 teachers, $3 terms, $4 to $9 the fields of each.
-_WRITE = f"""
-WITH given AS MATERIALIZED (
+# `:found` are the classes, null where one is to be made.
+_WRITE = Statement(
+    """
+given AS MATERIALIZED (
     SELECT *, coalesce(found, gen_random_uuid()) AS id
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                $7::text[], $8::text[], $9::text[])
+    FROM unnest(:found::uuid[], :teachers::uuid[], :terms::uuid[], :codes::text[],
+                :sections::text[], :names::text[], :ltp_patterns::text[], :teacher_types::text[],
+                :practical_groups::text[])
         WITH ORDINALITY AS g(
-            found, teacher_id, term_id, code, section, name, {", ".join(_OPTIONAL)}, place)
+            found, teacher_id, term_id, code, section, name, ltp_pattern, teacher_type,
+            practical_group, place)
+),
+wanted AS (
+    SELECT c.id, g.place, g.name,
+           coalesce(g.ltp_pattern, c.ltp_pattern) AS ltp_pattern,
+           coalesce(g.teacher_type, c.teacher_type) AS teacher_type,
+           coalesce(g.practical_group, c.practical_group) AS practical_group
+    FROM given g JOIN classes c ON c.id = g.found
 ),
 changed AS (
-    UPDATE classes c SET (name, {", ".join(_OPTIONAL)}) = ROW({_WANTED}), updated_at = now()
-    FROM given g
-    WHERE c.id = g.found AND c.archived_at IS NULL AND ({_STORED}) IS DISTINCT FROM ({_WANTED})
-    RETURNING g.place
+    UPDATE classes c
+    SET name = w.name, ltp_pattern = w.ltp_pattern, teacher_type = w.teacher_type,
+        practical_group = w.practical_group, updated_at = now()
+    FROM wanted w
+    WHERE c.id = w.id AND c.archived_at IS NULL
+      AND (c.name, c.ltp_pattern, c.teacher_type, c.practical_group) IS DISTINCT FROM
+          (w.name, w.ltp_pattern, w.teacher_type, w.practical_group)
+    RETURNING w.place
 ),
 made AS (
     INSERT INTO classes (
-        id, teacher_id, term_id, code, section, name, {", ".join(_OPTIONAL)})
-    SELECT id, teacher_id, term_id, code, section, name, {", ".join(_OPTIONAL)}
+        id, teacher_id, term_id, code, section, name, ltp_pattern, teacher_type, practical_group)
+    SELECT id, teacher_id, term_id, code, section, name, ltp_pattern, teacher_type,
+           practical_group
     FROM given WHERE found IS NULL ORDER BY id
+)""",
+    "SELECT (SELECT array_agg(place) FROM changed) AS changed",
 )
-SELECT (SELECT array_agg(place) FROM changed) AS changed
-"""
 
 
 async def write(tx: Transaction, rows: list[ClassRow], report: Report) -> None:
@@ -88,9 +103,9 @@ async def write(tx: Transaction, rows: list[ClassRow], report: Report) -> None:
     if not known:
         return
     found = [ids["class_id"] for _, ids in known]
-    await tx.find_row(_LOCK, [class_id for class_id in found if class_id])
+    await tx.execute(_LOCK, ids=[class_id for class_id in found if class_id])
     try:
-        done = await tx.row(_WRITE, *_columns(known))
+        done = await tx.row(_WRITE, **_columns(known))
     except asyncpg.UniqueViolationError:
         raise Unavailable(
             "Somebody has just made one of these classes. Please try again.", retry_after=1
@@ -118,10 +133,10 @@ async def _known(tx: Transaction, rows: list[ClassRow], report: Report) -> Known
     """The rows whose teacher and term there are, with their ids."""
     found = await tx.row(
         _FIND,
-        [row.draft.code for row in rows],
-        [row.draft.section for row in rows],
-        [row.teacher for row in rows],
-        [row.term for row in rows],
+        codes=[row.draft.code for row in rows],
+        sections=[row.draft.section for row in rows],
+        teachers=[row.teacher for row in rows],
+        terms=[row.term for row in rows],
     )
     known: Known = []
     columns = zip(
@@ -140,7 +155,16 @@ async def _known(tx: Transaction, rows: list[ClassRow], report: Report) -> Known
     return known
 
 
-def _columns(known: Known) -> list[list[Any]]:
-    ids = [[ids[name] for _, ids in known] for name in ("class_id", "teacher_id", "term_id")]
-    fields = ("code", "section", "name", *_OPTIONAL)
-    return [*ids, *([getattr(row.draft, field) for row, _ in known] for field in fields)]
+def _columns(known: Known) -> dict[str, list[Any]]:
+    drafts = [row.draft for row, _ in known]
+    return {
+        "found": [ids["class_id"] for _, ids in known],
+        "teachers": [ids["teacher_id"] for _, ids in known],
+        "terms": [ids["term_id"] for _, ids in known],
+        "codes": [draft.code for draft in drafts],
+        "sections": [draft.section for draft in drafts],
+        "names": [draft.name for draft in drafts],
+        "ltp_patterns": [draft.ltp_pattern for draft in drafts],
+        "teacher_types": [draft.teacher_type for draft in drafts],
+        "practical_groups": [draft.practical_group for draft in drafts],
+    }

@@ -10,18 +10,24 @@ from app.schemas.imports import SessionName
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.leave.leave_marks import apply_to_sessions
-from app.services.timetable.meetings import meetings_on
+from app.services.timetable.meetings import MEETINGS
+from app.sql import Statement
 
-# $1 to $4 the sessions that are meant: classes, days, starts, and whether "no start" is exact.
-# The starts they have, and which could be several. `SessionName` says the rule.
-_CHOOSE = f"""
-WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[], $4::boolean[])
+# The sessions that are meant: classes, days, starts, and whether "no start" is exact.
+_ASKED = """
+asked AS MATERIALIZED (
+    SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :exact::boolean[])
         WITH ORDINALITY AS a(class_id, day, start_time, exact, place)
 ),
 days AS MATERIALIZED (
     SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
-),
+)"""
+
+# The starts they have, and which could be several. `SessionName` says the rule.
+_CHOOSE = Statement(
+    _ASKED,
+    MEETINGS,
+    """
 there AS MATERIALIZED (
     SELECT s.class_id, s.session_date AS day, count(*) AS sessions,
            count(*) > count(s.start_time) AS untimed, min(s.start_time) AS start_time
@@ -30,8 +36,7 @@ there AS MATERIALIZED (
     GROUP BY s.class_id, s.session_date
 ),
 slots AS MATERIALIZED (
-    SELECT class_id, day, start_time, end_time FROM ({meetings_on("days")}) met
-    WHERE to_date IS NULL
+    SELECT class_id, day, start_time, end_time FROM meetings WHERE to_date IS NULL
 ),
 first_slots AS (
     SELECT class_id, day, min(start_time) AS start_time FROM slots GROUP BY class_id, day
@@ -50,32 +55,36 @@ chosen AS MATERIALIZED (
     JOIN days d USING (class_id, day)
     LEFT JOIN there t USING (class_id, day)
     LEFT JOIN first_slots f USING (class_id, day)
-)
+)""",
+    """
 SELECT array_agg(start_time ORDER BY place) AS starts,
        array_agg(several ORDER BY place) AS several,
        array_agg((SELECT max(end_time) FROM slots s
                   WHERE (s.class_id, s.day, s.start_time)
                       = (chosen.class_id, chosen.day, chosen.start_time)) ORDER BY place) AS ends
 FROM chosen
-"""
+""",
+)
 
-_MAKE = """
-WITH made AS (
+_MAKE = Statement(
+    """
+made AS (
     INSERT INTO attendance_sessions (class_id, session_date, start_time, end_time, teacher_id)
-    SELECT class_id, day, start_time, end_time, $5
-    FROM unnest($1::uuid[], $2::date[], $3::time[], $4::time[])
+    SELECT class_id, day, start_time, end_time, :actor_id
+    FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :ends::time[])
         AS a(class_id, day, start_time, end_time)
     ORDER BY class_id, day, start_time
     ON CONFLICT (class_id, session_date, start_time) DO NOTHING
     RETURNING id
+)""",
+    "SELECT coalesce(array_agg(id), '{}') AS made FROM made",
 )
-SELECT coalesce(array_agg(id), '{}') AS made FROM made
-"""
 
 # A statement of its own, which sees what others have made meanwhile.
-_LOCK = """
-WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[])
+_LOCK = Statement(
+    """
+asked AS MATERIALIZED (
+    SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[])
         WITH ORDINALITY AS a(class_id, day, start_time, place)
 ),
 held AS MATERIALIZED (
@@ -84,9 +93,9 @@ held AS MATERIALIZED (
         AND s.start_time IS NOT DISTINCT FROM a.start_time
     ORDER BY s.class_id, s.id
     FOR NO KEY UPDATE OF s
+)""",
+    "SELECT array_agg(id ORDER BY place) AS ids FROM held",
 )
-SELECT array_agg(id ORDER BY place) AS ids FROM held
-"""
 
 
 class Unfound(NamedTuple):
@@ -118,9 +127,13 @@ async def find_or_make(
         if not choice
     }
     sure = [(name, choice) for (name, _), choice in zip(known, chosen, strict=True) if choice]
-    columns = [[choice[place] for _, choice in sure] for place in range(4)]
-    made = (await tx.row(_MAKE, *columns, actor.user_id))["made"]
-    ids = (await tx.row(_LOCK, *columns[:3]))["ids"] or ()
+    names_of = ("classes", "days", "starts", "ends")
+    columns = {
+        column: [choice[place] for _, choice in sure] for place, column in enumerate(names_of)
+    }
+    made = (await tx.row(_MAKE, **columns, actor_id=actor.user_id))["made"]
+    del columns["ends"]
+    ids = (await tx.row(_LOCK, **columns))["ids"] or ()
     if made:
         await apply_to_sessions(tx, actor, made)
     found |= {name: id for (name, _), id in zip(sure, ids, strict=True)}
@@ -134,10 +147,10 @@ async def _choose(tx: Transaction, known: list[tuple[SessionName, UUID]]) -> lis
     """The start that is meant for each, with the end it would have; None where several may be."""
     row = await tx.row(
         _CHOOSE,
-        [class_id for _, class_id in known],
-        [name.day for name, _ in known],
-        [name.start for name, _ in known],
-        [name.exact for name, _ in known],
+        classes=[class_id for _, class_id in known],
+        days=[name.day for name, _ in known],
+        starts=[name.start for name, _ in known],
+        exact=[name.exact for name, _ in known],
     )
     chosen = zip(known, row["starts"] or (), row["ends"] or (), row["several"] or (), strict=True)
     return [

@@ -8,17 +8,19 @@ from app.schemas.imports import RowOutcome, SlotRow
 from app.services.access import Actor, hold_classes
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.report import Report
+from app.sql import Statement
 
-# $1 to $4 classes, days, starts and ends, no start twice. What overlaps, also within the file,
+# No start is given twice. What overlaps, also within the file,
 # is not written. A slot that ends at another time keeps its moved occurrences.
-_WRITE = """
-WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::time[], $4::time[])
+_WRITE = Statement(
+    """
+given AS MATERIALIZED (
+    SELECT * FROM unnest(:classes::uuid[], :days::smallint[], :starts::time[], :ends::time[])
         WITH ORDINALITY AS g(class_id, day_of_week, start_time, end_time, place)
 ),
 stored AS MATERIALIZED (
     SELECT class_id, day_of_week, start_time, end_time FROM class_schedules
-    WHERE class_id = ANY($1::uuid[])
+    WHERE class_id = ANY(:classes::uuid[])
 ),
 planned AS MATERIALIZED (
     SELECT class_id, day_of_week, start_time, end_time FROM given
@@ -56,11 +58,13 @@ made AS (
     INSERT INTO class_schedules (class_id, day_of_week, start_time, end_time)
     SELECT class_id, day_of_week, start_time, end_time FROM fitting WHERE ended IS NULL
     ORDER BY place
-)
+)""",
+    """
 SELECT (SELECT array_agg(place) FROM overlapping) AS overlapping,
        (SELECT array_agg(place) FROM changed) AS changed,
        (SELECT array_agg(place) FROM fitting WHERE ended IS NULL) AS made
-"""
+""",
+)
 
 
 async def write(
@@ -71,10 +75,10 @@ async def write(
     await hold_classes(tx, actor, (class_id for class_id, _, _ in slots), to_change=True)
     done = await tx.row(
         _WRITE,
-        [class_id for class_id, _, _ in slots],
-        [day for _, day, _ in slots],
-        [start for _, _, start in slots],
-        [row.slot.end_time for row in slots.values()],
+        classes=[class_id for class_id, _, _ in slots],
+        days=[day for _, day, _ in slots],
+        starts=[start for _, _, start in slots],
+        ends=[row.slot.end_time for row in slots.values()],
     )
     names = ("overlapping", "changed", "made")
     overlapping, changed, made = (set(done[name] or ()) for name in names)

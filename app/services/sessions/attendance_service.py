@@ -4,76 +4,101 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from app.db import Database, Transaction
-from app.documents import Document, clock, instant
+from app.documents import Document
 from app.errors import Flaw, Invalid
 from app.schemas.attendance import OpenedSession, Session, SessionDetail, SessionDraft
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import (
+    READ_CLASS,
+    READ_LIVE_CLASS,
+    READ_SESSION,
+    WRITE_CLASS,
+    Actor,
+    check,
+)
 from app.services.leave.leave_marks import apply_to_session
-from app.services.timetable.meetings import slots_on
+from app.services.timetable.meetings import SLOTS_ON_DAY
+from app.sql import Statement
 
-# The columns of a session as the API names them.
-SESSION = f"""
-    s.id AS "sessionId", s.class_id AS "classId", s.session_date AS "sessionDate",
-    {clock("s.start_time")} AS "startTime", {clock("s.end_time")} AS "endTime",
-    s.teacher_id AS "teacherId", s.processed_image_url AS "processedImageUrl",
-    s.status, s.version, {instant("s.created_at")} AS "createdAt\""""
+# From `sessions`, those to show, to `fields`, their columns as the API names them.
+SESSION_FIELDS = """
+fields AS (
+    SELECT s.id AS "sessionId", s.class_id AS "classId", s.session_date AS "sessionDate",
+           json_time(s.start_time) AS "startTime", json_time(s.end_time) AS "endTime",
+           s.teacher_id AS "teacherId", s.processed_image_url AS "processedImageUrl",
+           s.status, s.version, json_instant(s.created_at) AS "createdAt"
+    FROM sessions s
+)"""
 
-_READ = f"""{SESSION}, s.status_reason AS "statusReason",
-    coalesce(marks.statuses, '[]') AS statuses"""
-
-# $3 date, $4 the start that was asked for, $5 and $6 the institution's date and time now.
-# Without a start: today's slot in progress, else the one begun last, else the first; on
+# `:start_time` is the start that was asked for, `:today` and `:clock` the institution's date and
+# time. Without a start: today's slot in progress, else the one begun last, else the first; on
 # another date its only session, else its first slot; without a slot the untimed session.
-_FIND = f"""
-{access.READ_CLASS},
-slots AS MATERIALIZED ({slots_on("$2", "$3::date")}),
+_FIND = Statement(
+    READ_LIVE_CLASS,
+    SLOTS_ON_DAY,
+    """
 existing AS MATERIALIZED (
     SELECT s.* FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
-    WHERE s.session_date = $3
+    WHERE s.session_date = :day
 ),
 chosen AS MATERIALIZED (
     SELECT CASE
-        WHEN $4::time IS NOT NULL THEN $4
-        WHEN $3 = $5::date THEN coalesce(
-            (SELECT max(start_time) FROM slots WHERE start_time <= $6 AND end_time > $6),
-            (SELECT max(start_time) FROM slots WHERE start_time <= $6),
-            (SELECT min(start_time) FROM slots))
+        WHEN :start_time::time IS NOT NULL THEN :start_time
+        WHEN :day = :today::date THEN coalesce(
+            (SELECT max(start_time) FROM slots_on_day
+             WHERE start_time <= :clock AND end_time > :clock),
+            (SELECT max(start_time) FROM slots_on_day WHERE start_time <= :clock),
+            (SELECT min(start_time) FROM slots_on_day))
         WHEN (SELECT count(*) FROM existing) = 1 THEN (SELECT start_time FROM existing)
-        ELSE (SELECT min(start_time) FROM slots)
+        ELSE (SELECT min(start_time) FROM slots_on_day)
     END AS start_time
+),
+sessions AS (
+    SELECT e.* FROM existing e JOIN chosen ON e.start_time IS NOT DISTINCT FROM chosen.start_time
+)""",
+    SESSION_FIELDS,
+    """
+SELECT verdict, chosen.start_time,
+       (SELECT max(end_time) FROM slots_on_day slot WHERE slot.start_time = chosen.start_time)
+           AS end_time,
+       f.version, f."processedImageUrl" IS NULL AS no_image,
+       (SELECT row_to_json(d) FROM (SELECT f.*, false AS created) d
+        WHERE f."sessionId" IS NOT NULL)::text AS document
+FROM verdict CROSS JOIN chosen LEFT JOIN fields f ON true
+""",
 )
-SELECT {access.WRITE_VERDICT}, chosen.start_time,
-       (SELECT max(end_time) FROM slots WHERE slots.start_time = chosen.start_time) AS end_time,
-       s.version, s.processed_image_url IS NULL AS no_image,
-       (SELECT row_to_json(d) FROM (SELECT {SESSION}, false AS created) d
-        WHERE s.id IS NOT NULL)::text AS document
-FROM chosen
-LEFT JOIN existing s ON s.start_time IS NOT DISTINCT FROM chosen.start_time
-"""
 
 # Two requests for one new session: the second finds the first's, and fills only its image.
 # The class stays held, so leave that is decided meanwhile finds the session or is found.
-_OPEN = f"""
-{access.WRITE_CLASS},
-opened AS (
+_OPEN = Statement(
+    WRITE_CLASS,
+    """
+sessions AS (
     INSERT INTO attendance_sessions AS s (
         class_id, session_date, start_time, end_time, teacher_id, processed_image_url)
-    SELECT id, $3, $4, $5, actor_id, $6 FROM granted
+    SELECT id, :day, :start_time, :end_time, actor_id, :image FROM granted
     ON CONFLICT (class_id, session_date, start_time) DO UPDATE
     SET processed_image_url = coalesce(s.processed_image_url, excluded.processed_image_url)
     RETURNING s.*, s.xmax = 0 AS created
+)""",
+    SESSION_FIELDS,
+    """
+SELECT verdict, s.id, s.version, s.created,
+       (SELECT row_to_json(d) FROM (SELECT f.*, s.created FROM fields f) d)::text AS document
+FROM verdict LEFT JOIN sessions s ON true
+""",
 )
-SELECT {access.VERDICT}, s.id, s.version, s.created,
-       (SELECT row_to_json(d) FROM (SELECT {SESSION}, s.created) d)::text AS document
-FROM (SELECT) AS always LEFT JOIN opened s ON true
-"""
 
-_OPENED_WITH_LEAVE = f"""
-SELECT s.version, row_to_json(d)::text AS document
-FROM attendance_sessions s CROSS JOIN LATERAL (SELECT {SESSION}, true AS created) d
-WHERE s.class_id = $1 AND s.id = $2
-"""
+_OPENED_WITH_LEAVE = Statement(
+    """
+sessions AS (
+    SELECT * FROM attendance_sessions WHERE class_id = :class_id AND id = :session_id
+)""",
+    SESSION_FIELDS,
+    """
+SELECT f.version, row_to_json(d)::text AS document
+FROM fields f CROSS JOIN LATERAL (SELECT f.*, true AS created) d
+""",
+)
 
 
 async def open_session(
@@ -88,12 +113,12 @@ async def open_session(
         raise _too_far_ahead()
     found = await db.row(
         _FIND,
-        actor.user_id,
-        draft.class_id,
-        draft.session_date,
-        draft.start_time,
-        now.date(),
-        now.time().replace(tzinfo=None),
+        actor_id=actor.user_id,
+        class_id=draft.class_id,
+        day=draft.session_date,
+        start_time=draft.start_time,
+        today=now.date(),
+        clock=now.time().replace(tzinfo=None),
     )
     check(found)
     fills_image = draft.processed_image_url is not None and found["no_image"]
@@ -102,17 +127,19 @@ async def open_session(
     async with db.transaction() as tx:
         opened = await tx.row(
             _OPEN,
-            actor.user_id,
-            draft.class_id,
-            draft.session_date,
-            found["start_time"],
-            draft.end_time or found["end_time"],
-            draft.processed_image_url,
+            actor_id=actor.user_id,
+            class_id=draft.class_id,
+            day=draft.session_date,
+            start_time=found["start_time"],
+            end_time=draft.end_time or found["end_time"],
+            image=draft.processed_image_url,
         )
         check(opened)
         key = (draft.class_id, opened["id"])
         if opened["created"] and await apply_to_session(tx, actor, *key, draft.session_date):
-            opened = await tx.row(_OPENED_WITH_LEAVE, *key)
+            opened = await tx.row(
+                _OPENED_WITH_LEAVE, class_id=draft.class_id, session_id=opened["id"]
+            )
     return Document(opened["document"], version=opened["version"])
 
 
@@ -123,9 +150,9 @@ def _too_far_ahead() -> Invalid:
     )
 
 
-# From `shown`, the sessions of one class to show, to `marks`, their marks as JSON arrays.
+# From `sessions`, those of one class to show, to `marks`, their marks as JSON arrays.
 # Everyone who ever was in the class has an enrolment, so no mark is without its student.
-_MARKS = f"""
+_MARKS = """
 people AS MATERIALIZED (
     SELECT st.id, st.roll_key, st.roll_no, st.name
     FROM class_students e JOIN students st ON st.id = e.student_id
@@ -138,69 +165,87 @@ marks AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT p.roll_no AS "rollNo", p.name, m.status,
                m.recognized_by_ai AS "recognizedByAi", m.similarity_score AS "similarityScore",
-               m.remark, m.source, {instant("m.marked_at")} AS "markedAt"
+               m.remark, m.source, json_instant(m.marked_at) AS "markedAt"
     ) mark
     WHERE m.class_id = (SELECT id FROM granted)
-      AND m.session_id = ANY(ARRAY(SELECT id FROM shown))
+      AND m.session_id = ANY(ARRAY(SELECT id FROM sessions))
     GROUP BY m.session_id
 )"""
 
-# Newest first; on one date the untimed session comes last. $5 and $6 say after which one.
-_LIST = f"""
-{access.READ_CLASS},
+# Newest first; on one date the untimed session comes last. `:after_day` and `:after_time` say
+# after which one.
+_LIST = Statement(
+    READ_CLASS,
+    """
 page AS MATERIALIZED (
     SELECT s.*, row_number() OVER (ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST) AS n
     FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
-    WHERE s.session_date >= coalesce($3, '-infinity'::date)
-      AND s.session_date <= coalesce($4, 'infinity'::date)
-      AND ($5::date IS NULL OR s.session_date < $5
-           OR (s.session_date = $5
-               AND (s.start_time < $6 OR (s.start_time IS NULL AND $6 IS NOT NULL))))
+    WHERE s.session_date >= coalesce(:first, '-infinity'::date)
+      AND s.session_date <= coalesce(:last, 'infinity'::date)
+      AND (:after_day::date IS NULL OR s.session_date < :after_day
+           OR (s.session_date = :after_day
+               AND (s.start_time < :after_time
+                    OR (s.start_time IS NULL AND :after_time IS NOT NULL))))
     ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST
-    LIMIT $7 + 1
+    LIMIT :most + 1
 ),
-shown AS MATERIALIZED (SELECT * FROM page WHERE n <= $7),
-{_MARKS}
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg(d ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST), '[]')
-    FROM shown s
+sessions AS MATERIALIZED (SELECT * FROM page WHERE n <= :most)""",
+    SESSION_FIELDS,
+    _MARKS,
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(d ORDER BY s.n), '[]')
+    FROM sessions s
+    JOIN fields f ON f."sessionId" = s.id
     LEFT JOIN marks ON marks.session_id = s.id
-    CROSS JOIN LATERAL (SELECT {_READ}) d
+    CROSS JOIN LATERAL (
+        SELECT f.*, s.status_reason AS "statusReason", coalesce(marks.statuses, '[]') AS statuses
+    ) d
 )::text AS document, (
-    SELECT last.session_date || 'T' || coalesce({clock("last.start_time")}, '')
+    SELECT last.session_date || 'T' || coalesce(json_time(last.start_time), '')
     FROM page last
-    WHERE last.n = $7 AND EXISTS (SELECT FROM page WHERE n > $7)
+    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
 ) AS next_cursor
-"""
+FROM verdict
+""",
+)
 
 # NOT IN reads the marked once. For NOT EXISTS a new database, whose sizes PostgreSQL does not
 # know yet, would walk the whole index of marks for each student.
-_GET = f"""
-{access.READ_SESSION},
-shown AS MATERIALIZED (
-    SELECT s.* FROM attendance_sessions s JOIN granted ON s.class_id = granted.id WHERE s.id = $2
-),
-{_MARKS},
+_GET = Statement(
+    READ_SESSION,
+    """
+sessions AS MATERIALIZED (
+    SELECT s.* FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
+    WHERE s.id = :session_id
+)""",
+    SESSION_FIELDS,
+    _MARKS,
+    """
 unmarked AS (
     SELECT json_agg(person ORDER BY p.roll_key) AS people
-    FROM shown s
+    FROM sessions s
     JOIN class_students e ON e.class_id = s.class_id AND e.periods @> s.session_date
     JOIN people p ON p.id = e.student_id
     CROSS JOIN LATERAL (SELECT p.roll_no AS "rollNo", p.name) person
     WHERE e.student_id NOT IN (
         SELECT student_id FROM attendance_statuses
-        WHERE class_id = (SELECT id FROM granted) AND session_id = (SELECT id FROM shown))
-)
-SELECT {access.VERDICT}, (SELECT version FROM shown) AS version, (
+        WHERE class_id = (SELECT id FROM granted) AND session_id = (SELECT id FROM sessions))
+)""",
+    """
+SELECT verdict, s.version, (
     SELECT row_to_json(d)
-    FROM shown s
-    LEFT JOIN marks ON marks.session_id = s.id
+    FROM fields f
+    LEFT JOIN marks ON true
     LEFT JOIN unmarked ON true
     CROSS JOIN LATERAL (
-        SELECT {_READ}, coalesce(unmarked.people, '[]') AS unmarked
+        SELECT f.*, s.status_reason AS "statusReason", coalesce(marks.statuses, '[]') AS statuses,
+               coalesce(unmarked.people, '[]') AS unmarked
     ) d
 )::text AS document
-"""
+FROM verdict LEFT JOIN sessions s ON true
+""",
+)
 
 
 async def list_sessions(
@@ -217,7 +262,16 @@ async def list_sessions(
     `first` and `last` are inclusive dates.
     """
     after_date, after_time = after or (None, None)
-    row = await db.row(_LIST, actor.user_id, class_id, first, last, after_date, after_time, limit)
+    row = await db.row(
+        _LIST,
+        actor_id=actor.user_id,
+        class_id=class_id,
+        first=first,
+        last=last,
+        after_day=after_date,
+        after_time=after_time,
+        most=limit,
+    )
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
 
@@ -226,6 +280,6 @@ async def get_session(
     db: Database | Transaction, actor: Actor, session_id: UUID
 ) -> Document[SessionDetail]:
     """One session with its marks, and who was enrolled on its day and has none."""
-    row = await db.row(_GET, actor.user_id, session_id)
+    row = await db.row(_GET, actor_id=actor.user_id, session_id=session_id)
     check(row, "session")
     return Document(row["document"], version=row["version"])

@@ -3,23 +3,26 @@
 from uuid import UUID
 
 from app.db import Database
-from app.documents import Document, instant
+from app.documents import Document
 from app.schemas.attendance import MarkChange
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import READ_SESSION, Actor, check
+from app.sql import Statement
 
 # A mark and the ones it replaced, in the order of the versions that made them: each stands
-# beside the one before it. $3 to $5 say after which one to go on, $6 how many to give.
-_HISTORY = f"""
-{access.READ_SESSION},
+# beside the one before it. `:version`, `:roll_key` and `:student_id` say after which one to go on.
+_HISTORY = Statement(
+    READ_SESSION,
+    """
 states AS MATERIALIZED (
     SELECT student_id, student_id AS recorded_for, version, status, recognized_by_ai,
            similarity_score, remark, source, marked_by, marked_at
-    FROM attendance_statuses WHERE class_id = (SELECT id FROM granted) AND session_id = $2
+    FROM attendance_statuses
+    WHERE class_id = (SELECT id FROM granted) AND session_id = :session_id
     UNION ALL
     SELECT student_id, recorded_for, version, status, recognized_by_ai,
            similarity_score, remark, source, marked_by, marked_at
-    FROM superseded_statuses WHERE class_id = (SELECT id FROM granted) AND session_id = $2
+    FROM superseded_statuses
+    WHERE class_id = (SELECT id FROM granted) AND session_id = :session_id
 ),
 steps AS MATERIALIZED (
     SELECT states.*, state,
@@ -36,30 +39,34 @@ page AS MATERIALIZED (
            row_number() OVER (
                ORDER BY steps.version DESC, st.roll_key, steps.recorded_for) AS n
     FROM steps JOIN students st ON st.id = steps.student_id
-    WHERE $3::integer IS NULL OR steps.version < $3
-       OR (steps.version = $3 AND (st.roll_key, steps.recorded_for) > ($4, $5::uuid))
+    WHERE :version::integer IS NULL OR steps.version < :version
+       OR (steps.version = :version
+           AND (st.roll_key, steps.recorded_for) > (:roll_key, :student_id::uuid))
     ORDER BY steps.version DESC, st.roll_key, steps.recorded_for
-    LIMIT $6 + 1
-)
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg(change ORDER BY page.n), '[]')
+    LIMIT :most + 1
+),
+changes AS (
+    SELECT page.n, json_build_object(
+        'version', page.version, 'rollNo', page.roll_no, 'name', page.name,
+        'from', page.before, 'to', page.state,
+        'changedBy', page.marked_by, 'changedByName', u.name,
+        'changedAt', json_instant(page.marked_at), 'requestId', b.request_id,
+        'reason', b.reason) AS change
     FROM page
     LEFT JOIN attendance_batches b
-        ON b.class_id = (SELECT id FROM granted) AND b.session_id = $2 AND b.version = page.version
+        ON b.class_id = (SELECT id FROM granted) AND b.session_id = :session_id
+       AND b.version = page.version
     LEFT JOIN users u ON u.id = page.marked_by
-    CROSS JOIN LATERAL (
-        SELECT page.version, page.roll_no AS "rollNo", page.name,
-               page.before AS "from", page.state AS "to",
-               page.marked_by AS "changedBy", u.name AS "changedByName",
-               {instant("page.marked_at")} AS "changedAt", b.request_id AS "requestId",
-               b.reason
-    ) change
-    WHERE page.n <= $6
-)::text AS document, (
-    SELECT last.version || '~' || last.recorded_for || '~' || last.roll_key FROM page last
-    WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
-) AS next_cursor
-"""
+    WHERE page.n <= :most
+)""",
+    """
+SELECT verdict,
+       (SELECT coalesce(json_agg(change ORDER BY n), '[]') FROM changes)::text AS document,
+       (SELECT last.version || '~' || last.recorded_for || '~' || last.roll_key FROM page last
+        WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
+FROM verdict
+""",
+)
 
 
 async def history(
@@ -71,6 +78,14 @@ async def history(
 ) -> Document[list[MarkChange]]:
     """Who changed which mark from what to what, newest first, `limit` changes after `after`."""
     version, key, student = after or (None, None, None)
-    row = await db.row(_HISTORY, actor.user_id, session_id, version, key, student, limit)
+    row = await db.row(
+        _HISTORY,
+        actor_id=actor.user_id,
+        session_id=session_id,
+        version=version,
+        roll_key=key,
+        student_id=student,
+        most=limit,
+    )
     check(row, "session")
     return Document(row["document"], next_cursor=row["next_cursor"])

@@ -1,5 +1,7 @@
 """The institution's calendar: terms, in which classes meet, and holidays, on which none does."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Database
-from app.documents import Document, instant
+from app.documents import Document
 from app.errors import Conflict, Flaw, Invalid, NotFound
 from app.schemas.calendar import (
     Calendar,
@@ -18,9 +20,9 @@ from app.schemas.calendar import (
     TermChange,
     TermDraft,
 )
-from app.services import old_access as access
-from app.services.access import Actor, check, require_admin
-from app.services.audit import RECORD, author
+from app.services.access import ADMIN, STAFF, STAFF_VERDICT, Actor, check, require_admin
+from app.services.audit import RECORDED, signed
+from app.sql import Statement
 
 Entry = TypeVar("Entry", Term, Holiday)
 Draft = TypeVar("Draft", TermDraft, HolidayDraft)
@@ -63,103 +65,143 @@ def no_such_term(place: str) -> Invalid:
     return Invalid(sentence, code="unknown_term", flaws=(Flaw(place, "unknown_term", sentence),))
 
 
-_ENTRY = f"""
-json_build_object('id', d.id, 'name', d.name, 'firstDay', d.first_day, 'lastDay', d.last_day,
-                  'createdAt', {instant("d.created_at")})"""
-
-
-def _array(table: str, condition: str) -> str:
-    return f"""(
-    SELECT coalesce(json_agg({_ENTRY} ORDER BY d.first_day, d.last_day, d.name), '[]')
-    FROM {table} d WHERE {condition}
+# From `entries`, terms or holidays, those to show.
+_DOCUMENTS = """
+documents AS (
+    SELECT d.*, json_build_object(
+        'id', id, 'name', name, 'firstDay', first_day, 'lastDay', last_day,
+        'createdAt', json_instant(created_at)) AS document
+    FROM entries d
 )"""
 
-
-_TOUCHES = """
-d.last_day >= coalesce($2, '-infinity'::date) AND d.first_day <= coalesce($3, 'infinity'::date)"""
-
-_CALENDAR = f"""
-WITH {access.ACTOR}
-SELECT {access.SIGNED_OUT}, json_build_object(
-    'terms', {_array("terms", _TOUCHES)}, 'holidays', {_array("holidays", _TOUCHES)}
+_CALENDAR = Statement(
+    STAFF,
+    STAFF_VERDICT,
+    """
+kept AS (
+    SELECT 'term' AS noun, id, name, first_day, last_day, created_at FROM terms
+    UNION ALL
+    SELECT 'holiday', id, name, first_day, last_day, created_at FROM holidays
+),
+entries AS (
+    SELECT * FROM kept
+    WHERE last_day >= coalesce(:first, '-infinity'::date)
+      AND first_day <= coalesce(:last, 'infinity'::date)
+)""",
+    _DOCUMENTS,
+    """
+SELECT verdict, (
+    SELECT json_build_object(
+        'terms', coalesce(json_agg(document ORDER BY first_day, last_day, name)
+                          FILTER (WHERE noun = 'term'), '[]'),
+        'holidays', coalesce(json_agg(document ORDER BY first_day, last_day, name)
+                             FILTER (WHERE noun = 'holiday'), '[]'))
+    FROM documents
 )::text AS document
-"""
+FROM verdict
+""",
+)
 
 
 async def calendar(
     db: Database, actor: Actor, first: date | None, last: date | None
 ) -> Document[Calendar]:
     """The terms and holidays that have a day between `first` and `last`, for everybody."""
-    row = await db.row(_CALENDAR, actor.user_id, first, last)
+    row = await db.row(_CALENDAR, actor_id=actor.user_id, first=first, last=last)
     check(row)
     return Document(row["document"])
 
 
-def _list_sql(noun: str) -> str:
-    return f"""
-WITH {access.ADMIN}
-SELECT {access.ADMIN_VERDICT}, {_array(f"{noun}s", "EXISTS (SELECT FROM admin)")}::text AS document
+# From `entries`, those added, changed or removed; `:given` names the fields that were changed.
+_ACTS = """
+acts AS (
+    SELECT :action::text AS action, :noun::text AS subject, id AS subject_id,
+           jsonb_strip_nulls(jsonb_build_object('fields', :given::text[])) AS details
+    FROM entries
+)"""
+
+_ARRAY = """
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY first_day, last_day, name), '[]') FROM documents
+)::text AS document
+FROM verdict
 """
+_DOCUMENT = "SELECT document::text FROM documents"
 
 
-def _add_sql(noun: str) -> str:
-    return f"""
-WITH d AS (
-    INSERT INTO {noun}s (name, first_day, last_day) VALUES ($3, $4, $5)
+@dataclass(frozen=True)
+class _Table:
+    """What is asked of one of the two tables: relations called `entries`."""
+
+    all: str
+    same: str
+    add: str
+    change: str
+    remove: str
+
+
+_TERMS = _Table(
+    all="entries AS (SELECT * FROM terms WHERE EXISTS (SELECT FROM admin))",
+    same="""
+entries AS (
+    SELECT * FROM terms WHERE name = :name AND first_day = :first_day AND last_day = :last_day
+)""",
+    add="""
+entries AS (
+    INSERT INTO terms (name, first_day, last_day) VALUES (:name, :first_day, :last_day)
     ON CONFLICT DO NOTHING
     RETURNING *
-),
-recorded AS ({RECORD} SELECT $1, $2, '{noun}_added', '{noun}', id, '{{}}' FROM d)
-SELECT {_ENTRY}::text AS document FROM d
-"""
-
-
-def _same_sql(noun: str) -> str:
-    return f"""
-SELECT {_ENTRY}::text AS document FROM {noun}s d
-WHERE name = $1 AND first_day = $2 AND last_day = $3
-"""
-
-
-# $4 names the fields to change.
-def _change_sql(noun: str) -> str:
-    return f"""
-WITH d AS (
-    UPDATE {noun}s SET name = coalesce($5, name), first_day = coalesce($6, first_day),
-                       last_day = coalesce($7, last_day)
-    WHERE id = $3
+)""",
+    change="""
+entries AS (
+    UPDATE terms
+    SET name = coalesce(:name, name), first_day = coalesce(:first_day, first_day),
+        last_day = coalesce(:last_day, last_day)
+    WHERE id = :id
     RETURNING *
-),
-recorded AS (
-    {RECORD}
-    SELECT $1, $2, '{noun}_changed', '{noun}', id, jsonb_build_object('fields', $4::text[]) FROM d
+)""",
+    remove="entries AS (DELETE FROM terms WHERE id = :id RETURNING *)",
 )
-SELECT {_ENTRY}::text AS document FROM d
-"""
 
-
-def _remove_sql(noun: str) -> str:
-    return f"""
-WITH d AS (DELETE FROM {noun}s WHERE id = $3 RETURNING id),
-recorded AS ({RECORD} SELECT $1, $2, '{noun}_removed', '{noun}', id, '{{}}' FROM d)
-SELECT id FROM d
-"""
+_HOLIDAYS = _Table(
+    all="entries AS (SELECT * FROM holidays WHERE EXISTS (SELECT FROM admin))",
+    same="""
+entries AS (
+    SELECT * FROM holidays WHERE name = :name AND first_day = :first_day AND last_day = :last_day
+)""",
+    add="""
+entries AS (
+    INSERT INTO holidays (name, first_day, last_day) VALUES (:name, :first_day, :last_day)
+    ON CONFLICT DO NOTHING
+    RETURNING *
+)""",
+    change="""
+entries AS (
+    UPDATE holidays
+    SET name = coalesce(:name, name), first_day = coalesce(:first_day, first_day),
+        last_day = coalesce(:last_day, last_day)
+    WHERE id = :id
+    RETURNING *
+)""",
+    remove="entries AS (DELETE FROM holidays WHERE id = :id RETURNING *)",
+)
 
 
 class Kept(Generic[Entry, Draft, Change]):
     """What administrators keep in the calendar: terms or holidays, which are stored alike."""
 
-    def __init__(self, noun: str) -> None:
+    def __init__(self, noun: str, table: _Table) -> None:
         self._noun = noun
-        self._list = _list_sql(noun)
-        self._add = _add_sql(noun)
-        self._same = _same_sql(noun)
-        self._change = _change_sql(noun)
-        self._remove = _remove_sql(noun)
+        self._list = Statement(ADMIN, table.all, _DOCUMENTS, _ARRAY)
+        self._same = Statement(table.same, _DOCUMENTS, _DOCUMENT)
+        self._add, self._change, self._remove = (
+            Statement(entries, _ACTS, RECORDED, _DOCUMENTS, _DOCUMENT)
+            for entries in (table.add, table.change, table.remove)
+        )
 
     async def list(self, db: Database, actor: Actor) -> Document[list[Entry]]:
         """All of them, by first day."""
-        row = await db.row(self._list, actor.user_id)
+        row = await db.row(self._list, actor_id=actor.user_id)
         check(row)
         return Document(row["document"])
 
@@ -168,11 +210,15 @@ class Kept(Generic[Entry, Draft, Change]):
 
         The very same one again is found, so that a lost answer can be asked for again.
         """
-        values = (draft.name, draft.first_day, draft.last_day or draft.first_day)
+        values = {
+            "name": draft.name,
+            "first_day": draft.first_day,
+            "last_day": draft.last_day or draft.first_day,
+        }
         async with db.transaction() as tx:
             await require_admin(tx, actor)
-            made = await tx.find_row(self._add, *author(actor), *values)
-            row = made or await tx.find_row(self._same, *values)
+            made = await tx.find_row(self._add, **values, **self._act(actor, "added"))
+            row = made or await tx.find_row(self._same, **values)
         if row is None:
             raise self._there_already()
         return Document(row["document"]), made is not None
@@ -182,11 +228,17 @@ class Kept(Generic[Entry, Draft, Change]):
     ) -> Document[Entry]:
         """Change what was given."""
         given = sorted(wanted.model_fields_set)
-        values = (wanted.name, wanted.first_day, wanted.last_day)
         async with db.transaction() as tx:
             await require_admin(tx, actor)
             try:
-                row = await tx.find_row(self._change, *author(actor), entry_id, given, *values)
+                row = await tx.find_row(
+                    self._change,
+                    id=entry_id,
+                    name=wanted.name,
+                    first_day=wanted.first_day,
+                    last_day=wanted.last_day,
+                    **self._act(actor, "changed", given),
+                )
             except asyncpg.UniqueViolationError:
                 raise self._there_already() from None
             except asyncpg.CheckViolationError:
@@ -200,11 +252,17 @@ class Kept(Generic[Entry, Draft, Change]):
         async with db.transaction() as tx:
             await require_admin(tx, actor)
             try:
-                row = await tx.find_row(self._remove, *author(actor), entry_id)
+                row = await tx.find_row(self._remove, id=entry_id, **self._act(actor, "removed"))
             except asyncpg.ForeignKeyViolationError:
                 raise Conflict("Classes belong to this term.", code="term_in_use") from None
             if row is None:
                 raise self._missing()
+
+    def _act(
+        self, actor: Actor, verb: str, given: Sequence[str] | None = None
+    ) -> dict[str, object]:
+        act = {"action": f"{self._noun}_{verb}", "noun": self._noun, "given": given}
+        return {**act, **signed(actor)}
 
     def _missing(self) -> NotFound:
         return NotFound(f"There is no such {self._noun}.")
@@ -213,8 +271,8 @@ class Kept(Generic[Entry, Draft, Change]):
         return Conflict(f"The calendar has this {self._noun} already.", code="in_calendar_already")
 
 
-terms = Kept[Term, TermDraft, TermChange]("term")
-holidays = Kept[Holiday, HolidayDraft, HolidayChange]("holiday")
+terms = Kept[Term, TermDraft, TermChange]("term", _TERMS)
+holidays = Kept[Holiday, HolidayDraft, HolidayChange]("holiday", _HOLIDAYS)
 
 
 def _ends_before_start(wanted: TermChange | HolidayChange) -> Invalid:

@@ -27,6 +27,29 @@ def meetings_on(days: str, slots: str = "class_schedules", moves: str = "class_r
         ON here.class_id = d.class_id AND here.rescheduled_date = d.day"""
 
 
+# From `days` (class_id, day) to what is planned on them. A slot of the weekday that was moved away
+# says where (`to_date, to_start, to_end`); one moved to this day says where from (`from_date,
+# from_start, from_end`).
+MEETINGS = """
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time,
+           away.rescheduled_date AS to_date, away.rescheduled_start_time AS to_start,
+           away.rescheduled_end_time AS to_end,
+           NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
+    FROM days d
+    JOIN class_schedules w
+        ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
+    LEFT JOIN class_reschedules away
+        ON away.class_id = w.class_id AND away.original_date = d.day
+       AND away.original_start_time = w.start_time
+    UNION ALL
+    SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
+           here.original_date, here.original_start_time, here.original_end_time
+    FROM days d
+    JOIN class_reschedules here
+        ON here.class_id = d.class_id AND here.rescheduled_date = d.day
+)"""
+
 # The slots of a class on a date, `:class_id` and `:day`: those of its weekday that were not moved
 # away, and those moved there.
 SLOTS_ON_DAY = """

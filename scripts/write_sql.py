@@ -1,0 +1,56 @@
+"""Writes docs/sql anew: every statement as PostgreSQL is sent it, one file a room of the services.
+
+Each can be pasted into psql after `PREPARE name AS`, or as it is with `\\bind` and its values. A
+relation that changes shows in the diff of every statement that is composed of it.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from app.sql import Statement  # noqa: E402
+
+SERVICES = ROOT / "app" / "services"
+FOLDER = ROOT / "docs" / "sql"
+
+
+def modules() -> Iterator[ModuleType]:
+    """Every module of the services, by path."""
+    for path in sorted(SERVICES.rglob("*.py")):
+        if path.name != "__init__.py":
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield importlib.import_module(name)
+
+
+def statements(module: ModuleType) -> Iterator[tuple[str, Statement]]:
+    """The statements of a module with their names; those in a dictionary have its key behind."""
+    for name, value in vars(module).items():
+        if isinstance(value, Statement):
+            yield name, value
+        elif isinstance(value, dict) and name.isupper():
+            yield from ((f"{name}[{key}]", v) for key, v in value.items() if type(v) is Statement)
+
+
+def texts() -> dict[str, str]:
+    """What each file of the folder holds, by its name."""
+    found: dict[str, list[str]] = {}
+    for module in modules():
+        room = module.__name__.split(".")[2]
+        for name, statement in statements(module):
+            numbered = enumerate(statement.parameters, start=1)
+            said = ", ".join(f"${n} {parameter}" for n, parameter in numbered)
+            head = f"-- {module.__name__}.{name}" + (f"\n-- {said}" if said else "")
+            found.setdefault(f"{room}.sql", []).append(f"{head}\n{statement.text};\n")
+    return {file: "\n".join(shown) for file, shown in found.items()}
+
+
+if __name__ == "__main__":
+    for old in FOLDER.glob("*.sql"):
+        old.unlink()
+    for file, text in texts().items():
+        (FOLDER / file).write_text(text, encoding="utf-8")
