@@ -30,8 +30,9 @@ PEOPLE = ("nobody", "asha", "chitra", "esha", "bilal", "ravi", "divya", "omar", 
 class Case:
     """A valid request, and what it answers Asha (the owner), Bilal, Divya and Esha, and Meera.
 
-    Chitra, the co-teacher, is answered like the owner unless `owners`. Everybody else is signed
-    out: anonymous, taken off the list, disabled.
+    Chitra, the co-teacher, is answered like the owner unless `owners`. Somebody signed in who is
+    not staff may do nothing. Everybody else is signed out: anonymous, taken off the list,
+    disabled.
     """
 
     method: str
@@ -45,6 +46,8 @@ class Case:
     def expected(self, person: str) -> int:
         if person in ("nobody", "ravi", "omar"):
             return 401
+        if person == "no_staff":
+            return 403
         if person == "chitra":
             return self.stranger if self.owners else self.owner
         return {"asha": self.owner, "meera": self.admin}.get(person, self.stranger)
@@ -255,6 +258,24 @@ async def test_the_table_holds(scene: Scene, operation: str) -> None:
             if answers[person] >= 400:
                 assert await checksum(scene.stage.connection) == before, person
     assert answers == {person: case.expected(person) for person in PEOPLE}
+
+
+async def test_a_role_that_is_not_staff_inherits_nothing(scene: Scene) -> None:
+    """Bilal gets a role that nothing knows yet, as students will have one."""
+    stage = scene.stage
+    await stage.connection.execute(f"""
+        SET LOCAL ROLE {await stage.connection.fetchval("SELECT session_user")};
+        ALTER TABLE allowed_emails DROP CONSTRAINT ck_allowed_emails_ck_allowed_emails_role;
+        UPDATE allowed_emails SET role = 'guest' WHERE email = '{stage.bilal.email}';
+        SET LOCAL ROLE aims_app;
+    """)
+    before = await checksum(stage.connection)
+    answers = {}
+    for operation, case in TABLE.items():
+        async with stage.undone():
+            answers[operation] = await scene.ask(stage.bilal, case)
+            assert await checksum(stage.connection) == before, operation
+    assert answers == {operation: case.expected("no_staff") for operation, case in TABLE.items()}
 
 
 READS = [name for name, case in TABLE.items() if case.method == "GET"]

@@ -1,12 +1,14 @@
 """The preludes of statements that are not composed of relations yet."""
 
+# `actor` is who asks if they are staff; `anybody` whoever is signed in.
 ACTOR = """
-actor AS MATERIALIZED (
+anybody AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u
     JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
-)"""
+),
+actor AS MATERIALIZED (SELECT * FROM anybody WHERE role IN ('teacher', 'admin'))"""
 
 
 def in_days(teacher: str, day: str = "current_date") -> str:
@@ -65,7 +67,8 @@ MARK_SESSION = _prelude(_CLASS_OF_SESSION, _LIVE, "SHARE")
 # `granted` is empty after all that only for a write to an archived class.
 _VERDICT = """
 CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM anybody) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'denied'
     WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
     WHEN NOT (SELECT may FROM class) THEN 'denied'
     WHEN {archived} THEN 'archived'
@@ -75,12 +78,18 @@ VERDICT = _VERDICT.format(archived="NOT EXISTS (SELECT FROM granted)")
 # For a read that decides whether a write follows.
 WRITE_VERDICT = _VERDICT.format(archived="(SELECT archived_at IS NOT NULL FROM class)")
 
-SIGNED_OUT = "CASE WHEN EXISTS (SELECT FROM actor) THEN 'granted' ELSE 'signed_out' END AS verdict"
+SIGNED_OUT = """
+CASE
+    WHEN NOT EXISTS (SELECT FROM anybody) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'denied'
+    ELSE 'granted'
+END AS verdict"""
 
 # For what is found in classes that the actor may see, or not at all: `found` holds it.
 FOUND_VERDICT = """
 CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM anybody) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'denied'
     WHEN NOT EXISTS (SELECT FROM {found}) THEN 'not_found'
     ELSE 'granted'
 END AS verdict"""
@@ -92,7 +101,8 @@ admin AS MATERIALIZED (SELECT * FROM actor WHERE role = 'admin')"""
 
 ADMIN_VERDICT = """
 CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM anybody) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'denied'
     WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
     ELSE 'granted'
 END AS verdict"""

@@ -47,7 +47,8 @@ _GET = f"""
 WITH {access.ACTOR}, {_MINE},
 l AS MATERIALIZED (SELECT l.*, {_SEES} AS sees, {_DECIDES} AS decides FROM leaves l WHERE id = $2)
 SELECT CASE
-    WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM anybody) THEN 'signed_out'
+    WHEN NOT EXISTS (SELECT FROM actor) THEN 'denied'
     WHEN NOT EXISTS (SELECT FROM l) THEN 'not_found'
     WHEN NOT (SELECT sees FROM l) THEN 'denied'
     ELSE 'granted'
