@@ -59,6 +59,12 @@ Reason = Annotated[
 ]
 
 
+TrustNumbers = Annotated[
+    bool,
+    typer.Option("--trust-numbers", help="The numbers are right where names are other people's"),
+]
+
+
 def _command(kind: Kind) -> Callable[..., None]:
     def run(
         file: Annotated[Path, typer.Argument(help="A CSV or an .xlsx")],
@@ -66,10 +72,13 @@ def _command(kind: Kind) -> Callable[..., None]:
         dry_run: DryRun = False,
         class_id: InClass = None,
         reason: Reason = None,
+        trust_numbers: TrustNumbers = False,
     ) -> None:
         rules = load_rules()
         batch = _read(kind, file, in_class=class_id is not None)
-        terms = Terms(datetime.now(rules.zone).date(), rules.edit_window_days, reason)
+        terms = Terms(
+            datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers
+        )
 
         async def work(db: Database, actor: Actor) -> ImportOutcome:
             with progress(batch) as step:

@@ -90,7 +90,8 @@ class SessionName(NamedTuple):
 class MarkRow(NamedTuple):
     """`word` is a key of `app.files.register.register_words.LETTERS`: a status, or `on_duty`.
 
-    `column` is where the mark stands in the row, counted from 0.
+    `column` is where the mark stands in the row, counted from 0; `name` what the row calls the
+    student, if it does.
     """
 
     row: int
@@ -99,6 +100,7 @@ class MarkRow(NamedTuple):
     roll_no: str
     word: str
     remark: str | None = None
+    name: str | None = None
 
 
 class Refusal(NamedTuple):

@@ -26,12 +26,14 @@ def _mark_or_nothing(text: str) -> str:
 
 class _Student(Words):
     roll_no: RollNo
+    name: Prose | None = None
 
 
 class _Line(Words):
     """A line a mark. The cells are text, so that what is empty is refused as missing."""
 
     roll_no: RollNo
+    name: Prose | None = None
     date: date
     start_time: time | None = None
     status: str
@@ -66,7 +68,11 @@ def _read_list(reader: SheetReader) -> None:
             session = sessions.setdefault(name, name)
             column = reader.sheet.columns["status"]
             reader.batch.marks.append(
-                MarkRow(row.number, column, session, line.roll_no, line.status, line.remark)
+                MarkRow(
+                    *(row.number, column, session, line.roll_no, line.status),
+                    line.remark,
+                    line.name,
+                )
             )
 
 
@@ -96,7 +102,9 @@ def _read_grid(reader: SheetReader) -> None:
                     reader.refuse(row, column, error.code, error.detail)
                     continue
                 if word:
-                    mark = MarkRow(row.number, column, session, student.roll_no, word)
+                    mark = MarkRow(
+                        *(row.number, column, session, student.roll_no, word), name=student.name
+                    )
                     batch.marks.append(mark)
     if exact:
         batch.sessions = [SessionName(reader.above, *head, exact) for head in heads.values()]
@@ -118,5 +126,30 @@ def _sessions(reader: SheetReader) -> dict[int, tuple[date, time | None]]:
         elif session:
             found[column] = session
     totals = {column for column, text in sheet.others.items() if key_of(text) in _TOTALS}
+    _refuse_unread_marks(reader, found.keys() | totals)
     reader.batch.ignored = sorted(sheet.others.keys() - found.keys() - totals)
     return found
+
+
+def _refuse_unread_marks(reader: SheetReader, known: set[int]) -> None:
+    """Refuse a column of marks under a heading that is no session, or none: marks are never
+    passed over."""
+    sheet, refused = reader.sheet, {refusal.column for refusal in reader.batch.refusals}
+    width = max((len(row.cells) for row in sheet.rows), default=0)
+    for column in sorted({*range(width)} - known - {*sheet.columns.values()} - refused):
+        below = [row.cells[column] for row in sheet.rows if column < len(row.cells)]
+        if _are_marks([cell for cell in below if cell]):
+            sentence = (
+                "Marks stand below this heading, which names no session: give it the date, or "
+                "take the column out."
+            )
+            reader.refuse(sheet.heading, column, "unknown_session", sentence)
+
+
+def _are_marks(cells: list[str]) -> bool:
+    """Whether cells that say anything say marks alone."""
+    try:
+        words = {read_mark(cell) for cell in cells}
+    except CellError:
+        return False
+    return words - {None} != set()

@@ -33,6 +33,16 @@ DryRun = Annotated[
 ]
 
 
+TrustNumbers = Annotated[
+    bool,
+    Query(
+        alias="trustNumbers",
+        description="Take rows, too, whose name is another person's than the one stored under "
+        "their number; without it they are refused (`another_name`)",
+    ),
+]
+
+
 def file_body(example: str) -> dict[str, Any]:
     """The body, for OpenAPI: either kind of file; what it is shows in its content."""
     return {
@@ -59,7 +69,11 @@ def file_body(example: str) -> dict[str, Any]:
 )
 @limited(FILE)
 async def import_roster(
-    id: UUID, request: Request, call: Call, dry_run: DryRun = False
+    id: UUID,
+    request: Request,
+    call: Call,
+    dry_run: DryRun = False,
+    trust_numbers: TrustNumbers = False,
 ) -> ImportOutcome:
     """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
     erases nothing, and a stored value that the actor may not change stays (`conflicts`).
@@ -71,7 +85,9 @@ async def import_roster(
     require_media(request)
     await require_roster(call.db, call.actor, id)
     batch = await read_beside(Kind.STUDENTS, await request.body(), in_class=True)
-    return await importing.import_roster(call.db, call.actor, batch, id, dry_run=dry_run)
+    return await importing.import_roster(
+        call.db, call.actor, batch, id, trust_numbers=trust_numbers, dry_run=dry_run
+    )
 
 
 @router.post(
@@ -91,6 +107,7 @@ async def import_file(
     call: Call,
     kind: Annotated[Kind, Query(description="What the file is about")],
     dry_run: DryRun = False,
+    trust_numbers: TrustNumbers = False,
     class_id: Annotated[
         UUID | None, Query(alias="classId", description="The class that all of it is for")
     ] = None,
@@ -106,7 +123,7 @@ async def import_file(
     require_media(request)
     await call.require_admin()
     batch = await read_beside(kind, await request.body(), in_class=class_id is not None)
-    terms = Terms(call.now().date(), call.window, reason)
+    terms = Terms(call.now().date(), call.window, reason, trust_numbers)
     return await importing.import_batch(
         call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run
     )

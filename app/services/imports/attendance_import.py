@@ -13,6 +13,7 @@ from app.services.access import Actor, hold_classes
 from app.services.classes.rosters import ENROLLED
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.known_names import others_of
 from app.services.imports.report import Report
 from app.services.imports.session_names import Unfound, find_or_make
 from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
@@ -25,11 +26,13 @@ CHUNK = 2_000
 @dataclass(frozen=True)
 class Terms:
     """Under which terms marks are changed: `today` of the institution, its edit window in days
-    (None: for ever), and the reason that is given for changing them later."""
+    (None: for ever), the reason that is given for changing them later, and whether numbers are
+    trusted where the names beside them are other people's."""
 
     today: date
     window: int | None = None
     reason: str | None = None
+    trust_numbers: bool = False
 
 
 # $1 to $3 actor, request and reason, $4 the edit window, $5 classes and $6 sessions, $7 roll
@@ -133,6 +136,8 @@ async def write(
     known_ids = (id for id in class_ids if not isinstance(id, Unresolved))
     await hold_classes(tx, actor, known_ids, to_change=False)
     found, made = await find_or_make(tx, actor, names, classes, terms.today)
+    if not terms.trust_numbers:
+        marks = await _of_whom_they_name(tx, marks, report)
     known = _by_session(marks, found, classes, report)
     counts: Counter[RowOutcome] = Counter()
     for chunk in chunks(known, lambda session: len(session[2]), CHUNK):
@@ -144,6 +149,18 @@ async def write(
         changed=counts[RowOutcome.CHANGED],
         unchanged=counts[RowOutcome.UNCHANGED],
     )
+
+
+async def _of_whom_they_name(
+    tx: Transaction, marks: list[MarkRow], report: Report
+) -> list[MarkRow]:
+    """The marks less those of rows whose name is another person's on their number."""
+    names = {roll_key(mark.roll_no): mark.name for mark in marks if mark.name}
+    others = await others_of(tx, names) if names else {}
+    refused = {mark.row: key for mark in marks if (key := roll_key(mark.roll_no)) in others}
+    for row, key in refused.items():
+        report.refuse_other(row, others[key])
+    return [mark for mark in marks if mark.row not in refused]
 
 
 Named = tuple[UUID, UUID, dict[str, MarkRow]]  # a class, its session, marks by roll key

@@ -52,16 +52,19 @@ async def import_batch(
 
 
 async def import_roster(
-    db: Database, actor: Actor, batch: Batch, class_id: UUID, *, dry_run: bool
+    db: Database, actor: Actor, batch: Batch, class_id: UUID, *, trust_numbers: bool, dry_run: bool
 ) -> ImportOutcome:
     """Add the students of the batch to a class in which the actor may do that."""
-    report = Report(batch)
     async with db.transaction(keep=not dry_run, patient=True) as tx:
         actor_role = await lock_roster(tx, actor, class_id)
+        # A teacher need not know whose number it is that somebody else has.
+        report = Report(batch, names_shown=actor_role == "admin")
         if dry_run and actor_role != "admin":
             await forget_strangers(tx, actor, class_id, [row.entry for row in batch.students])
         classes = await resolve(tx, actor, {row.class_name for row in batch.students}, class_id)
-        await students_import.write(tx, actor, batch.students, classes, report)
+        await students_import.write(
+            *(tx, actor, batch.students, classes, report), trust_numbers=trust_numbers
+        )
         if not dry_run:
             report.check()
     return report.outcome(dry_run=dry_run)
@@ -85,7 +88,11 @@ async def _write_into_classes(
     if batch.slots:
         await slots_import.write(tx, actor, batch.slots, classes, report)
     if batch.students:
-        await students_import.write(tx, actor, batch.students, classes, report, step)
+        await students_import.write(
+            *(tx, actor, batch.students, classes, report),
+            trust_numbers=terms.trust_numbers,
+            step=step,
+        )
     if batch.sessions or batch.marks:
         await attendance_import.write(
             tx, actor, batch.sessions, batch.marks, classes, terms, report, step

@@ -51,7 +51,8 @@ class Report:
     """Outcomes by row. Of several things in one row the weightiest counts: where anything is
     refused the row is refused, else where anything was changed it is a changed one."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, *, names_shown: bool = True) -> None:
+        self._names_shown = names_shown
         self._refusals = list(batch.refusals)
         self._refused = len(batch.refusals)
         self.marks: MarkCounts | None = None
@@ -73,8 +74,19 @@ class Report:
 
         `other_row` is the one that it does not go together with.
         """
+        self._refuse(row, place, code, _OF_ROWS[code].format(row=other_row))
+
+    def refuse_other(self, row: int, stored_name: str) -> None:
+        """The number of the row is somebody else's."""
+        whose = f"{stored_name}'s" if self._names_shown else "somebody else's"
+        detail = (
+            f"This number is {whose} here. If the numbers of the file are right, import it "
+            "with trustNumbers (--trust-numbers)."
+        )
+        self._refuse(row, "name", "another_name", detail)
+
+    def _refuse(self, row: int, place: str | int | None, code: str, detail: str) -> None:
         column = self._columns.get(place) if isinstance(place, str) else place
-        detail = _OF_ROWS[code].format(row=other_row)
         self._refused += 1
         if len(self._refusals) < MAX_REFUSALS:
             self._refusals.append(Refusal(row, column, code, detail))

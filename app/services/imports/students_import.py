@@ -13,6 +13,7 @@ from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
 from app.services.classes import rosters
 from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.known_names import others_of
 from app.services.imports.report import Report
 
 Rows = dict[UUID, dict[str, StudentRow]]
@@ -24,9 +25,13 @@ async def write(
     rows: list[StudentRow],
     classes: Resolved,
     report: Report,
+    *,
+    trust_numbers: bool,
     step: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Add the students to their classes by the rules of rosters; nobody leaves any.
+
+    A name that is another person's on its number is refused unless `trust_numbers`.
 
     All classes are locked before all students, each in order, so that two imports wait for
     each other instead of deadlocking.
@@ -36,6 +41,8 @@ async def write(
     await hold_classes(tx, actor, by_class, to_change=True)
     everybody = {key: row.entry for named in by_class.values() for key, row in named.items()}
     await rosters.create_and_lock(tx, list(everybody.values()))
+    if not trust_numbers:
+        await _refuse_others(tx, by_class, report)
     for class_id, named in by_class.items():
         entries = [row.entry for row in named.values()]
         change = await rosters.apply(tx, actor, class_id, entries)
@@ -71,6 +78,15 @@ def _refuse_contradictions(by_class: Rows, report: Report) -> None:
             first, number = said.setdefault((key, field), (value, row.row))
             if first != value:
                 report.refuse(row.row, field, "contradiction", number)
+
+
+async def _refuse_others(tx: Transaction, by_class: Rows, report: Report) -> None:
+    """Refuse the rows whose name is another person's than the one stored under the number."""
+    rows = [(key, row) for named in by_class.values() for key, row in named.items()]
+    others = await others_of(tx, {key: row.entry.name for key, row in rows})
+    for key, row in rows:
+        if key in others and row.entry.name:
+            report.refuse_other(row.row, others[key])
 
 
 def _tell(named: dict[str, StudentRow], change: asyncpg.Record, report: Report) -> None:
