@@ -6,6 +6,7 @@ never shows its value.
 
 import json
 import os
+import re
 import string
 from functools import cached_property
 from pathlib import Path
@@ -63,7 +64,16 @@ def _known_timezone(name: str) -> str:
     return name
 
 
-_ORIGINS = 'must be a JSON list of origins like ["https://app.example.org"], no path'
+_ORIGINS = (
+    'must be a JSON list of origins as browsers send them, like ["https://app.example.org"]: '
+    "no path, no wildcard, no capital letters, no port that goes without saying"
+)
+_LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_ORIGIN = re.compile(
+    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|{_LABEL}(\.{_LABEL})*)"
+    "(:(?P<port>[1-9][0-9]{0,4}))?"
+)
+_GOES_WITHOUT_SAYING = {("http", "80"), ("https", "443")}
 
 
 def _json_list(value: Any) -> Any:
@@ -75,11 +85,18 @@ def _json_list(value: Any) -> Any:
         raise ValueError(_ORIGINS) from None
 
 
-def _whole_origins(value: list[str]) -> list[str]:
-    for origin in value:
-        if origin != "*" and (origin.count("/") != 2 or "://" not in origin):
-            raise ValueError(_ORIGINS)
-    return value
+def _sent_by_browsers(origins: list[str]) -> list[str]:
+    """Refuses what would be compared with every origin and never be equal to one."""
+    if not all(origin == "*" or _is_origin(origin) for origin in origins):
+        raise ValueError(_ORIGINS)
+    return origins
+
+
+def _is_origin(text: str) -> bool:
+    found = _ORIGIN.fullmatch(text)
+    if found is None or found.group("scheme", "port") in _GOES_WITHOUT_SAYING:
+        return False
+    return int(found["port"] or 1) < 65536
 
 
 def _host_and_port(address: str) -> str:
@@ -161,7 +178,7 @@ class Settings(RuleSettings):
     jwt_expiration_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 1
     debug: bool = False
     cors_origins: Annotated[
-        list[str], NoDecode, BeforeValidator(_json_list), AfterValidator(_whole_origins)
+        list[str], NoDecode, BeforeValidator(_json_list), AfterValidator(_sent_by_browsers)
     ] = []
     docs: bool = True
     google_jwks_url: str = GOOGLE_JWKS_URL

@@ -51,6 +51,20 @@ UNSAFE = [
     ("CORS_ORIGINS", '["https://app.demo.university.example", "*"]'),
     ("GOOGLE_JWKS_URL", "https://keys.demo.university.example/certs"),
 ]
+# What no browser ever sends as `Origin`.
+NO_ORIGINS = [
+    *("app.demo.university.example", "//app.demo.university.example", "localhost:3000", "", " "),
+    *("https://app.demo.university.example/", "https://app.demo.university.example?x=1"),
+    *("https://app.demo.university.example#", "https://asha@app.demo.university.example"),
+    *("http://localhost:*", "https://*.demo.university.example", "https://*", "http://*:3000"),
+    *("https://App.demo.university.example", "HTTPS://app.demo.university.example"),
+    *("https://app.demo.university.example:443", "http://app.demo.university.example:80"),
+    *("https://app.demo.university.example:", "https://app.demo.university.example:0"),
+    *("https://app.demo.university.example:65536", "https://app.demo.university.example:0443"),
+    *("https://", "https://:8443", "https:///", "https://.", "https://a..example", "https:/a/b"),
+    *("https://é.example", "https://app.demo.university.example ", "https://a b.example", "null"),
+    *("https://app.demo.university.example\n", "https://a.example,https://b.example", "regex:.*"),
+]
 IMPOSSIBLE = [
     ("JWT_SECRET", "short-and-sweet"),
     ("JWT_SECRET", GOOD["JWT_SECRET"][:31]),
@@ -78,7 +92,7 @@ IMPOSSIBLE = [
     ("CORS_ORIGINS", "https://app.demo.university.example"),
     ("CORS_ORIGINS", '"https://app.demo.university.example"'),
     ("CORS_ORIGINS", '["https://app.demo.university.example/path"]'),
-    ("CORS_ORIGINS", '["app.demo.university.example"]'),
+    *(("CORS_ORIGINS", json.dumps([origin])) for origin in NO_ORIGINS),
     ("REGISTER_FONT", "/nowhere/font.ttf"),
     ("REGISTER_FONT", "/etc"),
     ("REGISTER_FONT", __file__),
@@ -274,6 +288,9 @@ def test_an_unsafe_value_in_dotenv_is_refused_too(
         ("GOOGLE_HOSTED_DOMAINS", "", "google_hosted_domains", 0),
         ("JWT_SECRET", f"{secret_of('n')}, {secret_of('o')}", "jwt_secret", 2),
         ("CORS_ORIGINS", '["https://a.example", "https://b.example:8443"]', "cors_origins", 2),
+        ("CORS_ORIGINS", '["http://localhost", "http://127.0.0.1:3000"]', "cors_origins", 2),
+        ("CORS_ORIGINS", '["http://[::1]:8080", "https://xn--9ca.example"]', "cors_origins", 2),
+        ("CORS_ORIGINS", '["capacitor://localhost", "http://a.example:443"]', "cors_origins", 2),
         ("CORS_ORIGINS", "[]", "cors_origins", 0),
         ("CORS_ORIGINS", "", "cors_origins", 0),
     ],
