@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -142,6 +144,59 @@ async def test_a_token_that_is_not_googles_word_for_us_is_a_401(
     answer = await sign_in(stage, google.signer.sign(ASHA, **claims))
     assert answer.status_code == 401
     assert await stage.count("users") == len(CAST)
+
+
+FIREBASE = "https://securetoken.google.com/demo-university"
+
+
+def of_firebase(google: DemoGoogle) -> str:
+    """What `getIdToken()` of Firebase gives: signed with a key that is not in Google's set."""
+    header = {"kid": "a-key-of-firebase"}
+    claims = {"iss": FIREBASE, "aud": "demo-university", "sub": "f1", "header": header}
+    return google.signer.sign(ASHA, **claims)
+
+
+REASONS: dict[str, Callable[[DemoGoogle], str]] = {
+    "id_token_not_yet_valid": lambda google: google.signer.sign(ASHA, iat=int(time.time()) + 30),
+    "expired_id_token": lambda google: google.signer.sign(ASHA, exp=NOW - 60),
+    "foreign_audience": lambda google: google.signer.sign(ASHA, aud="1-x.example"),
+    "foreign_issuer": of_firebase,
+    "invalid_id_token": lambda google: DemoSigner().sign(ASHA),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_the_log_says_why_a_sign_in_was_refused(
+    stage: Stage, google: DemoGoogle, caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = await sign_in(stage, REASONS[reason](google))
+    assert (answer.status_code, answer.json()["code"]) == (401, reason)
+    (entry,) = [entry for entry in caplog.records if entry.message.startswith("POST /auth/google")]
+    assert (entry.status, entry.code) == (401, reason)  # type: ignore[attr-defined]
+    assert "1-x.example" not in caplog.text + answer.text
+    assert "demo-university" not in caplog.text + answer.text
+
+
+@pytest.mark.parametrize("claims", [("nbf",), ("iat",), ("nbf", "iat")])
+async def test_a_clock_that_is_behind_has_a_code_of_its_own(
+    stage: Stage, google: DemoGoogle, claims: tuple[str, ...]
+) -> None:
+    now = int(time.time())
+    for ahead, code in ((30, "id_token_not_yet_valid"), (5, None)):
+        token = google.signer.sign(ASHA, **dict.fromkeys(claims, now + ahead))
+        answer = await sign_in(stage, token)
+        assert answer.json().get("code") == code
+
+
+async def test_a_token_of_another_issuer_costs_no_look_at_googles_keys(
+    stage: Stage, google: DemoGoogle
+) -> None:
+    away = {"google_jwks_url": "http://127.0.0.1:1/certs"}
+    stage.app.state.google = GoogleVerifier(stage.app.state.settings.model_copy(update=away))
+    assert (await sign_in(stage, of_firebase(google))).status_code == 401
+    assert (await sign_in(stage, google.signer.sign(ASHA))).status_code == 503
+    await stage.app.state.google.close()
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])

@@ -26,5 +26,15 @@ def verified(
     return decoded["header"], claims
 
 
+def claimed_issuer(token: str) -> str | None:
+    """Who the token says made it, true or not; None if it says nothing."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return None
+    issuer = claims.get("iss")
+    return issuer if isinstance(issuer, str) else None
+
+
 def _is_time(value: Any) -> bool:
     return type(value) is int and 0 <= value <= _LAST_SECOND

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from app.auth.claims import verified
+from app.auth.claims import claimed_issuer, verified
 from app.auth.jwks import KeySet
 from app.config import Settings
 from app.errors import AccessDenied, NotSignedIn
@@ -50,6 +50,10 @@ class GoogleVerifier:
         address is not verified or of a foreign domain. `Unavailable`: no keys to verify with.
         """
         key_id = _key_id(id_token)
+        # Nobody is believed yet: it saves looking for a key that Google never had, and says why.
+        issuer = claimed_issuer(id_token)
+        if issuer not in ISSUERS:
+            raise _of_another_issuer() if issuer else _invalid()
         key = await self._keys.find(key_id)
         if key is None:
             raise _invalid()
@@ -69,6 +73,17 @@ class GoogleVerifier:
         except jwt.ExpiredSignatureError:
             raise NotSignedIn(
                 "Google's sign-in has expired. Please sign in again.", code="expired_id_token"
+            ) from None
+        except jwt.ImmatureSignatureError:
+            raise NotSignedIn(
+                "Google's sign-in is not valid yet: the clock of our server is behind. "
+                "Please tell your administrator.",
+                code="id_token_not_yet_valid",
+            ) from None
+        except jwt.InvalidAudienceError:
+            raise NotSignedIn(
+                "Google's sign-in was made for another app. Please tell your administrator.",
+                code="foreign_audience",
             ) from None
         except jwt.PyJWTError:
             raise _invalid() from None
@@ -106,6 +121,12 @@ def _key_id(id_token: str) -> str:
     if header.get("alg") != "RS256" or not isinstance(key_id, str):
         raise _invalid()
     return key_id
+
+
+def _of_another_issuer() -> NotSignedIn:
+    return NotSignedIn(
+        "This is not a sign-in of Google's. Please tell your administrator.", code="foreign_issuer"
+    )
 
 
 def _clean(name: str) -> str:
