@@ -3,6 +3,7 @@
 import pytest
 
 from app.services.people import accounts
+from app.sql import Statement
 from tests.classroom import Classroom
 from tests.conftest import Stage
 
@@ -40,9 +41,10 @@ async def test_what_the_database_lacks_is_a_503_and_the_log_names_it(
 
 
 OWN_MISTAKES = {
-    "an argument of another type": "SELECT $1::integer AS verdict",
+    "an argument of another type": "SELECT :actor_id::integer AS verdict",
     "an argument too many": "SELECT 'granted' AS verdict",
-    "an argument too few": "SELECT $1::uuid, $2::integer",
+    "an argument too few": "SELECT :actor_id::uuid, :class_id::uuid",
+    "a parameter by number": "SELECT :actor_id::uuid, $2::uuid",
 }
 
 
@@ -53,7 +55,7 @@ async def test_a_statement_with_the_wrong_arguments_is_our_mistake_and_no_outage
     caplog: pytest.LogCaptureFixture,
     mistake: str,
 ) -> None:
-    monkeypatch.setattr(accounts, "_ME", OWN_MISTAKES[mistake])
+    monkeypatch.setattr(accounts, "_ME", Statement(OWN_MISTAKES[mistake]))
     answer = await stage.asha.get("/users/me")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert f"in request {answer.json()['instance']}" in caplog.text

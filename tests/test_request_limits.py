@@ -1,11 +1,14 @@
 """How large a request may be and how long it may take: what is usual, and what routes declare."""
 
 import ast
+import asyncio
 import inspect
 import re
 import textwrap
+import threading
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -13,9 +16,14 @@ from fastapi.routing import APIRoute
 
 from app import middleware, request_limits
 from app.config import Settings
+from app.db import Database
+from app.errors import Unavailable
 from app.main import create_app
 from app.request_limits import FILE, USUAL, Limits, limits_of
-from tests.classroom import Classroom
+from app.routes.admin import import_routes
+from app.services.people import accounts
+from app.sql import Statement
+from tests.classroom import Classroom, classroom_of
 from tests.conftest import Stage
 from tests.support import ROUTES, client_of, stalled
 
@@ -94,6 +102,78 @@ async def test_a_request_takes_no_longer_than_it_may(stage: Stage, hurried: Fast
             if status == 503:
                 assert answer.json()["code"] == "timed_out"
                 assert answer.headers["retry-after"] == "1"
+
+
+UPLOADS = ["/admin/import?kind=faculty", "/admin/uploads/allowed-emails", "{class}/students/import"]
+
+
+@pytest.mark.parametrize("path", UPLOADS)
+async def test_reading_a_file_leaves_the_server_to_others_and_is_done_once_at_a_time(
+    crowd: Stage, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    room = await classroom_of(crowd.asha)
+    running, go_on = threading.Semaphore(0), threading.Event()
+    read = import_routes.read_batch
+
+    def slow(*given: Any, **named: Any) -> Any:
+        running.release()
+        assert go_on.wait(5)
+        return read(*given, **named)
+
+    monkeypatch.setattr(import_routes, "read_batch", slow)
+    file = {"content": b"roll no,email\n1,new@demo.university.example\n", "headers": CSV}
+    address = path.replace("{class}", room.path)
+    asked = [asyncio.create_task(crowd.meera.post(address, **file)) for _ in range(2)]
+    assert await asyncio.to_thread(running.acquire, timeout=5)
+    assert not await asyncio.to_thread(running.acquire, timeout=0.2)
+    assert (await crowd.asha.get("/users/me")).status_code == 200
+    go_on.set()
+    assert [(await answer).status_code for answer in asked] == [200, 200]
+
+
+async def test_a_slow_statement_is_ended_where_it_runs(
+    crowd: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's own limit comes first; ours would leave PostgreSQL at work for nobody."""
+    slow = Statement("SELECT pg_sleep(20), 'granted' AS verdict, :actor_id::uuid")
+    monkeypatch.setattr(accounts, "_ME", slow)
+    began = time.monotonic()
+    answer = await crowd.asha.get("/users/me")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert time.monotonic() - began < 5
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1"
+    assert await crowd.connection.fetchval(running, "SELECT pg_sleep(20)%") == 0
+
+
+async def test_every_connection_has_its_limits(crowd: Stage) -> None:
+    """An idle transaction is ended after 15 s: a process that hangs holds no lock for ever."""
+    database: Database = crowd.app.state.database
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    settings = ", ".join(f"current_setting('{name}') AS {name}" for name in names)
+    for _ in range(2):
+        found = await database.row(f"SELECT {settings}")
+        assert [found[name] for name in names] == ["4s", "2s", "15s"]
+    async with database.transaction(patient=True) as tx:
+        found = await tx.row(f"SELECT {settings}")
+        assert [found[name] for name in names] == ["1min", "2s", "15s"]
+
+
+async def test_an_idle_transaction_that_is_ended_is_an_outage_and_holds_nothing(
+    crowd: Stage,
+) -> None:
+    database: Database = crowd.app.state.database
+
+    async def hang() -> None:
+        async with database.transaction() as tx:
+            await tx.row("SELECT set_config('idle_in_transaction_session_timeout', '100', true)")
+            await tx.find_row("SELECT FROM users FOR UPDATE")
+            await asyncio.sleep(0.3)
+            await tx.row("SELECT 1")
+
+    with pytest.raises(Unavailable):
+        await hang()
+    await crowd.connection.execute("SET lock_timeout = '1s'; UPDATE users SET name = name")
+    assert (await crowd.asha.get("/users/me")).status_code == 200
 
 
 def test_the_limits_are_those_that_the_pages_promise() -> None:
