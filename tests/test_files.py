@@ -32,7 +32,7 @@ ROSTER = [["S. No.", "University Roll", "Student Name"], [1, "23/CS/107", "Kabir
 
 
 def cells_of(content: bytes) -> list[list[str]]:
-    return [row.cells for row in read_table(content)]
+    return [row.cells for row in read_table(content).rows]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_a_table_is_read_however_it_was_saved(content: bytes) -> None:
 
 def test_rows_are_numbered_as_a_spreadsheet_shows_them() -> None:
     text = 'Roll No,Name\r\n\r\n1,"two\r\nlines"\r\n,\r\n2,Kavya\r\n'
-    assert [row.number for row in read_table(text.encode())] == [1, 3, 5]
-    assert [row.number for row in read_table(xlsx([["Roll No"], [], ["1"], [""], ["2"]]))] == [
+    assert [row.number for row in read_table(text.encode()).rows] == [1, 3, 5]
+    assert [row.number for row in read_table(xlsx([["Roll No"], [], ["1"], [""], ["2"]])).rows] == [
         *(1, 3, 5)
     ]
     below = handmade(row(4, cell("C4", "Roll No")) + row(9, cell("C9", "1")))
-    assert [(row.number, row.cells) for row in read_table(below)] == [
+    assert [(row.number, row.cells) for row in read_table(below).rows] == [
         (4, ["", "", "Roll No"]),
         (9, ["", "", "1"]),
     ]

@@ -147,7 +147,7 @@ async def test_each_cell_that_cannot_be_is_named_and_nothing_is_written(
         ("/rows/6/E", "invalid_status"),
         ("/rows/7/F", "date_in_future"),
         ("/rows/8/E", "not_enrolled"),
-        ("/rows/9/E", "repeated"),
+        ("/rows/9/E", "contradiction"),
     ]
     rows = grid("27/10/2025", marks="PAA")
     refused = await send(stage.meera, "/admin/import", csv(rows), kind="attendance")

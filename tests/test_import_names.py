@@ -134,3 +134,17 @@ def test_spellings_of_one_name_may_be_one_person(name: str, other: str) -> None:
 def test_names_of_two_people_are_told_apart(name: str, other: Any) -> None:
     assert not may_be_same(name, other)
     assert not may_be_same(other, name)
+
+
+async def test_a_line_sent_twice_is_harmless_and_two_that_differ_are_a_contradiction(
+    stage: Stage, rooms: tuple[Classroom, Classroom]
+) -> None:
+    twice = [*OF_A, OF_A[1]]
+    assert counts(await imported(stage.meera, "students", twice)) == (0, 0, 3, 0)
+    marks = [*LIST[:1], [*LIST[1][:1], "Kabir V. Demo", *LIST[1][2:]]]
+    done = await imported(stage.meera, "attendance", [*marks, marks[1]])
+    assert done["marks"]["created"] == 1
+    contradicting = [*marks, [*marks[1][:-1], "A"]]
+    answer = await send(stage.meera, "/admin/import", csv(contradicting), kind="attendance")
+    assert flaws(answer) == [("/rows/3/F", "contradiction")]
+    assert "Row 2 says something else of this student." in answer.json()["errors"][0]["detail"]

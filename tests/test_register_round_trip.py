@@ -70,7 +70,7 @@ async def register(room: Classroom, format: str) -> bytes:
 
 def grid(content: bytes) -> list[list[str]]:
     """All below the preamble: headings, students, marks and totals."""
-    return [row.cells for row in read_table(content) if row.number > len(PREAMBLE)]
+    return [row.cells for row in read_table(content).rows if row.number > len(PREAMBLE)]
 
 
 @examples(5)

@@ -150,6 +150,8 @@ def tell(outcome: ImportOutcome) -> None:
         print(f"Row {kept.row}: {kept.field} is another already, and stays.")
     if outcome.ignored_columns:
         print(f"Columns passed over: {', '.join(outcome.ignored_columns)}.")
+    for note in outcome.notes:
+        print(note)
     print(_summary(outcome))
     if outcome.refused:
         sys.exit(1)

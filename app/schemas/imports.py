@@ -117,7 +117,7 @@ class Batch:
     """All that is to be written, in this order, and what could not even be read.
 
     `sessions` are to be there even if nobody is marked in them. `columns` says where the fields
-    stand, and `ignored` which columns were passed over.
+    stand, `ignored` which columns were passed over, and `notes` how the file was read.
     """
 
     faculty: list[FacultyRow] = field(default_factory=list)
@@ -129,6 +129,7 @@ class Batch:
     refusals: list[Refusal] = field(default_factory=list)
     columns: dict[str, int] = field(default_factory=dict)
     ignored: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def column_letters(column: int) -> str:
@@ -181,12 +182,14 @@ class ImportOutcome(
         moreRows=0,
         conflicts=[],
         ignoredColumns=["A"],
+        notes=["Marks were read so: P is present (57), A is absent (3)."],
     ),
 ):
     """How many rows made something new, changed something, or found all as they have it.
 
     `rows` are the first of them, those refused before the others; `moreRows` are not shown.
-    Only a dry run answers with rows that are refused: without one they are an error.
+    Only a dry run answers with rows that are refused: without one they are an error. `notes` are
+    sentences that say how the file was read: which words mean what, which sheets were left out.
     """
 
     dry_run: bool
@@ -199,3 +202,4 @@ class ImportOutcome(
     more_rows: int
     conflicts: list[KeptValue]
     ignored_columns: list[str]
+    notes: list[str]

@@ -117,6 +117,11 @@ made AS (
 )
 SELECT (SELECT array_agg(place) FROM changed) AS changed;
 
+-- app.services.imports.known_names._STORED
+-- $1 roll_keys
+SELECT array_agg(roll_key) AS keys, array_agg(name) AS names
+FROM students WHERE roll_key = ANY($1::text[]) AND name <> '';
+
 -- app.services.imports.session_names._CHOOSE
 -- $1 classes, $2 days, $3 starts, $4 exact
 WITH asked AS MATERIALIZED (

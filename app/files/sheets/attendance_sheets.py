@@ -1,15 +1,15 @@
 """Reads attendance: a grid with dates across the top, like a register, or a line a mark."""
 
+import re
 from datetime import date, time
 
 from app.errors import Invalid
-from app.files.register.register_words import TOTAL_COLUMNS
+from app.files.register.register_words import LETTERS, TOTAL_COLUMNS
 from app.files.sheets.cells import (
     CellError,
     read_clock,
     read_date,
     read_mark,
-    read_roll,
     read_session,
 )
 from app.files.sheets.headings import key_of
@@ -18,10 +18,6 @@ from app.schemas.imports import ClassName, MarkRow, SessionName
 from app.schemas.words import Prose, RollNo, Words
 
 _NOTHING = "nothing"
-
-
-def _mark_or_nothing(text: str) -> str:
-    return read_mark(text) or _NOTHING
 
 
 class _Student(Words):
@@ -40,12 +36,9 @@ class _Line(Words):
     remark: Prose | None = None
 
 
-_ROLL: Readers = {"roll_no": read_roll}
 _LINE: Readers = {
-    "roll_no": read_roll,
     "date": read_date,
     "start_time": read_clock,
-    "status": _mark_or_nothing,
 }
 _TOTALS = {key_of(label) for label in TOTAL_COLUMNS}
 _GENERATED = key_of("Generated")
@@ -57,12 +50,55 @@ def read_attendance(reader: SheetReader) -> None:
         _read_list(reader)
     else:
         _read_grid(reader)
+    _refuse_other_legend(reader)
+    reader.batch.notes += _words_noted(reader)
+
+
+# A legend above or below the marks: `P = Present, L = Leave`.
+_LEGEND = re.compile(r"(?<![\w/])([^\W_]{1,3}) ?(?:=|:|-|–|is) ?([^\W\d_]+(?: [^\W\d_]+)?)")
+
+
+def _refuse_other_legend(reader: SheetReader) -> None:
+    """Refuse a legend that gives a word another meaning than it has here."""
+    other = CellError("other_legend")
+    for row in (*reader.sheet.preamble, *reader.sheet.rows):
+        legend = _LEGEND.findall(" ".join(row.cells)) if len(row.cells) < 3 else []
+        meanings = [(_meaning(word), _meaning(said)) for word, said in legend]
+        if any(here != said and {here, said} <= _MEANINGS for here, said in meanings):
+            reader.refuse(row, 0, other.code, other.detail)
+
+
+_UNMARKED = {key_of(words) for words in ("not marked", "unmarked", "no mark", "blank")}
+_MEANINGS = {*LETTERS, _NOTHING}
+
+
+def _meaning(text: str) -> str | None:
+    if key_of(text) in _UNMARKED:
+        return _NOTHING
+    try:
+        return read_mark(text) or _NOTHING
+    except CellError:
+        return None
+
+
+def _words_noted(reader: SheetReader) -> list[str]:
+    """How each word was read, with how many there are."""
+    counts = reader.words.most_common()
+    if not counts:
+        return []
+    listed = ", ".join(f"{text} is {word.replace('_', ' ')} ({n:,})" for (text, word), n in counts)
+    return [f"Marks were read so: {listed}."]
 
 
 def _read_list(reader: SheetReader) -> None:
     sessions: dict[SessionName, SessionName] = {}
+    readers = {
+        **_LINE,
+        "roll_no": reader.read_roll,
+        "status": lambda text: reader.read_mark(text) or _NOTHING,
+    }
     for row in reader.sheet.rows:
-        class_name, line = reader.class_of(row), reader.model(row, _Line, _LINE)
+        class_name, line = reader.class_of(row), reader.model(row, _Line, readers)
         if class_name and line and line.status != _NOTHING:
             name = SessionName(class_name, line.date, line.start_time)
             session = sessions.setdefault(name, name)
@@ -85,8 +121,9 @@ def _read_grid(reader: SheetReader) -> None:
             code="column_missing",
         )
     named: dict[ClassName, list[tuple[int, SessionName]]] = {}
+    roll = {"roll_no": reader.read_roll}
     for row in reader.sheet.rows:
-        class_name, student = reader.class_of(row), reader.model(row, _Student, _ROLL)
+        class_name, student = reader.class_of(row), reader.model(row, _Student, roll)
         if not class_name or not student:
             continue
         if class_name not in named:
@@ -97,7 +134,7 @@ def _read_grid(reader: SheetReader) -> None:
         for column, session in named[class_name]:
             if column < len(row.cells) and row.cells[column]:
                 try:
-                    word = read_mark(row.cells[column])
+                    word = reader.read_mark(row.cells[column])
                 except CellError as error:
                     reader.refuse(row, column, error.code, error.detail)
                     continue
@@ -139,11 +176,8 @@ def _refuse_unread_marks(reader: SheetReader, known: set[int]) -> None:
     for column in sorted({*range(width)} - known - {*sheet.columns.values()} - refused):
         below = [row.cells[column] for row in sheet.rows if column < len(row.cells)]
         if _are_marks([cell for cell in below if cell]):
-            sentence = (
-                "Marks stand below this heading, which names no session: give it the date, or "
-                "take the column out."
-            )
-            reader.refuse(sheet.heading, column, "unknown_session", sentence)
+            unknown = CellError("heading_unknown")
+            reader.refuse(sheet.heading, column, unknown.code, unknown.detail)
 
 
 def _are_marks(cells: list[str]) -> bool:

@@ -1,7 +1,8 @@
 """Reads a file of one kind into what it says, row by row, with what cannot be read."""
 
 from app.files.sheets.attendance_sheets import read_attendance
-from app.files.sheets.cells import read_clock, read_date, read_roll, read_weekday
+from app.files.sheets.cells import read_code, read_date, read_weekday
+from app.files.sheets.clocks import Clock, noted
 from app.files.sheets.headings import sheet_of
 from app.files.sheets.sheet_reader import SheetReader
 from app.files.sheets.table import read_table
@@ -17,7 +18,11 @@ def read_batch(kind: Kind, content: bytes, *, in_class: bool = False) -> Batch:
 
     `in_class`: all of it is about one class that the caller knows, whatever stands above.
     """
-    reader = SheetReader(kind, sheet_of(kind, read_table(content)), in_class=in_class)
+    table = read_table(content)
+    reader = SheetReader(kind, sheet_of(kind, table.rows), in_class=in_class)
+    if table.unread:
+        sheets = ", ".join(table.unread)
+        reader.batch.notes.append(f"Only the first sheet was read. Not read: {sheets}.")
     _READERS[kind](reader)
     return reader.batch
 
@@ -53,26 +58,34 @@ def _iso_date(text: str) -> str:
     return read_date(text).isoformat()
 
 
-def _iso_time(text: str) -> str:
-    return read_clock(text).isoformat("minutes")
-
-
-_SLOT = {"day_of_week": read_weekday, "start_time": _iso_time, "end_time": _iso_time}
-
-
 def _read_slots(reader: SheetReader) -> None:
-    for row in reader.sheet.rows:
-        class_name, slot = reader.class_of(row), reader.model(row, SlotDraft, _SLOT)
+    sheet = reader.sheet
+    clock = Clock(
+        text
+        for row in sheet.rows
+        for text in (sheet.cell(row, "start_time"), sheet.cell(row, "end_time"))
+    )
+    readers = {
+        "day_of_week": read_weekday,
+        "start_time": lambda text: clock.start(text).isoformat("minutes"),
+        "end_time": lambda text: clock.end(text).isoformat("minutes"),
+    }
+    for row in sheet.rows:
+        class_name, slot = reader.class_of(row), reader.model(row, SlotDraft, readers)
         if class_name and slot:
             reader.batch.slots.append(SlotRow(row.number, class_name, slot))
-
-
-_ENTRY = {"roll_no": read_roll, "from_": _iso_date}
+    reader.batch.notes += noted(clock)
 
 
 def _read_students(reader: SheetReader) -> None:
+    readers = {
+        "roll_no": reader.read_roll,
+        "phone": read_code,
+        "sp_code": read_code,
+        "from_": _iso_date,
+    }
     for row in reader.sheet.rows:
-        class_name, entry = reader.class_of(row), reader.model(row, RosterEntry, _ENTRY)
+        class_name, entry = reader.class_of(row), reader.model(row, RosterEntry, readers)
         if class_name and entry:
             reader.batch.students.append(StudentRow(row.number, class_name, entry))
 

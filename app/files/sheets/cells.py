@@ -14,10 +14,16 @@ M = TypeVar("M", bound=BaseModel)
 _OF_ROWS = {
     "invalid_date": "This is not a date: write it as 2025-08-31 or 31/08/2025.",
     "invalid_time": "This is not a time of day in whole minutes: write it as 14:30.",
+    "night_time": "This is a time at night. Write 13:30 for the afternoon, or 1:30 am.",
     "invalid_day": "This is not a day of the week: write Monday, or 1 for it.",
     "invalid_status": "This is not a mark: write P, A, L, E or OD.",
     "invalid_role": "The role has to be teacher or admin.",
+    "number_and_name": "A number and a name stand in one cell. Give names a column of their own.",
     "shortened_number": "A spreadsheet has shortened this number. Format its column as text.",
+    "heading_unknown": "Marks stand below this heading, which names no session: give it the date, "
+    "or take the column out.",
+    "other_legend": "This legend says otherwise than AIMS, for which P, A, L, E and OD are "
+    "present, absent, late, excused and on duty. Replace its letters in the file.",
     "required": "This is required.",
     "blank": "This must not be blank.",
     "too_long": "This is too long.",
@@ -137,11 +143,34 @@ def read_session(text: str) -> tuple[date, time | None] | None:
         return None
 
 
-def read_roll(text: str) -> str:
-    """A roll number as it is, unless a spreadsheet has made a power of ten of it."""
-    if re.fullmatch(r"[0-9](\.[0-9]+)?[Ee]\+[0-9]+", text):
+# A power of ten has a sign or a fraction; `20E1032` and `19E51A0501` are roll numbers.
+_POWER_OF_TEN = re.compile(r"[0-9]+([.,][0-9]+[Ee][+-]?|[Ee][+-])[0-9]+")
+_WHOLE_AS_FRACTION = re.compile(r"([0-9]+)\.0+")
+_MARKED_AS_TEXT = re.compile(r"['’‘]([0-9A-Za-z].*)")
+_NUMBER_AND_WORDS = re.compile(
+    r"\S*[0-9]\S*(?:\s+[^\W\d_]+\.?)*\s+[^\W\d_]{3,}(?:\s+[^\W\d_]+\.?)*"
+)
+
+
+def read_code(text: str) -> str:
+    """Whatever is a number or a code: a roll number, a phone. The one gate for all of them.
+
+    What a spreadsheet adds is taken off (`'0091`, `91103.0`); what it has spoiled is refused
+    (`2.31E+10`), since the digits are lost.
+    """
+    if match := _MARKED_AS_TEXT.fullmatch(text):
+        text = match[1]
+    if _POWER_OF_TEN.fullmatch(text):
         raise CellError("shortened_number")
-    return text
+    match = _WHOLE_AS_FRACTION.fullmatch(text)
+    return match[1] if match else text
+
+
+def read_roll_alone(text: str) -> str:
+    """A roll number where there is no column of names: no name may stand in the same cell."""
+    if _NUMBER_AND_WORDS.fullmatch(text):
+        raise CellError("number_and_name")
+    return read_code(text)
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M | list[tuple[str, str, str]]:

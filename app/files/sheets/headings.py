@@ -12,8 +12,12 @@ from app.schemas.imports import Kind, column_letters
 _SEARCHED = 50
 
 _ROLL = """roll no|roll number|roll|rno|university roll|university roll no|university roll number
-    |enrolment no|enrolment number|enrollment no|enrollment number|registration no
-    |registration number|reg no"""
+    |enrolment no|enrolment number|enrollment no|enrollment number|enroll no|enroll number
+    |registration no|registration number|reg no|reg number|regd no|regd number|regn no|register no
+    |register number|prn|prn no|prn number|usn|usn no|htno|ht no|hall ticket|hall ticket no
+    |hall ticket number|admission no|admission number|admn no|adm no|matric no|matric number
+    |matriculation no|matriculation number|student id|student no|student number|college id|id no
+    |id number|entry no|entry number"""
 _PERSON = "name|student name|name of student|name of the student|student|full name"
 _EMAIL = "email|e-mail|email id|email address|e-mail address|mail|mail id"
 _CLASS = {
@@ -64,7 +68,8 @@ SPELLINGS: dict[Kind, dict[str, str]] = {
         "name": _PERSON,
         "date": "date|session date|class date|day",
         "start_time": f"{_TIMES['start_time']}|time",
-        "status": "status|attendance|mark|present/absent",
+        "status": """status|attendance|mark|present/absent|p/a|status p/a|presence
+            |attendance status|attendance mark|present or absent""",
         "remark": "remark|remarks|note|notes|comment",
     },
 }

@@ -1,12 +1,13 @@
 """Reads the rows of a sheet, keeping account of what in them cannot be read."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from app.files.sheets.cells import CellError, checked
+from app.files.sheets.cells import CellError, checked, read_code, read_mark, read_roll_alone
 from app.files.sheets.headings import Sheet, field_of
 from app.files.sheets.limits import unreadable
 from app.files.sheets.table import Row
@@ -38,15 +39,28 @@ class SheetReader:
 
     With `in_class` all rows are of one class that the caller knows: what stands above the
     headings is passed over, and no row has to name its class. `above` is the class that stands
-    there, or none.
+    there, or none; `words` counts how marks were read.
     """
 
     def __init__(self, kind: Kind, sheet: Sheet, *, in_class: bool = False) -> None:
         self.sheet = sheet
         self.batch = Batch(columns=sheet.columns, ignored=sorted(sheet.others))
+        self.words: Counter[tuple[str, str]] = Counter()
         self._in_class = in_class
         self.above = ClassName() if in_class else self._class_above(kind)
         self._classes: dict[tuple[str, ...], ClassName | None] = {}
+
+    def read_mark(self, text: str) -> str | None:
+        """`cells.read_mark`, counted."""
+        word = read_mark(text)
+        if word:
+            self.words[text, word] += 1
+        return word
+
+    @property
+    def read_roll(self) -> Callable[[str], str]:
+        """What reads a roll number here: without a column of names, none may stand in its cell."""
+        return read_code if "name" in self.sheet.columns else read_roll_alone
 
     def refuse(self, row: Row, place: str | int | None, code: str, sentence: str) -> None:
         """Note that something in the row cannot be read."""

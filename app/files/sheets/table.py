@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from app.files.register.register_words import unguarded
 from app.files.sheets import workbook
@@ -18,6 +18,9 @@ from app.files.sheets.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, 
 # A row longer than this is no row: a quotation mark is missing, or it has columns without end.
 _MAX_RECORD = 1024 * 1024
 _SAMPLE = 64 * 1024
+# What a portal saves as .xls is often a page of HTML, or XML that only Excel opens.
+_WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|meta|\?xml|div|body)", re.I)
+_TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="0091101" shows 0091101
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # What older Office files begin with, and what those with a password have in them.
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -32,7 +35,14 @@ class Row:
     cells: list[str]
 
 
-def read_table(content: bytes) -> list[Row]:
+class Table(NamedTuple):
+    """The rows of a file, and the names of a workbook's sheets that were not read."""
+
+    rows: list[Row]
+    unread: list[str]
+
+
+def read_table(content: bytes) -> Table:
     """The rows that have anything in them, their cells without surrounding white space.
 
     A CSV is UTF-8, or UTF-16 with its mark, with commas, semicolons or tabs. Of a workbook it
@@ -43,11 +53,16 @@ def read_table(content: bytes) -> list[Row]:
         if _ENCRYPTED in content:
             raise unreadable("This workbook has a password. Save it without one.")
         raise unreadable("This is an old .xls workbook. Save it as .xlsx.")
-    rows = workbook.read(content) if content.startswith(b"PK\x03\x04") else _read_csv(content)
+    if _WEB_PAGE.match(content[:_SAMPLE]):
+        raise unreadable("This is a web page or XML with the name of a table. Save it as .xlsx.")
+    unread: list[str] = []
+    rows = _read_csv(content)
+    if content.startswith(b"PK\x03\x04"):
+        unread, rows = workbook.read(content)
     found = list(_bounded(rows))
     if not found:
         raise unreadable("This file is empty.")
-    return found
+    return Table(found, unread)
 
 
 def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
@@ -82,7 +97,7 @@ def _read_csv(content: bytes) -> Iterator[tuple[int, list[str]]]:
             lines = _Lines(text)
             for number, row in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
                 lines.read = 0
-                yield number, [unguarded(cell) for cell in row]
+                yield number, [_plain(cell) for cell in row]
     except UnicodeError:
         raise unreadable(
             "This is neither a workbook (.xlsx) nor text in UTF-8. "
@@ -97,6 +112,12 @@ def _read_csv(content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise unreadable(
             f"Row {number + 1} cannot be read: its quotation marks do not match."
         ) from None
+
+
+def _plain(cell: str) -> str:
+    """The text of a cell without what kept spreadsheets from reading it as something else."""
+    match = _TEXT_FORMULA.fullmatch(cell.strip())
+    return match[1] if match else unguarded(cell)
 
 
 class _Lines:

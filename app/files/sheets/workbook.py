@@ -26,8 +26,9 @@ _CHUNK = 1024 * 1024
 _ENTRY = b"PK\x01\x02"
 
 
-def read(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """The rows of its first sheet that is not hidden, with their numbers."""
+def read(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The rows of its first sheet that is not hidden, with their numbers, after the names of the
+    other sheets that have anything in them."""
     _measure(content)
     try:
         done = subprocess.run(
@@ -42,11 +43,11 @@ def read(content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise unreadable(_TOO_MUCH) from None
     if done.returncode:
         raise unreadable(_TOO_MUCH)
-    for line in BytesIO(done.stdout):
-        answer = json.loads(line)
-        if isinstance(answer, str):
-            raise unreadable(answer)
-        yield answer
+    lines = map(json.loads, BytesIO(done.stdout))
+    first = next(lines)
+    if isinstance(first, str):
+        raise unreadable(first)
+    return first["unread"], lines
 
 
 _TOO_MUCH = (

@@ -1,9 +1,10 @@
 """Reads a workbook from standard input and writes its rows to standard output, as JSON.
 
 A program of its own, so that it can be given little memory and time: it imports nothing of `app`.
-It answers a line `[number, [cell, ...]]` for each row, or a sentence that says why it cannot be
-read. What it answers is bounded too, since whoever asked has to hold it: a text that stands in the
-file once may be that of a million cells.
+It answers a line `{"unread": [name, ...]}` with the other sheets that have anything in them, then
+a line `[number, [cell, ...]]` for each row; or a sentence that says why it cannot be read. What it
+answers is bounded too, since whoever asked has to hold it: a text that stands in the file once may
+be that of a million cells.
 """
 
 import json
@@ -38,21 +39,24 @@ def _limit(kind: int, most: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _rows(content: bytes) -> "Iterator[tuple[int, list[str]] | str]":
+def _rows(content: bytes) -> "Iterator[tuple[int, list[str]] | dict[str, list[str]] | str]":
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     book = CalamineWorkbook.from_filelike(BytesIO(content))
-    for place, sheet in enumerate(book.sheets_metadata):
-        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible:
-            found = book.get_sheet_by_index(place)
-            if found.start is None:
-                return
-            before = [""] * found.start[1]
-            for number, cells in enumerate(found.iter_rows(), start=1):
-                if any(cell != "" for cell in cells):
-                    yield number, before + [_text(cell) for cell in cells]
-            return
-    yield "This workbook has no sheet that is not hidden."
+    shown = [
+        place
+        for place, sheet in enumerate(book.sheets_metadata)
+        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+    ]
+    if not shown:
+        yield "This workbook has no sheet that is not hidden."
+        return
+    found, *others = (book.get_sheet_by_index(place) for place in shown)
+    yield {"unread": [sheet.name for sheet in others if sheet.start is not None]}
+    before = [""] * (found.start[1] if found.start else 0)
+    for number, cells in enumerate(found.iter_rows(), start=1):
+        if any(cell != "" for cell in cells):
+            yield number, before + [_text(cell) for cell in cells]
 
 
 def _text(cell: object) -> str:

@@ -188,8 +188,10 @@ def _by_session(
         else:
             named = known[class_id, session]
             first = named.setdefault(roll_key(mark.roll_no), mark)
-            if first is not mark:
-                report.refuse(mark.row, mark.column, "repeated", first.row)
+            if (first.word, first.remark) != (mark.word, mark.remark):
+                report.refuse(mark.row, mark.column, "contradiction", first.row)
+            elif first is not mark:
+                report.note(mark.row, RowOutcome.UNCHANGED)  # a form that was sent twice
     return [(*key, named) for key, named in known.items()]
 
 

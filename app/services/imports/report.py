@@ -19,7 +19,9 @@ from app.schemas.words import MAX_ENTRIES
 from app.services.classes import rosters
 
 _OF_ROWS = rosters.SENTENCES | {
-    "repeated": "The same stands in row {row} already.",
+    "repeated": "Row {row} says the same already.",
+    "another_name": "This number is {whose} here. If the numbers of the file are right, import it "
+    "with trustNumbers (--trust-numbers).",
     "too_many": f"A file has {MAX_ENTRIES:,} students of a class at most.",
     "contradiction": "Row {row} says something else of this student.",
     "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
@@ -58,6 +60,7 @@ class Report:
         self.marks: MarkCounts | None = None
         self._columns = batch.columns
         self._ignored = batch.ignored
+        self._notes = batch.notes
         self._rows = {refusal.row: RowOutcome.REFUSED for refusal in batch.refusals}
         self._conflicts: list[KeptValue] = []
 
@@ -79,11 +82,7 @@ class Report:
     def refuse_other(self, row: int, stored_name: str) -> None:
         """The number of the row is somebody else's."""
         whose = f"{stored_name}'s" if self._names_shown else "somebody else's"
-        detail = (
-            f"This number is {whose} here. If the numbers of the file are right, import it "
-            "with trustNumbers (--trust-numbers)."
-        )
-        self._refuse(row, "name", "another_name", detail)
+        self._refuse(row, "name", "another_name", _OF_ROWS["another_name"].format(whose=whose))
 
     def _refuse(self, row: int, place: str | int | None, code: str, detail: str) -> None:
         column = self._columns.get(place) if isinstance(place, str) else place
@@ -122,6 +121,7 @@ class Report:
             more_rows=max(0, len(rows) - MAX_ROWS_SHOWN),
             conflicts=self._conflicts[:MAX_ROWS_SHOWN],
             ignored_columns=[column_letters(column) for column in self._ignored],
+            notes=self._notes,
         )
 
     def _refused_rows(self) -> list[ImportedRow]:

@@ -59,8 +59,10 @@ def _rosters(rows: list[StudentRow], classes: Resolved, report: Report) -> Rows:
             report.refuse(row.row, "code", class_id.code)
             continue
         first = by_class.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
-        if first is not row:
-            report.refuse(row.row, "roll_no", "repeated", first.row)
+        if first is not row and first.entry == row.entry:
+            report.note(row.row, RowOutcome.UNCHANGED)  # a form that was sent twice
+        elif first is not row:
+            report.refuse(row.row, "roll_no", "contradiction", first.row)
         elif len(by_class[class_id]) > MAX_ENTRIES:
             report.refuse(row.row, "roll_no", "too_many")
     return dict(sorted(by_class.items()))

@@ -1,0 +1,56 @@
+"""The times of a timetable, which people write by a clock of twelve hours without saying so.
+
+A lecture at `1:30` is one in the afternoon: where no time of the file is after 12:59 and none
+says am or pm, those from 1:00 to 5:59 are read so. Where the file has a clock of 24 hours, a time
+before 6:00 is refused unless it says am, since nobody teaches then. A lecture that ends at
+midnight, 0:00 or 24:00, ends at 23:59, the last minute of its day.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import time
+
+from app.files.sheets.cells import CellError, read_clock
+
+_HALF = re.compile("[ap]\\.?m", re.IGNORECASE)
+_MIDNIGHT = re.compile("0?0[:.]00|24[:.]00|12[:.]00 ?a\\.?m\\.?", re.IGNORECASE)
+_MORNING = time(6)
+_LAST_MINUTE = time(23, 59)
+
+
+class Clock:
+    """Reads the times of one file, all of which are `texts`."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        said = [text for text in texts if text]
+        self._twelve_hours = not any(_HALF.search(text) or _is_late(text) for text in said)
+        self.afternoons: set[str] = set()
+
+    def start(self, text: str) -> time:
+        """When a lecture begins."""
+        clock = read_clock(text)
+        if clock >= _MORNING or _HALF.search(text):
+            return clock
+        if self._twelve_hours and clock.hour:
+            self.afternoons.add(text)
+            return clock.replace(hour=clock.hour + 12)
+        raise CellError("night_time")
+
+    def end(self, text: str) -> time:
+        """When it ends."""
+        return _LAST_MINUTE if _MIDNIGHT.fullmatch(text) else self.start(text)
+
+
+def _is_late(text: str) -> bool:
+    try:
+        return read_clock(text).hour > 12
+    except CellError:
+        return bool(_MIDNIGHT.fullmatch(text))
+
+
+def noted(clock: Clock) -> list[str]:
+    """What was decided about the times, for whoever imports the file."""
+    if not clock.afternoons:
+        return []
+    listed = ", ".join(sorted(clock.afternoons))
+    return [f"Read as afternoon, since the file has no time after 12:59: {listed}."]

@@ -1,0 +1,162 @@
+"""Files as people mean them: what is certain is read and shown, the rest refused with its place."""
+
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from app.errors import Invalid
+from app.files.sheets.batches import read_batch
+from app.schemas.imports import Batch, Kind
+from tests.files import csv
+from tests.test_imports import Rows
+
+ABOVE: Rows = [["Course Code", "CS301"], ["Section", "A"], []]
+
+
+def read(kind: Kind, rows: Rows) -> Batch:
+    return read_batch(kind, csv(rows))
+
+
+def codes(batch: Batch) -> list[tuple[int, int | None, str]]:
+    return [(refusal.row, refusal.column, refusal.code) for refusal in batch.refusals]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["PRN", "USN No.", "HTNO", "Hall Ticket No", "Regd. No.", "Admission No", "Student ID"],
+)
+def test_numbers_go_by_many_headings(heading: str) -> None:
+    rows = [["S.No", heading, "Name"], ["1", "23/CS/107", "Kabir V. Demo"]]
+    batch = read_batch(Kind.STUDENTS, csv(rows), in_class=True)
+    assert [row.entry.roll_no for row in batch.students] == ["23/CS/107"]
+    assert batch.ignored == [0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ('="0091107"', "0091107"),
+        ("'0091107", "0091107"),
+        ("91107.0", "91107"),
+        ("20E103", "20E103"),
+    ],
+)
+def test_what_a_spreadsheet_adds_to_a_number_is_taken_off(cell: str, code: str) -> None:
+    rows = [["Roll No", "Name", "Phone"], [cell, "Kabir V. Demo", cell]]
+    (row,) = read_batch(Kind.STUDENTS, csv(rows), in_class=True).students
+    assert (row.entry.roll_no, row.entry.phone) == (code, code)
+
+
+@pytest.mark.parametrize("cell", ["2.31E+10", "2.31e10", '"2,31E+10"', "23.1E+09", "2E+10"])
+@pytest.mark.parametrize("column", [0, 2])
+def test_a_number_that_a_spreadsheet_has_spoiled_is_refused(cell: str, column: int) -> None:
+    line = ["23/CS/107", "Kabir V. Demo", "9876500000"]
+    line[column] = cell
+    batch = read_batch(Kind.STUDENTS, csv([["Roll No", "Name", "Phone"], line]), in_class=True)
+    assert codes(batch) == [(2, column, "shortened_number")]
+
+
+def test_a_number_and_a_name_in_one_cell_are_no_roll_number() -> None:
+    rows = [["Roll No"], ["23/CS/107 Kabir Demo"], ["23 CS 108"]]
+    batch = read_batch(Kind.STUDENTS, csv(rows), in_class=True)
+    assert codes(batch) == [(2, 0, "number_and_name")]
+    assert [row.entry.roll_no for row in batch.students] == ["23 CS 108"]
+
+
+@pytest.mark.parametrize("heading", ["P/A", "Presence", "Attendance Status", "Status (P/A)"])
+def test_the_column_of_marks_goes_by_many_headings(heading: str) -> None:
+    rows = [*ABOVE, ["Roll No", "Date", heading], ["23/CS/107", "2025-08-04", "P"]]
+    assert [mark.word for mark in read(Kind.ATTENDANCE, rows).marks] == ["present"]
+
+
+@pytest.mark.parametrize("heading", ["", "Extra", "L2", "4-Aug", "5"])
+def test_no_column_with_marks_is_passed_over(heading: str) -> None:
+    heads = ["Roll No", "Name", "04/08/2025", heading]
+    marks = [["23/CS/107", "Kabir V. Demo", "P", "A"], ["23/CS/108", "Kavya C. Demo", "P", ""]]
+    batch = read(Kind.ATTENDANCE, [*ABOVE, heads, *marks])
+    assert [(row, column) for row, column, _ in codes(batch)] == [(4, 3)]
+
+
+def test_a_column_of_other_things_is_passed_over() -> None:
+    heads = ["Roll No", "Name", "04/08/2025", "Remarks", "Credits"]
+    batch = read(Kind.ATTENDANCE, [*ABOVE, heads, ["1", "Kabir", "P", "Came by bus", "4"]])
+    assert (codes(batch), batch.ignored, len(batch.marks)) == ([], [4], 1)
+
+
+def test_how_words_were_read_is_shown() -> None:
+    heads = ["Roll No", "04/08/2025", "06/08/2025"]
+    batch = read(Kind.ATTENDANCE, [*ABOVE, heads, ["1", "P", "L"], ["2", "P", "OD"]])
+    assert batch.notes == [
+        "Marks were read so: P is present (2), L is late (1), OD is on duty (1)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("legend", "refused"),
+    [
+        ("P = Present; A = Absent; L = Leave", 1),
+        ("P: Present; N: Not marked", 1),
+        ("P = Present, A = Absent, L = Late", 0),
+    ],
+)
+def test_a_legend_that_says_otherwise_refuses(legend: str, refused: int) -> None:
+    rows = [*ABOVE[:2], [legend], ["Roll No", "04/08/2025"], ["1", "P"]]
+    assert codes(read(Kind.ATTENDANCE, rows)) == [(3, 0, "other_legend")] * refused
+
+
+def slots(*times: tuple[str, str]) -> Batch:
+    lines = [["CS301", "A", "Monday", *pair] for pair in times]
+    return read(Kind.SCHEDULES, [["Course Code", "Section", "Day", "Start", "End"], *lines])
+
+
+def times_of(batch: Batch) -> list[str]:
+    return [f"{row.slot.start_time:%H:%M}-{row.slot.end_time:%H:%M}" for row in batch.slots]
+
+
+def test_a_clock_of_twelve_hours_is_read_as_one_and_shown() -> None:
+    batch = slots(("9:30", "10:30"), ("12:30", "1:30"), ("2:30", "3:30"))
+    assert times_of(batch) == ["09:30-10:30", "12:30-13:30", "14:30-15:30"]
+    assert batch.notes == [
+        "Read as afternoon, since the file has no time after 12:59: 1:30, 2:30, 3:30."
+    ]
+
+
+def test_no_lecture_is_at_night_unless_it_says_so() -> None:
+    batch = slots(("14:30", "15:30"), ("1:30", "2:30"), ("5:30 am", "6:30 am"))
+    assert times_of(batch) == ["14:30-15:30", "05:30-06:30"]
+    assert codes(batch) == [(3, 3, "night_time"), (3, 4, "night_time")]
+
+
+@pytest.mark.parametrize("end", ["0:00", "00:00", "24:00", "12:00 am"])
+def test_midnight_is_the_end_of_the_day(end: str) -> None:
+    assert times_of(slots(("22:00", end))) == ["22:00-23:59"]
+
+
+def test_sheets_that_are_not_read_are_named(tmp_path: Any) -> None:
+    book = workbook(tmp_path, July=["23/CS/107"], August=["23/CS/108"], Empty=[])
+    batch = read_batch(Kind.STUDENTS, book, in_class=True)
+    assert [row.entry.roll_no for row in batch.students] == ["23/CS/107"]
+    assert batch.notes == ["Only the first sheet was read. Not read: August."]
+
+
+def workbook(folder: Any, **sheets: list[str]) -> bytes:
+    from xlsxwriter import Workbook
+
+    path = folder / "book.xlsx"
+    with Workbook(str(path)) as book:
+        for name, rolls in sheets.items():
+            sheet = book.add_worksheet(name)
+            for row, text in enumerate(["Roll No", *rolls] if rolls else []):
+                sheet.write_string(row, 0, text)
+    assert ZipFile(path).testzip() is None
+    return bytes(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [b"<html><table><tr><td>Roll No</td></tr></table></html>", b'<?xml version="1.0"?><Workbook/>'],
+)
+def test_a_web_page_with_the_name_of_a_table_is_told_apart(page: bytes) -> None:
+    with pytest.raises(Invalid, match="web page"):
+        read_batch(Kind.STUDENTS, page)
