@@ -76,6 +76,11 @@ def firestore(
         sys.exit(f"aims: {failure} {count} were done before. Run it again: it goes on from there.")
     if not outcome.agrees:
         sys.exit("aims: Totals differ without a reason: see the classes above.")
+    if records.unread:
+        sys.exit(
+            "aims: Some of what documents say was not read: see above. Name it in the mapping, "
+            "or under passed_over there if it is not wanted."
+        )
 
 
 def _read(path: Path, mapping: Mapping, rules: RuleSettings) -> Records:

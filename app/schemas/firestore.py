@@ -146,11 +146,13 @@ class Records:
     """All of an export.
 
     `read` counts documents by collection, `ignored` those of collections that the mapping does
-    not name. Of the teachers it has those who teach one of the classes.
+    not name, `unread` fields and collections of documents that were read, which were not. Of the
+    teachers it has those who teach one of the classes.
     """
 
     read: Counter[str]
     ignored: Counter[str]
+    unread: Counter[str]
     classes: list[ClassRecord]
     teachers: list[TeacherRecord]
     left_out: list[LeftOut]

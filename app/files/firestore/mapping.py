@@ -152,6 +152,7 @@ class Mapping(_Part):
     status: StatusWords
     day: DayWords
     formats: Formats
+    passed_over: list[str] = ["id", "createdAt", "updatedAt", "timestamp"]
 
     def collection_of(self, path: str) -> str | None:
         """What the documents of a collection are: `classes`, `attendance` ..., or nothing."""

@@ -11,6 +11,7 @@ from app.files.firestore.classes import Classes, Teachers, item_of
 from app.files.firestore.export import Found, documents
 from app.files.firestore.mapping import Mapping
 from app.files.firestore.parts import Parts, Timetable, fitted
+from app.files.firestore.unread import shown_collection, unread_collections, unread_fields
 from app.files.firestore.values import Reader, text_of
 from app.schemas.classes import ClassDraft
 from app.schemas.firestore import ClassRecord, LeftOut, Records
@@ -31,7 +32,7 @@ class _Assembly:
     def __init__(self, mapping: Mapping, zone: ZoneInfo, today: date) -> None:
         self._mapping = mapping
         self._reader = Reader(zone, mapping.formats.dates, mapping.formats.times)
-        self._records = Records(Counter(), Counter(), [], [], [])
+        self._records = Records(Counter(), Counter(), Counter(), [], [], [])
         self._leave = self._records.left_out.append
         self._parts = Parts(mapping, self._reader, self._leave)
         self._last_day = today + timedelta(days=1)
@@ -77,6 +78,9 @@ class _Assembly:
             counts[shown_collection(document.collection)] += 1
             if kind:
                 found[kind].append(document)
+        self._records.unread.update(unread_fields(self._mapping, found))
+        for path in unread_collections(self._mapping, self._records.ignored):
+            self._records.unread[path] = self._records.ignored[path]
         return found
 
     def _class(
@@ -122,12 +126,6 @@ class _Assembly:
             self._leave(LeftOut(document.path, "reschedule", problem))
         else:
             self._parts.move(document.path, item, timetables[record.identity])
-
-
-def shown_collection(path: str) -> str:
-    """A collection as people name it: `teachers/*/classes`."""
-    parts = path.split("/")
-    return "/".join("*" if place % 2 else part for place, part in enumerate(parts))
 
 
 def _tell_apart(records: list[ClassRecord], leave: Any) -> None:

@@ -29,12 +29,18 @@ TABLES = (
 _SHOWN = 5
 
 
+def agrees(records: Records, outcome: Outcome) -> bool:
+    """Whether all that the documents say was read, and AIMS has it but for reasons."""
+    return outcome.agrees and not records.unread
+
+
 def as_json(records: Records, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
     """All of it. Documents are named by their paths; nobody's name or roll number is in it."""
     return {
         "dryRun": dry_run,
-        "agrees": outcome.agrees,
+        "agrees": agrees(records, outcome),
         "documents": {"read": dict(records.read), "notRead": dict(records.ignored)},
+        "unread": dict(records.unread),
         "rows": {
             table: {
                 "made": outcome.made[table],
@@ -101,7 +107,8 @@ def as_text(records: Records, outcome: Outcome, *, dry_run: bool) -> str:
         _documents(records),
         _rows(outcome, dry_run=dry_run),
         _reasons(outcome.left_out),
-        _classes(outcome.classes),
+        _unread(records.unread),
+        _classes(outcome.classes, whole=not records.unread),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -145,13 +152,20 @@ def _counted(number: int, what: str) -> str:
     return f"{_number(number)} {what if number == 1 else plural}"
 
 
-def _classes(classes: list[ClassOutcome]) -> str:
+def _unread(unread: Counter[str]) -> str:
+    if not unread:
+        return ""
+    lines = [f"  {_counted(count, 'document')}: {name}" for name, count in unread.items()]
+    return "\n".join(["Not read, though in documents that were: name it in the mapping", *lines])
+
+
+def _classes(classes: list[ClassOutcome], *, whole: bool) -> str:
     rows = [
         [
             item.path,
             _both(item.exported_sessions, item.stored_sessions),
             *(_both(item.exported[status], item.stored[status]) for status in STATUSES),
-            _verdict(item),
+            _verdict(item, whole=whole),
         ]
         for item in classes
     ]
@@ -163,11 +177,11 @@ def _both(exported: int, stored: int) -> str:
     return _number(exported) if exported == stored else f"{_number(exported)}/{_number(stored)}"
 
 
-def _verdict(item: ClassOutcome) -> str:
+def _verdict(item: ClassOutcome, *, whole: bool) -> str:
     if not item.agrees:
         return "DIFFER WITHOUT A REASON"
     reasons = ", ".join(difference.code for difference in _joined(item.differences))
-    return f"differ: {reasons}" if reasons else "equal"
+    return f"differ: {reasons}" if reasons else "equal" if whole else "equal in what was read"
 
 
 def _number(number: int) -> str:
