@@ -270,3 +270,49 @@ async def test_who_asked_may_withdraw_it_undecided(stage: Stage, room: Classroom
     assert (await stage.asha.post(f"/leaves/{second}/withdraw")).status_code == 403
     assert (await stage.asha.post(f"/leaves/{second}/approve")).status_code == 403
     assert (await stage.asha.get(f"/leaves/{second}")).json()["status"] == "approved"
+
+
+# The days of one's rights.
+
+
+async def test_who_teaches_for_some_days_decides_on_leave_within_them(
+    stage: Stage, room: Classroom
+) -> None:
+    await share(room, substitute(stage.esha, since=0, until=1))
+    within = await asked_leave(stage.asha, ROLLS[0], classId=room.id)
+    beyond = await asked_leave(
+        *(stage.asha, ROLLS[1]), classId=room.id, firstDay=str(day(-250)), lastDay=str(day(0))
+    )
+    before = await checksum(stage.connection)
+    assert (await stage.esha.post(f"/leaves/{beyond}/approve")).status_code == 403
+    assert await checksum(stage.connection) == before
+    assert (await decide(stage.esha, within, "approve"))["leave"]["status"] == "approved"
+    assert (await stage.esha.get(f"/leaves/{beyond}")).status_code == 200
+
+
+async def test_leave_from_all_classes_is_seen_where_the_student_is_on_one_of_its_days(
+    stage: Stage, room: Classroom
+) -> None:
+    other = await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
+    seen = await asked_leave(stage.meera, ROLLS[0])
+    left = {"students": [], "withdrawals": [{"rollNo": ROLLS[0], "lastDay": str(day(0))}]}
+    path = f"{other.path}/students?mode=merge"
+    assert (await stage.bilal.put(path, left)).status_code == 200
+    days = {"firstDay": str(day(1)), "lastDay": str(day(3))}
+    hidden = await asked_leave(stage.meera, ROLLS[0], **days)
+    assert (await stage.bilal.get(f"/leaves/{seen}")).status_code == 200
+    assert (await stage.bilal.get(f"/leaves/{hidden}")).status_code == 403
+    assert (await stage.asha.get(f"/leaves/{hidden}")).status_code == 200
+    listed = (await stage.bilal.get("/leaves")).json()
+    assert [leave["id"] for leave in listed] == [seen]
+
+
+async def test_a_substitute_whose_days_are_over_sees_nothing_of_what_they_asked_for(
+    stage: Stage, room: Classroom
+) -> None:
+    await share(room, substitute(stage.esha, since=0, until=1))
+    leave = await asked_leave(stage.esha, ROLLS[0], classId=room.id)
+    assert (await stage.esha.get(f"/leaves/{leave}")).json()["note"] is None
+    await share(room, substitute(stage.esha, since=-3, until=-1))
+    assert (await stage.esha.get(f"/leaves/{leave}")).status_code == 403
+    assert (await stage.esha.get("/leaves")).json() == []

@@ -21,14 +21,27 @@ from app.services.access import Actor, check
 from app.services.audit import RECORD, author
 from app.services.leave import leave_marks
 
-# Which leaves somebody sees: of their classes, and for all classes of who is in one of them.
+# Who decides: an admin, who owns the class, and others who teach it today, on leave that lies in
+# their own days.
 _MINE = f"""{access.COVERING},
-mine AS MATERIALIZED (SELECT c.id FROM classes c CROSS JOIN actor WHERE {access.MAY})"""
-_DECIDES = """(EXISTS (SELECT FROM actor WHERE role = 'admin')
-         OR EXISTS (SELECT FROM mine WHERE mine.id = l.class_id))"""
-_SEES = f"""({_DECIDES} OR l.requested_by = $1 OR (l.class_id IS NULL AND EXISTS (
-        SELECT FROM class_students e
-        WHERE e.student_id = l.student_id AND e.class_id IN (SELECT id FROM mine))))"""
+mine AS MATERIALIZED (
+    SELECT c.id, c.teacher_id FROM classes c CROSS JOIN actor WHERE {access.MAY}
+)"""
+_DECIDES = """(EXISTS (SELECT FROM actor WHERE role = 'admin') OR EXISTS (
+        SELECT FROM mine CROSS JOIN actor
+        WHERE mine.id = l.class_id AND (mine.teacher_id = actor.id OR EXISTS (
+            SELECT FROM class_teachers t
+            WHERE t.class_id = mine.id AND t.user_id = actor.id
+              AND daterange(t.first_day, t.last_day, '[]')
+                  @> daterange(l.first_day, l.last_day, '[]')))))"""
+# Who sees it: whose class it is for, and for leave from all classes, in whose class the student is
+# on one of its days.
+_SEES = """(EXISTS (SELECT FROM actor WHERE role = 'admin')
+        OR EXISTS (SELECT FROM mine WHERE mine.id = l.class_id)
+        OR (l.class_id IS NULL AND EXISTS (
+            SELECT FROM class_students e
+            WHERE e.student_id = l.student_id AND e.class_id IN (SELECT id FROM mine)
+              AND e.periods && daterange(l.first_day, l.last_day, '[]'))))"""
 
 _DOCUMENT = f"""
 CROSS JOIN LATERAL (
