@@ -36,7 +36,7 @@ WRITES = {
     "deleteClass": 3,
     "restoreClass": 3,
     "putRoster": 4,
-    "importRoster": 7,
+    "importRoster": 8,
     "putTeachers": 5,
     "addSlot": 3,
     "changeSlot": 4,
