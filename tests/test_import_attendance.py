@@ -265,3 +265,48 @@ async def test_attendance_is_of_the_class_that_is_named_and_of_no_other(
         stage.meera, "/admin/import", csv(grid(MONDAY, marks="AAA")), kind="attendance"
     )
     assert {code for _, code in flaws(archived)} == {"class_archived"}
+
+
+@pytest.mark.parametrize("write", [csv, xlsx])
+async def test_a_date_merged_over_times_is_a_session_for_each(
+    stage: Stage, room: Classroom, write: Any
+) -> None:
+    rows = grid(MONDAY, "", TUESDAY, "", marks=["PAPA", "AAPP", "PP P"])
+    rows.insert(4, ["", "", "9:00", "11:00-12:00", "9:00", "2:00 pm"])
+    await send(stage.meera, "/admin/import", write(rows), kind="attendance")
+    found = await sessions(room)
+    assert list(found) == [
+        (TUESDAY, "14:00"),
+        (TUESDAY, "09:00"),
+        (MONDAY, "11:00"),
+        (MONDAY, "09:00"),
+    ]
+    assert marks(found[TUESDAY, "09:00"]).keys() == {"101", "102"}
+
+
+@pytest.mark.parametrize("heads", [(MONDAY, ""), (MONDAY, "L2"), (MONDAY, "5/8"), ("", MONDAY)])
+async def test_no_column_with_marks_is_passed_over(
+    stage: Stage, room: Classroom, heads: tuple[str, str]
+) -> None:
+    refused = await send(
+        stage.meera, "/admin/import", csv(grid(*heads, marks=["PA"] * 3)), kind="attendance"
+    )
+    column = "C" if heads[1] == MONDAY else "D"
+    code = "repeated" if heads == (MONDAY, "") else "heading_unknown"
+    assert flaws(refused) == [(f"/rows/4/{column}", code)]
+
+
+async def test_days_of_the_month_above_are_dates_where_the_weekdays_agree(
+    stage: Stage, room: Classroom
+) -> None:
+    rows = grid("1", "2", "3", marks=["PAP", "P P", "PPA"])
+    rows.insert(0, ["Attendance for October 2025"])
+    rows.insert(4, ["", "", "Wed", "Thu", "Fri"])
+    outcome = await imported(stage.meera, "attendance", rows, reason="Paper register")
+    assert outcome["marks"]["created"] == 8
+    assert [day for day, _ in await sessions(room)] == ["2025-10-03", "2025-10-02", "2025-10-01"]
+    for weekdays in (["Thu", "Fri", "Sat"], ["", "", ""]):
+        rows[4][2:] = weekdays
+        refused = await send(stage.meera, "/admin/import", csv(rows), kind="attendance")
+        places = {place for place, _ in flaws(refused)}
+        assert places == {f"/rows/6/{column}" for column in "CDE"}, weekdays

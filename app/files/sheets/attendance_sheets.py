@@ -4,15 +4,15 @@ import re
 from datetime import date, time
 
 from app.errors import Invalid
-from app.files.register.register_words import LETTERS, TOTAL_COLUMNS
+from app.files.register.register_words import LETTERS
 from app.files.sheets.cells import (
     CellError,
     read_clock,
     read_date,
     read_mark,
-    read_session,
 )
 from app.files.sheets.headings import key_of
+from app.files.sheets.session_columns import session_columns
 from app.files.sheets.sheet_reader import Readers, SheetReader
 from app.schemas.imports import ClassName, MarkRow, SessionName
 from app.schemas.words import Prose, RollNo, Words
@@ -40,7 +40,6 @@ _LINE: Readers = {
     "date": read_date,
     "start_time": read_clock,
 }
-_TOTALS = {key_of(label) for label in TOTAL_COLUMNS}
 _GENERATED = key_of("Generated")
 
 
@@ -113,7 +112,7 @@ def _read_list(reader: SheetReader) -> None:
 
 
 def _read_grid(reader: SheetReader) -> None:
-    batch, heads = reader.batch, _sessions(reader)
+    batch, heads = reader.batch, session_columns(reader)
     exact = any(key_of(row.cells[0]) == _GENERATED for row in reader.sheet.preamble)
     if not (heads or exact or batch.refusals):
         raise Invalid(
@@ -145,45 +144,3 @@ def _read_grid(reader: SheetReader) -> None:
                     batch.marks.append(mark)
     if exact:
         batch.sessions = [SessionName(reader.above, *head, exact) for head in heads.values()]
-
-
-def _sessions(reader: SheetReader) -> dict[int, tuple[date, time | None]]:
-    """The columns of sessions. Those of totals count as read, since they follow from the marks."""
-    sheet = reader.sheet
-    found: dict[int, tuple[date, time | None]] = {}
-    for column, heading in sheet.others.items():
-        try:
-            session = read_session(heading)
-        except CellError as error:
-            reader.refuse(sheet.heading, column, error.code, error.detail)
-            continue
-        if session in found.values():
-            sentence = "Another column is of this session already. Give both their times."
-            reader.refuse(sheet.heading, column, "repeated", sentence)
-        elif session:
-            found[column] = session
-    totals = {column for column, text in sheet.others.items() if key_of(text) in _TOTALS}
-    _refuse_unread_marks(reader, found.keys() | totals)
-    reader.batch.ignored = sorted(sheet.others.keys() - found.keys() - totals)
-    return found
-
-
-def _refuse_unread_marks(reader: SheetReader, known: set[int]) -> None:
-    """Refuse a column of marks under a heading that is no session, or none: marks are never
-    passed over."""
-    sheet, refused = reader.sheet, {refusal.column for refusal in reader.batch.refusals}
-    width = max((len(row.cells) for row in sheet.rows), default=0)
-    for column in sorted({*range(width)} - known - {*sheet.columns.values()} - refused):
-        below = [row.cells[column] for row in sheet.rows if column < len(row.cells)]
-        if _are_marks([cell for cell in below if cell]):
-            unknown = CellError("heading_unknown")
-            reader.refuse(sheet.heading, column, unknown.code, unknown.detail)
-
-
-def _are_marks(cells: list[str]) -> bool:
-    """Whether cells that say anything say marks alone."""
-    try:
-        words = {read_mark(cell) for cell in cells}
-    except CellError:
-        return False
-    return words - {None} != set()
