@@ -70,7 +70,7 @@ def test_the_column_of_marks_goes_by_many_headings(heading: str) -> None:
     assert [mark.word for mark in read(Kind.ATTENDANCE, rows).marks] == ["present"]
 
 
-@pytest.mark.parametrize("heading", ["", "Extra", "L2", "4-Aug", "5"])
+@pytest.mark.parametrize("heading", ["", "Extra", "L2", "4-Aug", "5", "Present", "Attended"])
 def test_no_column_with_marks_is_passed_over(heading: str) -> None:
     heads = ["Roll No", "Name", "04/08/2025", heading]
     marks = [["23/CS/107", "Kabir V. Demo", "P", "A"], ["23/CS/108", "Kavya C. Demo", "P", ""]]

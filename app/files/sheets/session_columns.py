@@ -13,7 +13,6 @@ Head = tuple[date, time | None]
 
 _TOTALS = {key_of(label) for label in TOTAL_COLUMNS}
 _TOTAL = re.compile(r"total|percent|attended|held|conducted|sum")
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)? ?%?")
 # Columns about the student, whose cells may look like marks: `1`, `A`.
 _OF_STUDENTS = {
     *("sno", "srno", "slno", "serialno", "serial"),
@@ -149,9 +148,10 @@ def _has_marks(sheet: Sheet, column: int) -> bool:
     """Whether marks stand in the column: at least half of its cells, or any without a heading."""
     cells = [cell for row in sheet.rows if (cell := _cell(row, column))]
     heading = key_of(sheet.others.get(column, ""))
-    if heading in _TOTALS or heading in _OF_STUDENTS or sheet.others.get(column) == "#":
+    if heading in _OF_STUDENTS or sheet.others.get(column) == "#":
         return False
-    if _TOTAL.search(heading) and all(_NUMBER.fullmatch(cell) for cell in cells):
+    sums = heading in _TOTALS or _TOTAL.search(heading)
+    if sums and not any(map(str.isalpha, cells)):
         return False
     marks = sum(map(_is_mark, cells))
     return marks > 0 and (not heading or 2 * marks >= len(cells))
