@@ -46,7 +46,7 @@ async def test_numbers_are_trusted_when_the_caller_says_so(
     stage: Stage, rooms: tuple[Classroom, Classroom]
 ) -> None:
     done = await imported(stage.meera, "students", OF_B, trustNumbers="true")
-    assert counts(done) == (2, 0, 0, 0)
+    assert counts(done) == (0, 2, 0, 0)
     assert await names(rooms[1]) == {"1": "Lata J. Demo", "2": "Mira K. Demo"}
 
 
@@ -111,7 +111,9 @@ async def test_attendance_of_another_person_marks_nobody(
         ("Asha Demo", "DEMO, Asha"),
         ("Asha Demo", "A. Demo"),
         ("Asha Demo", "Asha Kumari Demo"),
-        ("Lata Demo", "Latha Demo"),
+        ("Anil Demo", "Annil Demo"),
+        ("Kabir V. Demo", "Kabir Varma Demo"),
+        ("S. K. Demo", "K. S. Demo"),
         ("José Demo", "Jose Demo"),
         ("आशा डेमो", "डेमो आशा"),
         ("", "Asha Demo"),
@@ -127,6 +129,13 @@ def test_spellings_of_one_name_may_be_one_person(name: str, other: str) -> None:
     [
         ("Kabir V. Demo", "Lata J. Demo"),
         ("Anil Demo", "Sunil Demo"),
+        ("Ravi Demo", "Rani Demo"),
+        ("Sunita Demo", "Anita Demo"),
+        ("Kiran Demo", "Karan Demo"),
+        ("Priya Demo", "Riya Demo"),
+        ("Arjun Demo", "Arun Demo"),
+        ("Lata J. Demo", "Jaya L. Demo"),
+        ("Kabir Demo", "Demo"),
         ("Asha Demo", "Bilal"),
         ("आशा डेमो", "लता डेमो"),
     ],

@@ -13,7 +13,7 @@ from app.services.access import Actor, hold_classes
 from app.services.classes.rosters import ENROLLED
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.imports.known_names import others_of
+from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.report import Report
 from app.services.imports.session_names import Unfound, find_or_make
 from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
@@ -155,11 +155,15 @@ async def _of_whom_they_name(
     tx: Transaction, marks: list[MarkRow], report: Report
 ) -> list[MarkRow]:
     """The marks less those of rows whose name is another person's on their number."""
-    names = {roll_key(mark.roll_no): mark.name for mark in marks if mark.name}
-    others = await others_of(tx, names) if names else {}
-    refused = {mark.row: key for mark in marks if (key := roll_key(mark.roll_no)) in others}
+    named = [mark for mark in marks if mark.name]
+    stored = await stored_names(tx, (roll_key(mark.roll_no) for mark in named)) if named else {}
+    refused: dict[int, str] = {}
+    for mark in named:
+        key = roll_key(mark.roll_no)
+        if mark.row not in refused and not may_be_same(stored.get(key, ""), mark.name or ""):
+            refused[mark.row] = key
     for row, key in refused.items():
-        report.refuse_other(row, others[key])
+        report.refuse_other(row, stored[key])
     return [mark for mark in marks if mark.row not in refused]
 
 

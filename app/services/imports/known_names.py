@@ -7,13 +7,12 @@ the caller says that numbers are to be trusted.
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
 
 from app.db import Transaction
 from app.sql import Statement
-
-_ALIKE = 0.7  # of two spellings of one name: Latha and Lata, but not Anil and Sunil
 
 _STORED = Statement("""
 SELECT array_agg(roll_key) AS keys, array_agg(name) AS names
@@ -21,41 +20,61 @@ FROM students WHERE roll_key = ANY(:roll_keys::text[]) AND name <> ''
 """)
 
 
-async def others_of(tx: Transaction, given: Mapping[str, str | None]) -> dict[str, str]:
-    """The stored names that are not those given, by roll key; `given` are the names by roll key."""
-    named = {key: name for key, name in given.items() if name}
-    row = await tx.row(_STORED, roll_keys=list(named))
-    stored = zip(row["keys"] or (), row["names"] or (), strict=True)
-    return {key: name for key, name in stored if not may_be_same(name, named[key])}
+async def stored_names(tx: Transaction, roll_keys: Iterable[str]) -> dict[str, str]:
+    """The names stored under these roll keys, where there are any."""
+    row = await tx.row(_STORED, roll_keys=list(dict.fromkeys(roll_keys)))
+    return dict(zip(row["keys"] or (), row["names"] or (), strict=True))
 
 
+@lru_cache(4096)  # a row has many marks
 def may_be_same(name: str, other: str) -> bool:
-    """Whether two names may be one person's: in any order and letter case, with accents or
-    without, with initials, with parts left out, and with slips of spelling."""
-    shorter, longer = sorted((_parts(name), _parts(other)), key=len)
-    if not shorter:
+    """Whether two names are one person's: in any order and letter case, with accents and doubled
+    letters or without, with a part left out or as its initial.
+
+    Two whole parts have to agree, or all but initials that one of the names alone has. A name like
+    another is none: Ravi and Rani may well be two people, and only the caller knows.
+    """
+    parts, others = _parts(name), _parts(other)
+    if not parts or not others:
         return True
-    rest = list(longer)
-    for part in sorted(shorter, key=len, reverse=True):
-        match = next((candidate for candidate in rest if _alike(part, candidate)), None)
+    shared = Counter(filter(_is_whole, parts)) & Counter(filter(_is_whole, others))
+    rest, other_rest = Counter(parts) - shared, Counter(others) - shared
+    rest, other_rest = rest - other_rest, other_rest - rest
+    if not rest and not other_rest:
+        return True
+    if shared.total() >= 2:
+        return _fits(rest, other_rest) or _fits(other_rest, rest)
+    one_sided = not all(any(map(_is_whole, side)) for side in (rest, other_rest))
+    same_number = rest.total() == other_rest.total()
+    return shared.total() == 1 and one_sided and same_number and _fits(rest, other_rest)
+
+
+def _fits(parts: Counter[str], others: Counter[str]) -> bool:
+    """Whether each of the parts is an initial of one of the others, or the other way round."""
+    left = list(others.elements())
+    for part in parts.elements():
+        match = next((other for other in left if _is_initial(part, other)), None)
         if match is None:
             return False
-        rest.remove(match)
+        left.remove(match)
     return True
+
+
+def _is_initial(part: str, other: str) -> bool:
+    return part[0] == other[0] and 1 in (len(part), len(other))
+
+
+def _is_whole(part: str) -> bool:
+    return len(part) > 1
 
 
 def _parts(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name).casefold()
     letters = "".join(c for c in plain if not unicodedata.combining(c) or _is_vowel_sign(c))
-    return re.findall(r"[^\W_]+(?:[^\W_]|[\u0900-\u0dff])*", letters)
+    words = re.findall(r"[^\W_]+(?:[^\W_]|[\u0900-\u0dff])*", letters)
+    return [re.sub(r"(.)\1+", r"\1", word) for word in words]
 
 
 def _is_vowel_sign(character: str) -> bool:
     """Scripts of India write vowels as marks, without which names would be others."""
     return "\u0900" <= character <= "\u0dff"
-
-
-def _alike(part: str, other: str) -> bool:
-    if len(part) == 1 or len(other) == 1:
-        return part[0] == other[0]
-    return part == other or SequenceMatcher(None, part, other).ratio() >= _ALIKE

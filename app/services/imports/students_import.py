@@ -8,12 +8,12 @@ import asyncpg
 
 from app.db import Transaction
 from app.schemas.imports import RowOutcome, StudentRow
-from app.schemas.roster import STUDENT_FIELDS
+from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
 from app.services.classes import rosters
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.imports.known_names import others_of
+from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.report import Report
 
 Rows = dict[UUID, dict[str, StudentRow]]
@@ -39,7 +39,10 @@ async def write(
     by_class = _rosters(rows, classes, report)
     _refuse_contradictions(by_class, report)
     await hold_classes(tx, actor, by_class, to_change=True)
-    everybody = {key: row.entry for named in by_class.values() for key, row in named.items()}
+    everybody: dict[str, RosterEntry] = {}
+    for key, row in ((key, row) for named in by_class.values() for key, row in named.items()):
+        if key not in everybody or not everybody[key].name:
+            everybody[key] = row.entry
     await rosters.create_and_lock(tx, list(everybody.values()))
     if not trust_numbers:
         await _refuse_others(tx, by_class, report)
@@ -83,12 +86,20 @@ def _refuse_contradictions(by_class: Rows, report: Report) -> None:
 
 
 async def _refuse_others(tx: Transaction, by_class: Rows, report: Report) -> None:
-    """Refuse the rows whose name is another person's than the one stored under the number."""
+    """Refuse the rows whose name is another person's than the one stored under the number.
+
+    A file that gives a number two names contradicts itself, which has been said already.
+    """
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
-    others = await others_of(tx, {key: row.entry.name for key, row in rows})
+    named: dict[str, set[str]] = {}
     for key, row in rows:
-        if key in others and row.entry.name:
-            report.refuse_other(row.row, others[key])
+        if row.entry.name:
+            named.setdefault(key, set()).add(row.entry.name)
+    stored = await stored_names(tx, named)
+    for key, row in rows:
+        name = row.entry.name
+        if name and len(named[key]) == 1 and not may_be_same(stored.get(key, ""), name):
+            report.refuse_other(row.row, stored[key])
 
 
 def _tell(named: dict[str, StudentRow], change: asyncpg.Record, report: Report) -> None:
@@ -97,10 +108,11 @@ def _tell(named: dict[str, StudentRow], change: asyncpg.Record, report: Report) 
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}
     changed |= set(change["filled"] or ())
     for key, row in named.items():
-        if key in added:
-            report.note(row.row, RowOutcome.CREATED)
+        # Who is enrolled and changed by one row is shown as changed: that is what one must see.
+        if key in changed:
+            report.note(row.row, RowOutcome.CHANGED)
         else:
-            report.note(row.row, RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED)
+            report.note(row.row, RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED)
     for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
         row = rows[int(place.rpartition("/")[2])]
         report.refuse(row.row, "from_", code)
