@@ -14,9 +14,14 @@ from app.schemas.roster import STUDENT_FIELDS
 from app.services.classes import class_service, rosters, teachers
 from app.services.counting import class_stats, registers, student_stats
 from app.services.imports import attendance_import, session_names
-from app.services.leave import leave_marks
 from app.services.people import accounts, allow_list
-from app.services.sessions import attendance_service, history, marking, session_lock
+from app.services.sessions import (
+    attendance_service,
+    history,
+    leave_shown,
+    marking,
+    session_lock,
+)
 from app.services.timetable import occurrences, reschedules, slots
 from app.sql import Statement
 from tests import test_authorization
@@ -114,7 +119,7 @@ async def test_who_is_not_signed_in_costs_nothing(scene: Scene) -> None:
         assert await statements_of(scene, forger, operation) == []
 
 
-async def test_marking_locks_then_marks_in_one_transaction(
+async def test_marking_locks_marks_and_reads_in_one_transaction(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = scene.stage.pool
@@ -127,7 +132,7 @@ async def test_marking_locks_then_marks_in_one_transaction(
 
     monkeypatch.setattr(pool, "transaction", transaction)
     ran = await statements_of(scene, scene.stage.asha, "markStudents")
-    assert ran == ["BEGIN", session_lock.LOCK, marking._MARK]
+    assert ran == ["BEGIN", session_lock.LOCK.text, marking._MARK.text, marking._MARKS.text]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -148,7 +153,7 @@ async def test_a_new_session_costs_three_and_an_existing_one_one(
     assert stage.pool.statements == [
         attendance_service._FIND.text,
         attendance_service._OPEN.text,
-        leave_marks._ANYBODY_ON_LEAVE,
+        leave_shown._ANYBODY_ON_LEAVE.text,
     ]
     stage.pool.statements.clear()
     await room.open()
@@ -213,8 +218,29 @@ ROLL_KEYS = [f"23/cs/{n}" for n in range(200, 260)]
 
 CLASS, SESSION, ACTOR, TODAY = "{class}", "{session}", "{actor}", str(today())
 NOW = f"{TODAY} 12:00"
-ON_DAY = (CLASS, SESSION, "2025-10-03")
-MARKS = (ROLL_KEYS, ROLL_KEYS, ["late"] * 60, [False] * 60, [None] * 60, [None] * 60)
+ON_DAY = {"class_id": CLASS, "session_id": SESSION, "day": "2025-10-03"}
+WRITER = {"actor_id": ACTOR, "request_id": "request", "reason": None}
+MARKS = {
+    "version": 1,
+    "if_match": [1],
+    "strict": False,
+    "roll_keys": ROLL_KEYS,
+    "statuses": ["late"] * 60,
+    "recognized": [False] * 60,
+    "scores": [None] * 60,
+    "remarks": [None] * 60,
+}
+IMPORTED = {
+    "window": None,
+    "class_ids": [CLASS],
+    "session_ids": [SESSION],
+    "roll_keys": ROLL_KEYS,
+    "sessions": [1] * 60,
+    "people": [*range(1, 61)],
+    "words": ["late"] * 60,
+    "notes": [None] * 60,
+}
+SETTLED = WRITER | {"window": None}
 
 OF_CLASS = {"actor_id": ACTOR, "class_id": CLASS}
 OF_SESSION = {"actor_id": ACTOR, "session_id": SESSION}
@@ -245,14 +271,17 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "list_sessions": (attendance_service._LIST, OF_CLASS | PAGE),
     "list_some_sessions": (attendance_service._LIST, OF_CLASS | SOME),
     "get_session": (attendance_service._GET, OF_SESSION),
-    "lock_session": (session_lock.LOCK, ACTOR, SESSION, None),
-    "mark": (marking._MARK, *ON_DAY, 1, ACTOR, "request", None, False, [1], *MARKS),
-    "fill": (marking._FILL, *ON_DAY, ACTOR, "request", None, "absent", "auto"),
-    "leave_in_a_session": (leave_marks._APPLY_TO_SESSION, ACTOR, "request", *ON_DAY),
-    "import_marks": (
-        *(attendance_import._MARK, ACTOR, "request", None, None, [CLASS], [SESSION]),
-        *(ROLL_KEYS, [1] * 60, [*range(1, 61)], ["late"] * 60, [None] * 60),
+    "lock_session": (session_lock.LOCK, OF_SESSION | {"window": None}),
+    "mark": (marking._MARK, ON_DAY | WRITER | MARKS),
+    "marks": (marking._MARKS, {"class_id": CLASS, "session_id": SESSION}),
+    "fill": (marking._FILL, ON_DAY | WRITER | {"status": "absent", "source": "auto"}),
+    "leave_in_a_session": (leave_shown._SESSIONS, SETTLED | {"session_ids": [SESSION]}),
+    "leave_of_students": (
+        leave_shown._STUDENTS,
+        SETTLED | {"class_id": CLASS, "student_ids": [ACTOR]},
     ),
+    "leave_of_a_student": (leave_shown._STUDENT, SETTLED | {"student_id": ACTOR}),
+    "import_marks": (attendance_import._MARK, WRITER | IMPORTED),
     "find_sessions": (
         session_names._LOCK,
         {"classes": [CLASS], "days": ["2025-10-03"], "starts": ["09:00"]},
@@ -282,7 +311,15 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
 OF_MARKS = [
     "import_marks",
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
-    *("leave_in_a_session", "trend", "stats_then", "trend_then", "student_stats_then"),
+    *(
+        "leave_in_a_session",
+        "leave_of_students",
+        "leave_of_a_student",
+        "trend",
+        "stats_then",
+        "trend_then",
+        "student_stats_then",
+    ),
     *("register", "part_of_register"),
 ]
 

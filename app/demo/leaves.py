@@ -12,8 +12,9 @@ from app.demo.dating import at
 from app.demo.department import ASHA, BILAL, COURSES, Course
 from app.schemas.leave import Leave, LeaveDraft, LeaveKind
 from app.services.access import Actor
-from app.services.leave import leaves
-from app.services.leave.leaves import Decision
+from app.services.leave.asking import request_leave
+from app.services.leave.deciding import Decision, decide
+from app.services.sessions.session_lock import Change
 
 _leave = TypeAdapter(Leave)
 
@@ -142,8 +143,8 @@ async def ask(
         "note": absence.note,
     }
     asked = at(asker, absence.moment(absence.asked, now))
-    document, _ = await leaves.request_leave(db, asked, LeaveDraft.model_validate(draft))
+    document, _ = await request_leave(db, asked, LeaveDraft.model_validate(draft))
     leave_id = _leave.validate_json(document.json).id
     for days, decision in absence.steps:
         decided = at(decider, absence.moment(days, now))
-        await leaves.decide(db, decided, leave_id, decision)
+        await decide(db, decided, leave_id, decision, Change())

@@ -1,3 +1,126 @@
+-- app.services.imports.attendance_import._MARK
+-- $1 reason, $2 window, $3 class_ids, $4 session_ids, $5 roll_keys, $6 sessions, $7 people, $8 words, $9 notes, $10 request_id, $11 actor_id
+WITH sessions AS MATERIALIZED (
+    SELECT session, class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
+           $1::text IS NULL AND s.session_date < current_date - $2::integer AS late
+    FROM unnest($3::uuid[], $4::uuid[]) WITH ORDINALITY g(class_id, id, session)
+    JOIN attendance_sessions s USING (class_id, id)
+),
+enrolments AS MATERIALIZED (
+    SELECT person, e.class_id, e.student_id, e.periods
+    FROM unnest($5::text[]) WITH ORDINALITY AS g(roll_key, person)
+    JOIN students st USING (roll_key)
+    JOIN class_students e ON e.student_id = st.id AND e.class_id = ANY($3)
+),
+on_leave AS MATERIALIZED (
+    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
+           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
+    FROM enrolments e
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND (l.class_id IS NULL OR l.class_id = e.class_id)
+    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
+    WHERE NOT l.by_session OR EXISTS (
+        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
+    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
+),
+given AS MATERIALIZED (
+    SELECT place, word, note, class_id, session_id, student_id, state, day, late, periods,
+           m.student_id IS NOT NULL AS marked, m.status, remark, leave_id, leave_kind,
+           said_status, said_score, said_remark, said_source,
+           word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty') AS excuse
+    FROM unnest($6::integer[], $7::integer[], $8::text[], $9::text[])
+        WITH ORDINALITY AS g(session, person, word, note, place)
+    JOIN sessions USING (session)
+    LEFT JOIN enrolments USING (class_id, person)
+    LEFT JOIN attendance_statuses m USING (class_id, session_id, student_id)
+),
+judged AS MATERIALIZED (
+    SELECT given.*, same, CASE
+        WHEN (marked OR periods @> day OR on_roster(periods)) IS NOT TRUE THEN 'not_enrolled'
+        WHEN same THEN NULL
+        WHEN state <> 'open' THEN 'session_' || state
+        WHEN late THEN 'reason_required'
+    END AS refusal
+    FROM given CROSS JOIN LATERAL (
+        SELECT marked AND coalesce(note = remark, note IS NULL) AND CASE
+            WHEN excuse THEN status = 'excused' AND (
+                leave_id IS NOT NULL OR leave_kind IS NOT DISTINCT FROM nullif(word, 'excused'))
+            WHEN leave_id IS NOT NULL THEN coalesce(said_status = word, false)
+            ELSE status = word
+        END AS same
+    ) rule
+),
+said AS MATERIALIZED (
+    SELECT class_id, session_id, student_id, mark.* FROM judged CROSS JOIN LATERAL (
+        SELECT CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
+               false AS recognized_by_ai, NULL::numeric AS similarity_score, note AS remark,
+               'import' AS source, CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
+        WHERE leave_id IS NULL OR NOT excuse
+        UNION ALL
+        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
+               said_source, NULL, note
+        WHERE leave_id IS NOT NULL AND excuse
+    ) mark
+    WHERE refusal IS NULL AND NOT same
+),
+shown AS MATERIALIZED (
+    SELECT said.class_id, said.session_id, said.student_id, mark.*
+    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
+    CROSS JOIN LATERAL (
+        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
+               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
+               status AS said_status, similarity_score AS said_score, remark AS said_remark,
+               source AS said_source
+        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
+        UNION ALL
+        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
+               NULL, NULL, NULL, NULL
+        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
+    ) mark
+),
+changes AS MATERIALIZED (SELECT * FROM shown),
+numbered AS (
+    UPDATE attendance_sessions SET version = version + 1
+    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
+    RETURNING class_id, id AS session_id, version
+),
+recorded AS (
+    INSERT INTO attendance_batches (
+        class_id, session_id, version, request_id, actor_id, made_at, reason)
+    SELECT numbered.*, $10::text, $11::uuid, statement_timestamp(), $1::text
+    FROM numbered
+),
+superseded AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
+           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
+    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
+),
+written AS (
+    INSERT INTO attendance_statuses (
+        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
+        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
+        marked_by, marked_at, version)
+    SELECT changes.*, $11, statement_timestamp(), version
+    FROM changes JOIN numbered USING (class_id, session_id)
+    WHERE status IS NOT NULL
+    ORDER BY session_id, student_id
+    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
+    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
+        similarity_score = excluded.similarity_score, remark = excluded.remark,
+        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
+        said_status = excluded.said_status, said_score = excluded.said_score,
+        said_remark = excluded.said_remark, said_source = excluded.said_source,
+        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
+)
+SELECT array_agg(place) FILTER (WHERE refusal IS NULL AND NOT marked) AS created,
+       array_agg(place) FILTER (WHERE refusal IS NULL AND marked AND NOT same) AS changed,
+       array_agg(place) FILTER (WHERE refusal IS NOT NULL) AS refused,
+       array_agg(refusal) FILTER (WHERE refusal IS NOT NULL) AS refusals
+FROM judged;
+
 -- app.services.imports.class_names._CANDIDATES
 -- $1 actor_id, $2 ids, $3 codes
 WITH actor AS MATERIALIZED (
@@ -116,6 +239,93 @@ made AS (
     FROM given WHERE found IS NULL ORDER BY id
 )
 SELECT (SELECT array_agg(place) FROM changed) AS changed;
+
+-- app.services.imports.firestore_marks._MARKS
+-- $1 sessions, $2 students, $3 words, $4 prefix, $5 class_id, $6 session_ids, $7 request_id, $8 actor_id, $9 reason
+WITH given AS MATERIALIZED (
+    SELECT session_id, student_id,
+           CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
+           CASE word WHEN 'on_duty' THEN 'on_duty' END AS kind
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[])
+        AS g(session_id, student_id, word)
+),
+stored AS MATERIALIZED (
+    SELECT m.*, starts_with(b.request_id, $4) AS imported
+    FROM attendance_statuses m
+    LEFT JOIN attendance_batches b USING (class_id, session_id, version)
+    WHERE m.class_id = $5 AND m.session_id = ANY($6::uuid[])
+),
+judged AS MATERIALIZED (
+    SELECT g.*, m.status AS old, CASE
+        WHEN m.status = g.status
+             AND (m.source <> 'import' OR m.leave_kind IS NOT DISTINCT FROM g.kind)
+        THEN 'unchanged'
+        WHEN m.said_status = g.status THEN 'excused_by_leave'
+        WHEN s.status <> 'open' THEN 'session_closed'
+        WHEN m.status IS NULL THEN 'made'
+        WHEN m.source = 'import' AND m.imported THEN 'changed'
+        ELSE 'changed_in_aims'
+    END AS verdict
+    FROM given g
+    JOIN attendance_sessions s ON s.class_id = $5 AND s.id = g.session_id
+    LEFT JOIN stored m USING (session_id, student_id)
+),
+extra AS (
+    SELECT m.status AS old,
+           CASE WHEN m.source = 'leave' THEN 'excused_by_leave'
+                WHEN m.imported THEN 'no_longer_exported' ELSE 'only_in_aims' END AS verdict
+    FROM stored m LEFT JOIN given g USING (session_id, student_id)
+    WHERE g.session_id IS NULL
+),
+changes AS MATERIALIZED (
+    SELECT $5::uuid AS class_id, session_id, student_id, status, false AS recognized_by_ai,
+           NULL::numeric AS similarity_score, NULL::text AS remark, 'import' AS source,
+           NULL::uuid AS leave_id, kind AS leave_kind, NULL::text AS said_status,
+           NULL::numeric AS said_score, NULL::text AS said_remark, NULL::text AS said_source
+    FROM judged WHERE verdict IN ('made', 'changed')
+),
+numbered AS (
+    UPDATE attendance_sessions SET version = version + 1
+    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
+    RETURNING class_id, id AS session_id, version
+),
+recorded AS (
+    INSERT INTO attendance_batches (
+        class_id, session_id, version, request_id, actor_id, made_at, reason)
+    SELECT numbered.*, $7::text, $8::uuid, statement_timestamp(), $9::text
+    FROM numbered
+),
+superseded AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
+           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
+    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
+),
+written AS (
+    INSERT INTO attendance_statuses (
+        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
+        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
+        marked_by, marked_at, version)
+    SELECT changes.*, $8, statement_timestamp(), version
+    FROM changes JOIN numbered USING (class_id, session_id)
+    WHERE status IS NOT NULL
+    ORDER BY session_id, student_id
+    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
+    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
+        similarity_score = excluded.similarity_score, remark = excluded.remark,
+        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
+        said_status = excluded.said_status, said_score = excluded.said_score,
+        said_remark = excluded.said_remark, said_source = excluded.said_source,
+        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
+)
+SELECT coalesce(json_agg(json_build_array(verdict, status, old, marks)), '[]') AS verdicts
+FROM (
+    SELECT verdict, status, old, count(*) AS marks FROM judged GROUP BY verdict, status, old
+    UNION ALL
+    SELECT verdict, NULL, old, count(*) FROM extra GROUP BY verdict, old
+) counts;
 
 -- app.services.imports.known_names._STORED
 -- $1 roll_keys

@@ -10,13 +10,13 @@ from app.db import Transaction
 from app.schemas.imports import MarkCounts, MarkRow, RowOutcome, SessionName
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
-from app.services.classes.rosters import ENROLLED
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.report import Report
 from app.services.imports.session_names import Unfound, find_or_make
-from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
+from app.services.sessions.mark_changes import ON_LEAVE, SHOWN, WRITTEN
+from app.sql import Statement
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
 # compares grows with the square: it cannot know how many rows a CTE has.
@@ -35,85 +35,76 @@ class Terms:
     trust_numbers: bool = False
 
 
-# $1 to $3 actor, request and reason, $4 the edit window, $5 classes and $6 sessions, $7 roll
-# keys, $8 to $11 marks: the places of session and student in those, words and remarks. A mark
-# that says what is there already changes nothing, whoever made it and whatever the session's
-# state; so does an excuse for who is excused by leave. An absence on a day of leave is excused
-# and lies beneath the leave's mark. All of this is the rule of marking by hand, for many sessions.
-_MARK = f"""
-WITH act AS (SELECT $1::uuid AS actor_id, $2::text AS request_id, $3::text AS reason),
+# A mark that says what is there already changes nothing, whoever made it and whatever the session's
+# state; so does an excuse for who is excused by leave. All of this is the rule of marking by hand,
+# for many sessions.
+_MARK = Statement(
+    """
 sessions AS MATERIALIZED (
-    SELECT n, s.class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
-           $3 IS NULL AND s.session_date < current_date - $4::integer AS late
-    FROM unnest($5::uuid[], $6::uuid[]) WITH ORDINALITY AS g(class_id, id, n)
+    SELECT session, class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
+           :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late
+    FROM unnest(:class_ids::uuid[], :session_ids::uuid[]) WITH ORDINALITY g(class_id, id, session)
     JOIN attendance_sessions s USING (class_id, id)
 ),
-people AS MATERIALIZED (
-    SELECT n, st.id AS student_id
-    FROM unnest($7::text[]) WITH ORDINALITY AS g(roll_key, n) JOIN students st USING (roll_key)
-),
-on_leave AS MATERIALIZED ({on_leave_in("sessions")}),
+enrolments AS MATERIALIZED (
+    SELECT person, e.class_id, e.student_id, e.periods
+    FROM unnest(:roll_keys::text[]) WITH ORDINALITY AS g(roll_key, person)
+    JOIN students st USING (roll_key)
+    JOIN class_students e ON e.student_id = st.id AND e.class_id = ANY(:class_ids)
+)""",
+    ON_LEAVE,
+    """
 given AS MATERIALIZED (
-    SELECT g.place, g.word, g.note, s.class_id, s.session_id, s.state, s.late,
-           CASE WHEN e.student_id IS NOT NULL
-                 AND ({ENROLLED} OR e.periods @> s.day OR m.student_id IS NOT NULL)
-                THEN p.student_id END AS student_id,
-           m.student_id IS NOT NULL AS marked, {fields_of("m")},
-           l.leave_id AS on_leave_id, l.leave_kind AS on_leave_kind
-    FROM unnest($8::integer[], $9::integer[], $10::text[], $11::text[])
+    SELECT place, word, note, class_id, session_id, student_id, state, day, late, periods,
+           m.student_id IS NOT NULL AS marked, m.status, remark, leave_id, leave_kind,
+           said_status, said_score, said_remark, said_source,
+           word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty') AS excuse
+    FROM unnest(:sessions::integer[], :people::integer[], :words::text[], :notes::text[])
         WITH ORDINALITY AS g(session, person, word, note, place)
-    JOIN sessions s ON s.n = g.session
-    LEFT JOIN people p ON p.n = g.person
-    LEFT JOIN class_students e ON e.class_id = s.class_id AND e.student_id = p.student_id
-    LEFT JOIN attendance_statuses m
-        ON m.class_id = s.class_id AND m.session_id = s.session_id
-       AND m.student_id = p.student_id
-    LEFT JOIN on_leave l ON l.session_id = s.session_id AND l.student_id = p.student_id
+    JOIN sessions USING (session)
+    LEFT JOIN enrolments USING (class_id, person)
+    LEFT JOIN attendance_statuses m USING (class_id, session_id, student_id)
 ),
 judged AS MATERIALIZED (
-    SELECT given.*, rule.*,
-           CASE WHEN student_id IS NULL THEN 'not_enrolled'
-                WHEN same THEN NULL
-                WHEN state <> 'open' THEN 'session_' || state
-                WHEN late THEN 'reason_required'
-           END AS refusal
-    FROM given
-    CROSS JOIN LATERAL (
-        SELECT word = 'absent' AND on_leave_id IS NOT NULL AS excused,
-               marked AND source = 'leave'
-                   AND (word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty'))
-                   AS known,
-               marked AND (note IS NULL OR note IS NOT DISTINCT FROM remark) AND CASE
-                   WHEN word = 'on_duty'
-                   THEN status = 'excused' AND leave_kind IS NOT DISTINCT FROM 'on_duty'
-                   WHEN word = 'excused'
-                   THEN status = 'excused' AND (source = 'leave' OR leave_kind IS NULL)
-                   WHEN word = 'absent' AND source = 'leave'
-                   THEN beneath ->> 'status' IS NOT DISTINCT FROM 'absent'
-                   ELSE status = word
-               END AS same
+    SELECT given.*, same, CASE
+        WHEN (marked OR periods @> day OR on_roster(periods)) IS NOT TRUE THEN 'not_enrolled'
+        WHEN same THEN NULL
+        WHEN state <> 'open' THEN 'session_' || state
+        WHEN late THEN 'reason_required'
+    END AS refusal
+    FROM given CROSS JOIN LATERAL (
+        SELECT marked AND coalesce(note = remark, note IS NULL) AND CASE
+            WHEN excuse THEN status = 'excused' AND (
+                leave_id IS NOT NULL OR leave_kind IS NOT DISTINCT FROM nullif(word, 'excused'))
+            WHEN leave_id IS NOT NULL THEN coalesce(said_status = word, false)
+            ELSE status = word
+        END AS same
     ) rule
 ),
-changes AS MATERIALIZED (
-    SELECT class_id, session_id, student_id,
-           CASE WHEN excused OR word = 'on_duty' THEN 'excused' ELSE word END AS status,
-           false AS recognized_by_ai, NULL::numeric AS similarity_score, note AS remark,
-           CASE WHEN excused OR known THEN 'leave' ELSE 'import' END AS source,
-           CASE WHEN excused THEN on_leave_id WHEN known THEN leave_id END AS leave_id,
-           CASE WHEN excused THEN on_leave_kind WHEN known THEN leave_kind
-                WHEN word = 'on_duty' THEN word END AS leave_kind,
-           CASE WHEN excused
-                THEN {beneath("word", "false", "NULL", "note", "'import'::text")}
-                WHEN known THEN beneath END AS beneath
-    FROM judged WHERE refusal IS NULL AND NOT same
-),
-{WRITE_MANY}
-SELECT (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND NOT marked) AS created,
-       (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND marked AND NOT same)
-           AS changed,
-       (SELECT array_agg(place) FROM judged WHERE refusal IS NOT NULL) AS refused,
-       (SELECT array_agg(refusal) FROM judged WHERE refusal IS NOT NULL) AS refusals
-"""
+said AS MATERIALIZED (
+    SELECT class_id, session_id, student_id, mark.* FROM judged CROSS JOIN LATERAL (
+        SELECT CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
+               false AS recognized_by_ai, NULL::numeric AS similarity_score, note AS remark,
+               'import' AS source, CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
+        WHERE leave_id IS NULL OR NOT excuse
+        UNION ALL
+        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
+               said_source, NULL, note
+        WHERE leave_id IS NOT NULL AND excuse
+    ) mark
+    WHERE refusal IS NULL AND NOT same
+)""",
+    SHOWN,
+    "changes AS MATERIALIZED (SELECT * FROM shown)",
+    WRITTEN,
+    """
+SELECT array_agg(place) FILTER (WHERE refusal IS NULL AND NOT marked) AS created,
+       array_agg(place) FILTER (WHERE refusal IS NULL AND marked AND NOT same) AS changed,
+       array_agg(place) FILTER (WHERE refusal IS NOT NULL) AS refused,
+       array_agg(refusal) FILTER (WHERE refusal IS NOT NULL) AS refusals
+FROM judged
+""",
+)
 
 
 async def write(
@@ -208,17 +199,17 @@ async def _write_chunk(
     people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
     done = await tx.row(
         _MARK,
-        actor.user_id,
-        actor.request_id,
-        terms.reason,
-        terms.window,
-        [class_id for class_id, _, _ in chunk],
-        [session_id for _, session_id, _ in chunk],
-        list(people),
-        [n for n, (_, _, named) in enumerate(chunk, start=1) for _ in named],
-        [people[key] for key in keys],
-        [mark.word for mark in marks],
-        [mark.remark for mark in marks],
+        actor_id=actor.user_id,
+        request_id=actor.request_id,
+        reason=terms.reason,
+        window=terms.window,
+        class_ids=[class_id for class_id, _, _ in chunk],
+        session_ids=[session_id for _, session_id, _ in chunk],
+        roll_keys=list(people),
+        sessions=[n for n, (_, _, named) in enumerate(chunk, start=1) for _ in named],
+        people=[people[key] for key in keys],
+        words=[mark.word for mark in marks],
+        notes=[mark.remark for mark in marks],
     )
     outcomes = [RowOutcome.UNCHANGED] * len(marks)
     for name in (RowOutcome.CREATED, RowOutcome.CHANGED, RowOutcome.REFUSED):

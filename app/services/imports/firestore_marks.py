@@ -18,8 +18,9 @@ from app.services.access import Actor
 from app.services.audit import RECORD
 from app.services.imports.chunks import chunks
 from app.services.imports.firestore_class import Stored
-from app.services.leave.leave_marks import apply_to_sessions
-from app.services.sessions.mark_changes import WRITE_MANY
+from app.services.sessions.leave_shown import settle_sessions
+from app.services.sessions.mark_changes import WRITTEN
+from app.sql import Statement
 
 # Ids of requests begin so; by it an import knows the marks that an earlier one made.
 REQUEST = "firestore-"
@@ -62,36 +63,35 @@ SELECT (SELECT array_agg(coalesce(known.id, given.id) ORDER BY place)
        (SELECT count(*) FROM made) AS made, (SELECT count(*) FROM pictured) AS pictured
 """
 
-# $1 class, $2 actor, $3 request, $4 sessions, $5 to $7 their marks: session, student, word of the
-# mapping.
 # A mark is changed only if an import of Firestore has made it and nobody has touched it since.
-_MARKS = f"""
-WITH act AS (SELECT $2::uuid AS actor_id, $3::text AS request_id, NULL::text AS reason),
+_MARKS = Statement(
+    """
 given AS MATERIALIZED (
     SELECT session_id, student_id,
            CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
            CASE word WHEN 'on_duty' THEN 'on_duty' END AS kind
-    FROM unnest($5::uuid[], $6::uuid[], $7::text[]) AS g(session_id, student_id, word)
+    FROM unnest(:sessions::uuid[], :students::uuid[], :words::text[])
+        AS g(session_id, student_id, word)
 ),
 stored AS MATERIALIZED (
-    SELECT m.*, starts_with(b.request_id, '{REQUEST}') AS imported
+    SELECT m.*, starts_with(b.request_id, :prefix) AS imported
     FROM attendance_statuses m
     LEFT JOIN attendance_batches b USING (class_id, session_id, version)
-    WHERE m.class_id = $1 AND m.session_id = ANY($4::uuid[])
+    WHERE m.class_id = :class_id AND m.session_id = ANY(:session_ids::uuid[])
 ),
 judged AS MATERIALIZED (
     SELECT g.*, m.status AS old, CASE
         WHEN m.status = g.status
              AND (m.source <> 'import' OR m.leave_kind IS NOT DISTINCT FROM g.kind)
         THEN 'unchanged'
-        WHEN m.source = 'leave' AND m.beneath ->> 'status' = g.status THEN 'excused_by_leave'
+        WHEN m.said_status = g.status THEN 'excused_by_leave'
         WHEN s.status <> 'open' THEN 'session_closed'
         WHEN m.status IS NULL THEN 'made'
         WHEN m.source = 'import' AND m.imported THEN 'changed'
         ELSE 'changed_in_aims'
     END AS verdict
     FROM given g
-    JOIN attendance_sessions s ON s.class_id = $1 AND s.id = g.session_id
+    JOIN attendance_sessions s ON s.class_id = :class_id AND s.id = g.session_id
     LEFT JOIN stored m USING (session_id, student_id)
 ),
 extra AS (
@@ -102,19 +102,22 @@ extra AS (
     WHERE g.session_id IS NULL
 ),
 changes AS MATERIALIZED (
-    SELECT $1::uuid AS class_id, session_id, student_id, status, false AS recognized_by_ai,
+    SELECT :class_id::uuid AS class_id, session_id, student_id, status, false AS recognized_by_ai,
            NULL::numeric AS similarity_score, NULL::text AS remark, 'import' AS source,
-           NULL::uuid AS leave_id, kind AS leave_kind, NULL::jsonb AS beneath
+           NULL::uuid AS leave_id, kind AS leave_kind, NULL::text AS said_status,
+           NULL::numeric AS said_score, NULL::text AS said_remark, NULL::text AS said_source
     FROM judged WHERE verdict IN ('made', 'changed')
-),
-{WRITE_MANY}
+)""",
+    WRITTEN,
+    """
 SELECT coalesce(json_agg(json_build_array(verdict, status, old, marks)), '[]') AS verdicts
 FROM (
     SELECT verdict, status, old, count(*) AS marks FROM judged GROUP BY verdict, status, old
     UNION ALL
     SELECT verdict, NULL, old, count(*) FROM extra GROUP BY verdict, old
 ) counts
-"""
+""",
+)
 
 _TOTALS = """
 SELECT (SELECT count(*) FROM attendance_sessions WHERE class_id = $1 AND id = ANY($2::uuid[]))
@@ -143,22 +146,28 @@ async def write(
     `people` are the ids of the students by the keys of their roll numbers.
     """
     sessions = await _write_sessions(tx, record, stored, done, totals)
-    author = (stored.class_id, actor.user_id, actor.request_id)
+    author = {
+        "class_id": stored.class_id,
+        "actor_id": actor.user_id,
+        "request_id": actor.request_id,
+        "reason": None,
+        "prefix": REQUEST,
+    }
     for chunk in chunks(sessions, lambda item: len(item[1].marks), CHUNK):
         row = await tx.row(
             _MARKS,
-            *author,
-            [session_id for session_id, _ in chunk],
-            [session_id for session_id, session in chunk for _ in session.marks],
-            [people[key] for _, session in chunk for key in session.marks],
-            [word for _, session in chunk for word in session.marks.values()],
+            **author,
+            session_ids=[session_id for session_id, _ in chunk],
+            sessions=[session_id for session_id, session in chunk for _ in session.marks],
+            students=[people[key] for _, session in chunk for key in session.marks],
+            words=[word for _, session in chunk for word in session.marks.values()],
         )
         _tell(record, json.loads(row["verdicts"]), done, totals)
     ids = [session_id for session_id, _ in sessions]
-    absent, unmarked = await apply_to_sessions(tx, actor, ids)
-    if absent or unmarked:
-        excused = Counter({"excused": absent + unmarked})
-        less = Counter({"absent": absent})
+    settled = await settle_sessions(tx, actor, ids)
+    if settled.changed:
+        excused = Counter({"excused": settled.changed})
+        less = Counter({"absent": settled.absent})
         totals.differences.append(Difference("excused_by_leave", less, more=excused))
     counts = await tx.row(_TOTALS, stored.class_id, ids)
     totals.stored_sessions = counts["sessions"]

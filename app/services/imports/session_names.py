@@ -9,7 +9,7 @@ from app.db import Transaction
 from app.schemas.imports import SessionName
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.leave.leave_marks import apply_to_sessions
+from app.services.sessions.leave_shown import settle_sessions
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
@@ -135,7 +135,7 @@ async def find_or_make(
     del columns["ends"]
     ids = (await tx.row(_LOCK, **columns))["ids"] or ()
     if made:
-        await apply_to_sessions(tx, actor, made)
+        await settle_sessions(tx, actor, made)
     found |= {name: id for (name, _), id in zip(sure, ids, strict=True)}
     return found, len(made)
 
