@@ -33,7 +33,7 @@ SET beneath = jsonb_build_object(
     'remark', said_remark, 'source', said_source)
 WHERE said_status IS NOT NULL
 """
-_NAME = op.f("ck_attendance_statuses_said")
+_NAME = "ck_attendance_statuses_said"
 _HIDDEN = """
 said_status = 'absent' AND said_source IS NOT NULL AND leave_id IS NOT NULL
 OR num_nonnulls(said_status, said_score, said_remark, said_source) = 0
@@ -44,13 +44,13 @@ def upgrade() -> None:
     for column in _COLUMNS:
         op.add_column("attendance_statuses", column)
     op.execute(_FROM_BENEATH)
-    op.create_check_constraint(_NAME, "attendance_statuses", _HIDDEN)
+    op.create_check_constraint(op.f(_NAME), "attendance_statuses", _HIDDEN)
     op.drop_column("attendance_statuses", "beneath")
 
 
 def downgrade() -> None:
     op.add_column("attendance_statuses", sa.Column("beneath", postgresql.JSONB(), nullable=True))
     op.execute(_TO_BENEATH)
-    op.drop_constraint(_NAME, "attendance_statuses")
+    op.drop_constraint(op.f(_NAME), "attendance_statuses")
     for column in _COLUMNS:
         op.drop_column("attendance_statuses", column.name)

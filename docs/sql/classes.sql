@@ -26,18 +26,14 @@ listed AS MATERIALIZED (
         ELSE term_id::text = $3
     END
 ),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS MATERIALIZED (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -67,8 +63,7 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
@@ -134,18 +129,14 @@ listed AS MATERIALIZED (
         ELSE term_id::text = $3
     END
 ),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS MATERIALIZED (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -175,22 +166,18 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
 rosters AS MATERIALIZED (
     SELECT class_id, count(*) AS students FROM class_students
-    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods)
-    GROUP BY class_id
+    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods) GROUP BY class_id
 ),
 documents AS (
     SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
     FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
-    CROSS JOIN LATERAL (
-        SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount"
-    ) document
+    CROSS JOIN LATERAL (SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount") document
 ),
 verdict AS (
     SELECT CASE
@@ -236,18 +223,14 @@ verdict AS (
     END AS verdict
 ),
 listed AS (SELECT * FROM granted),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS MATERIALIZED (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -277,8 +260,7 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
@@ -334,18 +316,14 @@ verdict AS (
     END AS verdict
 ),
 listed AS (SELECT * FROM granted),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS MATERIALIZED (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -375,22 +353,18 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
 rosters AS MATERIALIZED (
     SELECT class_id, count(*) AS students FROM class_students
-    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods)
-    GROUP BY class_id
+    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods) GROUP BY class_id
 ),
 documents AS (
     SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
     FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
-    CROSS JOIN LATERAL (
-        SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount"
-    ) document
+    CROSS JOIN LATERAL (SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount") document
 )
 SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
 

@@ -80,9 +80,10 @@ shown AS MATERIALIZED (
 ),
 changes AS MATERIALIZED (SELECT * FROM shown),
 numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
@@ -105,8 +106,7 @@ written AS (
         marked_by, marked_at, version)
     SELECT changes.*, $11, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
     SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
         similarity_score = excluded.similarity_score, remark = excluded.remark,
@@ -277,6 +277,9 @@ extra AS (
     FROM stored m LEFT JOIN given g USING (session_id, student_id)
     WHERE g.session_id IS NULL
 ),
+sessions AS (
+    SELECT $5::uuid AS class_id, session_id FROM unnest($6) session_id
+),
 changes AS MATERIALIZED (
     SELECT $5::uuid AS class_id, session_id, student_id, status, false AS recognized_by_ai,
            NULL::numeric AS similarity_score, NULL::text AS remark, 'import' AS source,
@@ -285,9 +288,10 @@ changes AS MATERIALIZED (
     FROM judged WHERE verdict IN ('made', 'changed')
 ),
 numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
@@ -310,8 +314,7 @@ written AS (
         marked_by, marked_at, version)
     SELECT changes.*, $8, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
     SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
         similarity_score = excluded.similarity_score, remark = excluded.remark,

@@ -133,13 +133,13 @@ SELECT FROM students WHERE id = $1 FOR NO KEY UPDATE;
 -- app.services.leave.deciding._LOCK_CLASSES
 -- $1 student_id, $2 class_id
 WITH locked AS (
-    SELECT FROM classes
+    SELECT id FROM classes
     WHERE id IN (
         SELECT class_id FROM class_students
         WHERE student_id = $1 AND ($2::uuid IS NULL OR class_id = $2))
     ORDER BY id FOR NO KEY UPDATE
 )
-SELECT count(*) AS classes FROM locked;
+SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked;
 
 -- app.services.leave.deciding._COUNT_CLASSES
 -- $1 student_id, $2 class_id

@@ -380,374 +380,20 @@ SELECT verdict,
         WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)) AS next_cursor
 FROM verdict;
 
--- app.services.sessions.leave_shown._LEAVE
--- $1 leave_id, $2 request_id, $3 actor_id, $4 reason, $5 window
-WITH enrolments AS MATERIALIZED (
-    SELECT e.class_id, e.student_id, e.periods, l.first_day, l.last_day
-    FROM leaves l JOIN class_students e ON e.student_id = l.student_id
-        AND (l.class_id IS NULL OR l.class_id = e.class_id)
-    WHERE l.id = $1
-),
-sessions AS MATERIALIZED (
-    SELECT s.class_id, s.id AS session_id, s.session_date AS day, s.status AS state
-    FROM enrolments e JOIN attendance_sessions s ON s.class_id = e.class_id
-        AND s.session_date BETWEEN e.first_day AND e.last_day
-),
-on_leave AS MATERIALIZED (
-    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
-           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
-    FROM enrolments e
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-        AND (l.class_id IS NULL OR l.class_id = e.class_id)
-    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
-    WHERE NOT l.by_session OR EXISTS (
-        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
-    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
-),
-marks AS (
-    SELECT m.* FROM enrolments
-    JOIN sessions USING (class_id)
-    JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-said AS MATERIALIZED (
-    SELECT class_id, session_id, student_id, word.*
-    FROM on_leave l FULL JOIN marks m USING (class_id, session_id, student_id)
-    CROSS JOIN LATERAL (
-        SELECT m.status, coalesce(m.recognized_by_ai, false) AS recognized_by_ai,
-               m.similarity_score, m.remark, m.source, m.leave_kind, m.remark AS note
-        WHERE m.leave_id IS NULL
-        UNION ALL
-        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
-               said_source, NULL, m.remark
-        WHERE m.leave_id IS NOT NULL
-    ) word
-    WHERE m.leave_id IS NOT NULL OR (l.leave_id IS NOT NULL AND (m.status IS NOT NULL OR enrolled))
-),
-shown AS MATERIALIZED (
-    SELECT said.class_id, said.session_id, said.student_id, mark.*
-    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
-    CROSS JOIN LATERAL (
-        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
-               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
-               status AS said_status, similarity_score AS said_score, remark AS said_remark,
-               source AS said_source
-        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
-        UNION ALL
-        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
-               NULL, NULL, NULL, NULL
-        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
-    ) mark
-),
-different AS MATERIALIZED (
-    SELECT * FROM shown
-    EXCEPT
-    SELECT class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-           source, leave_id, leave_kind, said_status, said_score, said_remark, said_source
-    FROM attendance_statuses JOIN sessions USING (class_id, session_id)
-),
-changes AS MATERIALIZED (SELECT * FROM different),
-numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
-),
-recorded AS (
-    INSERT INTO attendance_batches (
-        class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT numbered.*, $2::text, $3::uuid, statement_timestamp(), $4::text
-    FROM numbered
-),
-superseded AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
-           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
-    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-written AS (
-    INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
-        marked_by, marked_at, version)
-    SELECT changes.*, $3, statement_timestamp(), version
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
-    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
-    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
-        similarity_score = excluded.similarity_score, remark = excluded.remark,
-        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
-        said_status = excluded.said_status, said_score = excluded.said_score,
-        said_remark = excluded.said_remark, said_source = excluded.said_source,
-        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
-),
-unsaid AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, recognized_by_ai, source,
-        marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, version, false, 'leave', $3,
-           statement_timestamp()
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NULL
-),
-removed AS (
-    DELETE FROM attendance_statuses m USING changes c
-    WHERE c.status IS NULL AND m.class_id = c.class_id AND m.session_id = c.session_id
-      AND m.student_id = c.student_id
-)
-SELECT count(*) AS changed, count(*) FILTER (WHERE said_status = 'absent') AS absent,
-       coalesce(bool_or(state = 'finalised'), false) AS finalised,
-       coalesce(bool_or(day < current_date - $5::integer), false) AS late,
-       (SELECT max(version) FROM numbered) AS version
-FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelled';
-
--- app.services.sessions.leave_shown._STUDENTS
--- $1 class_id, $2 student_ids, $3 request_id, $4 actor_id, $5 reason, $6 window
-WITH enrolments AS MATERIALIZED (
-    SELECT class_id, student_id, periods FROM class_students
-    WHERE class_id = $1 AND student_id = ANY($2::uuid[])
-),
-sessions AS MATERIALIZED (
-    SELECT class_id, id AS session_id, session_date AS day, status AS state
-    FROM attendance_sessions WHERE class_id IN (SELECT class_id FROM enrolments)
-),
-on_leave AS MATERIALIZED (
-    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
-           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
-    FROM enrolments e
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-        AND (l.class_id IS NULL OR l.class_id = e.class_id)
-    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
-    WHERE NOT l.by_session OR EXISTS (
-        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
-    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
-),
-marks AS (
-    SELECT m.* FROM enrolments
-    JOIN sessions USING (class_id)
-    JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-said AS MATERIALIZED (
-    SELECT class_id, session_id, student_id, word.*
-    FROM on_leave l FULL JOIN marks m USING (class_id, session_id, student_id)
-    CROSS JOIN LATERAL (
-        SELECT m.status, coalesce(m.recognized_by_ai, false) AS recognized_by_ai,
-               m.similarity_score, m.remark, m.source, m.leave_kind, m.remark AS note
-        WHERE m.leave_id IS NULL
-        UNION ALL
-        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
-               said_source, NULL, m.remark
-        WHERE m.leave_id IS NOT NULL
-    ) word
-    WHERE m.leave_id IS NOT NULL OR (l.leave_id IS NOT NULL AND (m.status IS NOT NULL OR enrolled))
-),
-shown AS MATERIALIZED (
-    SELECT said.class_id, said.session_id, said.student_id, mark.*
-    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
-    CROSS JOIN LATERAL (
-        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
-               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
-               status AS said_status, similarity_score AS said_score, remark AS said_remark,
-               source AS said_source
-        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
-        UNION ALL
-        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
-               NULL, NULL, NULL, NULL
-        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
-    ) mark
-),
-different AS MATERIALIZED (
-    SELECT * FROM shown
-    EXCEPT
-    SELECT class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-           source, leave_id, leave_kind, said_status, said_score, said_remark, said_source
-    FROM attendance_statuses JOIN sessions USING (class_id, session_id)
-),
-changes AS MATERIALIZED (SELECT * FROM different),
-numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
-),
-recorded AS (
-    INSERT INTO attendance_batches (
-        class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT numbered.*, $3::text, $4::uuid, statement_timestamp(), $5::text
-    FROM numbered
-),
-superseded AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
-           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
-    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-written AS (
-    INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
-        marked_by, marked_at, version)
-    SELECT changes.*, $4, statement_timestamp(), version
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
-    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
-    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
-        similarity_score = excluded.similarity_score, remark = excluded.remark,
-        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
-        said_status = excluded.said_status, said_score = excluded.said_score,
-        said_remark = excluded.said_remark, said_source = excluded.said_source,
-        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
-),
-unsaid AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, recognized_by_ai, source,
-        marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, version, false, 'leave', $4,
-           statement_timestamp()
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NULL
-),
-removed AS (
-    DELETE FROM attendance_statuses m USING changes c
-    WHERE c.status IS NULL AND m.class_id = c.class_id AND m.session_id = c.session_id
-      AND m.student_id = c.student_id
-)
-SELECT count(*) AS changed, count(*) FILTER (WHERE said_status = 'absent') AS absent,
-       coalesce(bool_or(state = 'finalised'), false) AS finalised,
-       coalesce(bool_or(day < current_date - $6::integer), false) AS late,
-       (SELECT max(version) FROM numbered) AS version
-FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelled';
-
--- app.services.sessions.leave_shown._STUDENT
--- $1 student_id, $2 request_id, $3 actor_id, $4 reason, $5 window
-WITH enrolments AS MATERIALIZED (
-    SELECT class_id, student_id, periods FROM class_students WHERE student_id = $1
-),
-sessions AS MATERIALIZED (
-    SELECT class_id, id AS session_id, session_date AS day, status AS state
-    FROM attendance_sessions WHERE class_id IN (SELECT class_id FROM enrolments)
-),
-on_leave AS MATERIALIZED (
-    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
-           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
-    FROM enrolments e
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-        AND (l.class_id IS NULL OR l.class_id = e.class_id)
-    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
-    WHERE NOT l.by_session OR EXISTS (
-        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
-    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
-),
-marks AS (
-    SELECT m.* FROM enrolments
-    JOIN sessions USING (class_id)
-    JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-said AS MATERIALIZED (
-    SELECT class_id, session_id, student_id, word.*
-    FROM on_leave l FULL JOIN marks m USING (class_id, session_id, student_id)
-    CROSS JOIN LATERAL (
-        SELECT m.status, coalesce(m.recognized_by_ai, false) AS recognized_by_ai,
-               m.similarity_score, m.remark, m.source, m.leave_kind, m.remark AS note
-        WHERE m.leave_id IS NULL
-        UNION ALL
-        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
-               said_source, NULL, m.remark
-        WHERE m.leave_id IS NOT NULL
-    ) word
-    WHERE m.leave_id IS NOT NULL OR (l.leave_id IS NOT NULL AND (m.status IS NOT NULL OR enrolled))
-),
-shown AS MATERIALIZED (
-    SELECT said.class_id, said.session_id, said.student_id, mark.*
-    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
-    CROSS JOIN LATERAL (
-        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
-               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
-               status AS said_status, similarity_score AS said_score, remark AS said_remark,
-               source AS said_source
-        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
-        UNION ALL
-        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
-               NULL, NULL, NULL, NULL
-        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
-    ) mark
-),
-different AS MATERIALIZED (
-    SELECT * FROM shown
-    EXCEPT
-    SELECT class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-           source, leave_id, leave_kind, said_status, said_score, said_remark, said_source
-    FROM attendance_statuses JOIN sessions USING (class_id, session_id)
-),
-changes AS MATERIALIZED (SELECT * FROM different),
-numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
-),
-recorded AS (
-    INSERT INTO attendance_batches (
-        class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT numbered.*, $2::text, $3::uuid, statement_timestamp(), $4::text
-    FROM numbered
-),
-superseded AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
-           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
-    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-written AS (
-    INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
-        marked_by, marked_at, version)
-    SELECT changes.*, $3, statement_timestamp(), version
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
-    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
-    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
-        similarity_score = excluded.similarity_score, remark = excluded.remark,
-        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
-        said_status = excluded.said_status, said_score = excluded.said_score,
-        said_remark = excluded.said_remark, said_source = excluded.said_source,
-        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
-),
-unsaid AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, recognized_by_ai, source,
-        marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, version, false, 'leave', $3,
-           statement_timestamp()
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NULL
-),
-removed AS (
-    DELETE FROM attendance_statuses m USING changes c
-    WHERE c.status IS NULL AND m.class_id = c.class_id AND m.session_id = c.session_id
-      AND m.student_id = c.student_id
-)
-SELECT count(*) AS changed, count(*) FILTER (WHERE said_status = 'absent') AS absent,
-       coalesce(bool_or(state = 'finalised'), false) AS finalised,
-       coalesce(bool_or(day < current_date - $5::integer), false) AS late,
-       (SELECT max(version) FROM numbered) AS version
-FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelled';
-
--- app.services.sessions.leave_shown._SESSIONS
--- $1 session_ids, $2 request_id, $3 actor_id, $4 reason, $5 window
+-- app.services.sessions.leave_shown._SETTLE
+-- $1 class_ids, $2 open_alone, $3 session_ids, $4 first, $5 last, $6 student_ids, $7 request_id, $8 actor_id, $9 reason, $10 window
 WITH sessions AS MATERIALIZED (
     SELECT class_id, id AS session_id, session_date AS day, status AS state
-    FROM attendance_sessions WHERE id = ANY($1::uuid[]) AND status = 'open'
+    FROM attendance_sessions
+    WHERE class_id = ANY($1::uuid[]) AND (status = 'open' OR NOT $2::boolean)
+      AND ($3::uuid[] IS NULL OR id = ANY($3))
+      AND session_date BETWEEN coalesce($4, '-infinity'::date)
+                           AND coalesce($5, 'infinity'::date)
 ),
 enrolments AS MATERIALIZED (
     SELECT class_id, student_id, periods FROM class_students
-    WHERE class_id IN (SELECT class_id FROM sessions)
+    WHERE class_id = ANY($1)
+      AND ($6::uuid[] IS NULL OR student_id = ANY($6))
 ),
 on_leave AS MATERIALIZED (
     SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
@@ -803,14 +449,15 @@ different AS MATERIALIZED (
 ),
 changes AS MATERIALIZED (SELECT * FROM different),
 numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
         class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT numbered.*, $2::text, $3::uuid, statement_timestamp(), $4::text
+    SELECT numbered.*, $7::text, $8::uuid, statement_timestamp(), $9::text
     FROM numbered
 ),
 superseded AS (
@@ -826,10 +473,9 @@ written AS (
         class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
         source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
         marked_by, marked_at, version)
-    SELECT changes.*, $3, statement_timestamp(), version
+    SELECT changes.*, $8, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
     SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
         similarity_score = excluded.similarity_score, remark = excluded.remark,
@@ -842,7 +488,7 @@ unsaid AS (
     INSERT INTO superseded_statuses (
         class_id, session_id, student_id, recorded_for, version, recognized_by_ai, source,
         marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, version, false, 'leave', $3,
+    SELECT class_id, session_id, student_id, student_id, version, false, 'leave', $8,
            statement_timestamp()
     FROM changes JOIN numbered USING (class_id, session_id)
     WHERE status IS NULL
@@ -854,8 +500,7 @@ removed AS (
 )
 SELECT count(*) AS changed, count(*) FILTER (WHERE said_status = 'absent') AS absent,
        coalesce(bool_or(state = 'finalised'), false) AS finalised,
-       coalesce(bool_or(day < current_date - $5::integer), false) AS late,
-       (SELECT max(version) FROM numbered) AS version
+       coalesce(bool_or(day < current_date - $10::integer), false) AS late
 FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelled';
 
 -- app.services.sessions.leave_shown._ANYBODY_ON_LEAVE
@@ -1008,9 +653,10 @@ changes AS MATERIALIZED (
     SELECT different.* FROM different CROSS JOIN decision WHERE outcome = 'changed'
 ),
 numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
@@ -1033,8 +679,7 @@ written AS (
         marked_by, marked_at, version)
     SELECT changes.*, $13, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
     SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
         similarity_score = excluded.similarity_score, remark = excluded.remark,
@@ -1074,7 +719,7 @@ marks AS MATERIALIZED (
 SELECT coalesce((SELECT statuses FROM marks), '[]')::text AS statuses;
 
 -- app.services.sessions.marking._FILL
--- $1 class_id, $2 session_id, $3 day, $4 source, $5 status, $6 request_id, $7 actor_id, $8 reason
+-- $1 class_id, $2 session_id, $3 day, $4 status, $5 source, $6 request_id, $7 actor_id, $8 reason
 WITH sessions AS (
     SELECT $1::uuid AS class_id, $2::uuid AS session_id, $3::date AS day
 ),
@@ -1090,24 +735,14 @@ on_leave AS MATERIALIZED (
         SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
     ORDER BY s.session_id, l.student_id, l.decided_at, l.id
 ),
-unmarked AS MATERIALIZED (
-    SELECT e.class_id, m.session_id, e.student_id FROM enrolments e
-    LEFT JOIN attendance_statuses m ON m.class_id = e.class_id
-        AND m.session_id = $2 AND m.student_id = e.student_id
-    WHERE e.periods @> $3 AND (m.student_id IS NULL OR (m.leave_id IS NOT NULL
-                                 AND m.said_status IS NULL AND $4 = 'auto'))
-),
-hidden AS (
-    UPDATE attendance_statuses m SET said_status = $5, said_source = $4
-    FROM unmarked u
-    WHERE m.class_id = u.class_id AND m.session_id = u.session_id
-      AND m.student_id = u.student_id
-),
 said AS MATERIALIZED (
-    SELECT class_id, $2::uuid AS session_id, student_id, $5::text AS status,
+    SELECT e.class_id, $2::uuid AS session_id, e.student_id, $4::text AS status,
            false AS recognized_by_ai, NULL::numeric AS similarity_score, NULL::text AS remark,
-           $4::text AS source, NULL::text AS leave_kind, NULL::text AS note
-    FROM unmarked WHERE session_id IS NULL
+           $5::text AS source, NULL::text AS leave_kind, NULL::text AS note
+    FROM enrolments e
+    WHERE e.periods @> $3 AND e.student_id NOT IN (
+        SELECT student_id FROM attendance_statuses
+        WHERE class_id = $1 AND session_id = $2)
 ),
 shown AS MATERIALIZED (
     SELECT said.class_id, said.session_id, said.student_id, mark.*
@@ -1126,9 +761,10 @@ shown AS MATERIALIZED (
 ),
 changes AS MATERIALIZED (SELECT * FROM shown),
 numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
@@ -1151,8 +787,7 @@ written AS (
         marked_by, marked_at, version)
     SELECT changes.*, $7, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
     SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
         similarity_score = excluded.similarity_score, remark = excluded.remark,
@@ -1162,6 +797,14 @@ written AS (
         marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
 )
 SELECT FROM numbered;
+
+-- app.services.sessions.marking._FILL_BENEATH_LEAVE
+-- $1 class_id, $2 session_id, $3 day
+UPDATE attendance_statuses m SET said_status = 'absent', said_source = 'auto'
+FROM class_students e
+WHERE m.class_id = $1 AND m.session_id = $2
+  AND m.leave_id IS NOT NULL AND m.said_status IS NULL
+  AND e.class_id = m.class_id AND e.student_id = m.student_id AND e.periods @> $3::date;
 
 -- app.services.sessions.session_lock.LOCK
 -- $1 actor_id, $2 session_id, $3 window

@@ -1,11 +1,11 @@
 -- app.services.students.merging._LOCK_CLASSES
 -- $1 this, $2 other
 WITH locked AS (
-    SELECT FROM classes
+    SELECT id FROM classes
     WHERE id IN (SELECT class_id FROM class_students WHERE student_id IN ($1, $2))
     ORDER BY id FOR NO KEY UPDATE
 )
-SELECT count(*) AS classes FROM locked;
+SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked;
 
 -- app.services.students.merging._LOCK_STUDENTS
 -- $1 this, $2 other

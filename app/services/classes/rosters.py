@@ -29,6 +29,8 @@ from app.schemas.words import is_blank, roll_key
 from app.services import old_access as access
 from app.services.access import Actor, check
 from app.services.audit import RECORD
+from app.services.sessions.leave_shown import Scope, settle
+from app.services.sessions.session_lock import Change
 
 
 def enrolled(periods: str) -> str:
@@ -226,6 +228,9 @@ rolls AS (
     GROUP BY action
 )
 SELECT
+    (SELECT role FROM actor) AS actor_role,
+    (SELECT array_agg(student_id) FROM acts WHERE student_id IN (
+        SELECT student_id FROM leaves WHERE status = 'approved')) AS on_leave,
     (SELECT array_agg(roll_key) FROM filled) AS filled,
     (SELECT array_agg(refusal ORDER BY leaves, place) FROM judged WHERE refusal IS NOT NULL)
         AS refusals,
@@ -272,12 +277,14 @@ async def put_roster(
     merge: bool,
     dry_run: bool,
     confirm: bool,
+    window: int | None = None,
 ) -> Document[RosterOutcome]:
     """Make the roster the given one (`merge`: only what it names) and say what that changed.
 
     Those withdrawn keep their marks. `dry_run` answers the same and changes nothing, but for a
     teacher takes those for unknown who are in no class of theirs (`forget_strangers`).
-    Emptying a roster of more than one needs `confirm`.
+    Emptying a roster of more than one needs `confirm`. Days that show or hide leave in marks of
+    sessions that are finalised or older than `window` days take an administrator and a reason.
     """
     async with db.transaction(keep=not dry_run) as tx:
         actor_role = await lock_roster(tx, actor, class_id)
@@ -287,7 +294,9 @@ async def put_roster(
             await forget_strangers(tx, actor, class_id, roster.students)
         await create_and_lock(tx, roster.students)
         change = await apply(
-            tx, actor, class_id, roster.students, roster.withdrawals, replace=not merge
+            *(tx, actor, class_id, roster.students, roster.withdrawals),
+            replace=not merge,
+            change=Change(window, roster.reason),
         )
         _check_dates(change)
         students = (await tx.row(_ROSTER, class_id))["students"]
@@ -308,6 +317,10 @@ async def lock_roster(tx: Transaction, actor: Actor, class_id: UUID) -> str:
 async def require_roster(db: Database, actor: Actor, class_id: UUID) -> None:
     """Raise what keeps the actor from changing the roster, before that costs anything."""
     check(await db.row(_LOCK, actor.user_id, class_id))
+
+
+# For who changes no day that is closed.
+_NO_TERMS = Change()
 
 
 async def create_and_lock(tx: Transaction, entries: Sequence[RosterEntry]) -> None:
@@ -336,14 +349,16 @@ async def apply(
     leavers: Sequence[Withdrawal] = (),
     *,
     replace: bool = False,
+    change: Change = _NO_TERMS,
 ) -> asyncpg.Record:
     """Enrol these students, who are locked, withdraw the leavers and, to `replace`, all others.
 
     `added`, `changed`, `removed` and `conflicts` of the record are JSON, as `RosterOutcome` has
     them; `filled` are the keys of those of whose record something changed. A day that cannot be
     leaves that enrolment as it is: `refused` and `refusals` name it, and the caller decides.
+    Leave shows in the sessions of new days, by the rules of `settle`.
     """
-    return await tx.row(
+    row = await tx.row(
         _APPLY,
         actor.user_id,
         class_id,
@@ -353,6 +368,10 @@ async def apply(
         [leaver.last_day for leaver in leavers],
         *_columns(entries),
     )
+    if row["on_leave"]:
+        scope = Scope([class_id], student_ids=row["on_leave"])
+        await settle(tx, actor, scope, change, row["actor_role"])
+    return row
 
 
 async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:

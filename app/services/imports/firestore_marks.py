@@ -18,8 +18,9 @@ from app.services.access import Actor
 from app.services.audit import RECORD
 from app.services.imports.chunks import chunks
 from app.services.imports.firestore_class import Stored
-from app.services.sessions.leave_shown import settle_sessions
+from app.services.sessions.leave_shown import Scope, settle
 from app.services.sessions.mark_changes import WRITTEN
+from app.services.sessions.session_lock import Change
 from app.sql import Statement
 
 # Ids of requests begin so; by it an import knows the marks that an earlier one made.
@@ -101,6 +102,9 @@ extra AS (
     FROM stored m LEFT JOIN given g USING (session_id, student_id)
     WHERE g.session_id IS NULL
 ),
+sessions AS (
+    SELECT :class_id::uuid AS class_id, session_id FROM unnest(:session_ids) session_id
+),
 changes AS MATERIALIZED (
     SELECT :class_id::uuid AS class_id, session_id, student_id, status, false AS recognized_by_ai,
            NULL::numeric AS similarity_score, NULL::text AS remark, 'import' AS source,
@@ -164,7 +168,8 @@ async def write(
         )
         _tell(record, json.loads(row["verdicts"]), done, totals)
     ids = [session_id for session_id, _ in sessions]
-    settled = await settle_sessions(tx, actor, ids)
+    scope = Scope([stored.class_id], session_ids=ids, open_alone=True)
+    settled = await settle(tx, actor, scope, Change())
     if settled.changed:
         excused = Counter({"excused": settled.changed})
         less = Counter({"absent": settled.absent})

@@ -9,7 +9,8 @@ from app.db import Transaction
 from app.schemas.imports import SessionName
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.sessions.leave_shown import settle_sessions
+from app.services.sessions.leave_shown import Scope, settle
+from app.services.sessions.session_lock import Change
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
@@ -135,7 +136,8 @@ async def find_or_make(
     del columns["ends"]
     ids = (await tx.row(_LOCK, **columns))["ids"] or ()
     if made:
-        await settle_sessions(tx, actor, made)
+        scope = Scope([class_id for _, (class_id, *_) in sure], session_ids=made)
+        await settle(tx, actor, scope, Change())
     found |= {name: id for (name, _), id in zip(sure, ids, strict=True)}
     return found, len(made)
 

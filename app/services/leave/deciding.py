@@ -13,7 +13,7 @@ from app.services.access import Actor
 from app.services.audit import RECORDED, signed
 from app.services.leave.asking import lock_student
 from app.services.leave.leaves import get_leave, read_leave
-from app.services.sessions.leave_shown import settle_leave
+from app.services.sessions.leave_shown import Scope, settle
 from app.services.sessions.session_lock import Change
 from app.sql import Statement
 
@@ -30,13 +30,13 @@ class Decision(Enum):
 _LOCK_CLASSES = Statement(
     """
 locked AS (
-    SELECT FROM classes
+    SELECT id FROM classes
     WHERE id IN (
         SELECT class_id FROM class_students
         WHERE student_id = :student_id AND (:class_id::uuid IS NULL OR class_id = :class_id))
     ORDER BY id FOR NO KEY UPDATE
 )""",
-    "SELECT count(*) AS classes FROM locked",
+    "SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked",
 )
 
 _COUNT_CLASSES = Statement("""
@@ -67,36 +67,38 @@ async def decide(
     """Bring the leave to its new status, and show it in marks or no longer.
 
     Deciding the same again changes nothing. Who asked for leave may withdraw it undecided. Marks
-    that are closed for marking change by the rules of `settle_leave`.
+    that are closed for marking change by the rules of `settle`.
     """
     sources, goal = decision.value
     changed = 0
     async with db.transaction() as tx:
         leave = await _read_to_decide(tx, actor, leave_id, decision)
-        await _hold(tx, leave["student_id"], leave["class_id"])
+        class_ids = await _hold(tx, leave["student_id"], leave["class_id"])
         await tx.execute(_LOCK, leave_id=leave_id)
         # Whoever was waited for may have decided it, or taken it or the right to decide away.
         leave = await _read_to_decide(tx, actor, leave_id, decision)
         if leave["status"] in sources:
             await tx.execute(_DECIDE, **signed(actor), leave_id=leave_id, status=goal)
             if "approved" in (leave["status"], goal):
-                role = leave["actor_role"]
-                changed = (await settle_leave(tx, actor, role, leave_id, change)).changed
+                days = {"first": leave["first_day"], "last": leave["last_day"]}
+                scope = Scope(class_ids, student_ids=[leave["student_id"]], **days)
+                changed = (await settle(tx, actor, scope, change, leave["actor_role"])).changed
         elif leave["status"] != goal:
             raise _decided_already(leave["status"])
         document = (await get_leave(tx, actor, leave_id)).json
     return Document(f'{{"leave":{document},"changed":{changed}}}')
 
 
-async def _hold(tx: Transaction, student_id: UUID, class_id: UUID | None) -> None:
-    """Hold the student, and the classes in which leave of theirs may change marks."""
+async def _hold(tx: Transaction, student_id: UUID, class_id: UUID | None) -> list[UUID]:
+    """Hold the student, and the classes in which leave of theirs may change marks: these."""
     whose = {"student_id": student_id, "class_id": class_id}
-    held = (await tx.row(_LOCK_CLASSES, **whose))["classes"]
+    held: list[UUID] = (await tx.row(_LOCK_CLASSES, **whose))["class_ids"]
     await lock_student(tx, student_id)
-    if (await tx.row(_COUNT_CLASSES, **whose))["classes"] != held:
+    if (await tx.row(_COUNT_CLASSES, **whose))["classes"] != len(held):
         raise Unavailable(
             "A roster with this student has just changed. Please try again.", retry_after=1
         )
+    return held
 
 
 def _decided_already(status: str) -> Conflict:

@@ -4,7 +4,9 @@ One statement says of given students and sessions which marks leave hides now an
 writes those that differ. Whoever changes what it follows from calls it in the same transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from app.db import Transaction
@@ -12,54 +14,22 @@ from app.errors import Conflict
 from app.services.access import Actor
 from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, REMOVED, SHOWN, WRITTEN
 from app.services.sessions.session_lock import Change, reason_required
-from app.sql import Relations, Statement
+from app.sql import Statement
 
-# From `enrolments` to the sessions of their classes, cancelled ones too: they may be restored.
-_THEIR_SESSIONS = """
+# Cancelled sessions too: they may be restored. Days and ids are left open by nulls.
+_SCOPE = """
 sessions AS MATERIALIZED (
     SELECT class_id, id AS session_id, session_date AS day, status AS state
-    FROM attendance_sessions WHERE class_id IN (SELECT class_id FROM enrolments)
-)"""
-
-# The student whose leave was decided, and the sessions it is for.
-_OF_LEAVE = """
-enrolments AS MATERIALIZED (
-    SELECT e.class_id, e.student_id, e.periods, l.first_day, l.last_day
-    FROM leaves l JOIN class_students e ON e.student_id = l.student_id
-        AND (l.class_id IS NULL OR l.class_id = e.class_id)
-    WHERE l.id = :leave_id
-),
-sessions AS MATERIALIZED (
-    SELECT s.class_id, s.id AS session_id, s.session_date AS day, s.status AS state
-    FROM enrolments e JOIN attendance_sessions s ON s.class_id = e.class_id
-        AND s.session_date BETWEEN e.first_day AND e.last_day
-)"""
-
-_OF_STUDENTS = (
-    """
-enrolments AS MATERIALIZED (
-    SELECT class_id, student_id, periods FROM class_students
-    WHERE class_id = :class_id AND student_id = ANY(:student_ids::uuid[])
-)""",
-    _THEIR_SESSIONS,
-)
-
-_OF_STUDENT = (
-    """
-enrolments AS MATERIALIZED (
-    SELECT class_id, student_id, periods FROM class_students WHERE student_id = :student_id
-)""",
-    _THEIR_SESSIONS,
-)
-
-_OF_SESSIONS = """
-sessions AS MATERIALIZED (
-    SELECT class_id, id AS session_id, session_date AS day, status AS state
-    FROM attendance_sessions WHERE id = ANY(:session_ids::uuid[]) AND status = 'open'
+    FROM attendance_sessions
+    WHERE class_id = ANY(:class_ids::uuid[]) AND (status = 'open' OR NOT :open_alone::boolean)
+      AND (:session_ids::uuid[] IS NULL OR id = ANY(:session_ids))
+      AND session_date BETWEEN coalesce(:first, '-infinity'::date)
+                           AND coalesce(:last, 'infinity'::date)
 ),
 enrolments AS MATERIALIZED (
     SELECT class_id, student_id, periods FROM class_students
-    WHERE class_id IN (SELECT class_id FROM sessions)
+    WHERE class_id = ANY(:class_ids)
+      AND (:student_ids::uuid[] IS NULL OR student_id = ANY(:student_ids))
 )"""
 
 # Whoever is on leave or was excused by leave, with what was said of them.
@@ -85,30 +55,22 @@ said AS MATERIALIZED (
 )"""
 
 
-def _settling(scope: Relations) -> Statement:
-    return Statement(
-        scope,
-        ON_LEAVE,
-        _SAID,
-        SHOWN,
-        DIFFERENT,
-        "changes AS MATERIALIZED (SELECT * FROM different)",
-        WRITTEN,
-        REMOVED,
-        """
+_SETTLE = Statement(
+    _SCOPE,
+    ON_LEAVE,
+    _SAID,
+    SHOWN,
+    DIFFERENT,
+    "changes AS MATERIALIZED (SELECT * FROM different)",
+    WRITTEN,
+    REMOVED,
+    """
 SELECT count(*) AS changed, count(*) FILTER (WHERE said_status = 'absent') AS absent,
        coalesce(bool_or(state = 'finalised'), false) AS finalised,
-       coalesce(bool_or(day < current_date - :window::integer), false) AS late,
-       (SELECT max(version) FROM numbered) AS version
+       coalesce(bool_or(day < current_date - :window::integer), false) AS late
 FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelled'
 """,
-    )
-
-
-_LEAVE = _settling(_OF_LEAVE)
-_STUDENTS = _settling(_OF_STUDENTS)
-_STUDENT = _settling(_OF_STUDENT)
-_SESSIONS = _settling(_OF_SESSIONS)
+)
 
 # A statement that may write costs more than one that asks, and seldom is anybody on leave.
 _ANYBODY_ON_LEAVE = Statement(
@@ -121,79 +83,58 @@ _ANYBODY_ON_LEAVE = Statement(
 
 
 @dataclass(frozen=True)
+class Scope:
+    """In which marks leave is settled: of these classes all, or of some students, sessions and
+    days, both inclusive. With `open_alone` sessions that are closed stay as they are."""
+
+    class_ids: Sequence[UUID]
+    student_ids: Sequence[UUID] | None = None
+    session_ids: Sequence[UUID] | None = None
+    first: date | None = None
+    last: date | None = None
+    open_alone: bool = False
+
+
+@dataclass(frozen=True)
 class Settled:
     """How many marks changed in sessions that are not cancelled, and how many of them had been
-    `absent`; and of one session its new version, or None."""
+    `absent`."""
 
     changed: int
     absent: int
-    version: int | None
 
 
-async def settle_leave(
-    tx: Transaction, actor: Actor, role: str, leave_id: UUID, change: Change
+async def settle(
+    tx: Transaction, actor: Actor, scope: Scope, change: Change, role: str = "admin"
 ) -> Settled:
-    """What a decision on leave changes. The student and their classes are held.
+    """Show leave in the marks of `scope`, whose classes are held.
 
-    Raises `session_finalised` and `session_locked` for a teacher (`role`) whose decision would
-    change marks of sessions that are finalised or older than the edit window, and for an
-    administrator without a reason `reason_required`.
+    Raises `session_finalised` and `session_locked` for a teacher (`role`) if that changes marks
+    of sessions that are finalised or older than the edit window, and for an administrator who
+    gives no reason `reason_required`.
     """
-    return await _settle(tx, _LEAVE, actor, change, role=role, leave_id=leave_id)
-
-
-async def settle_students(
-    tx: Transaction,
-    actor: Actor,
-    role: str,
-    class_id: UUID,
-    student_ids: list[UUID],
-    change: Change,
-) -> None:
-    """What new days of enrolment change, by the same rules. The class is held."""
-    named = {"class_id": class_id, "student_ids": student_ids}
-    await _settle(tx, _STUDENTS, actor, change, role=role, **named)
-
-
-async def settle_student(tx: Transaction, actor: Actor, student_id: UUID, change: Change) -> None:
-    """What a merge into this student changes. They and their classes are held."""
-    await _settle(tx, _STUDENT, actor, change, student_id=student_id)
-
-
-async def settle_sessions(tx: Transaction, actor: Actor, session_ids: list[UUID]) -> Settled:
-    """Show leave in these sessions, which are held and open, and may be written in."""
-    return await _settle(tx, _SESSIONS, actor, Change(), session_ids=session_ids)
-
-
-async def settle_session(
-    tx: Transaction, actor: Actor, class_id: UUID, session_id: UUID, day: object
-) -> int | None:
-    """Show leave in a session that is new or counts again; gives its version if a mark changed."""
-    asked = {"class_id": class_id, "session_id": session_id, "day": day}
-    if not (await tx.row(_ANYBODY_ON_LEAVE, **asked))["anybody"]:
-        return None
-    return (await settle_sessions(tx, actor, [session_id])).version
-
-
-async def _settle(
-    tx: Transaction,
-    statement: Statement,
-    actor: Actor,
-    change: Change,
-    role: str = "admin",
-    **scope: object,
-) -> Settled:
     row = await tx.row(
-        statement,
+        _SETTLE,
         actor_id=actor.user_id,
         request_id=actor.request_id,
         reason=change.reason,
         window=change.window,
-        **scope,
+        **vars(scope),
     )
     if row["finalised"] or row["late"]:
         _check_closed(row["finalised"], role, change)
-    return Settled(row["changed"], row["absent"], row["version"])
+    return Settled(row["changed"], row["absent"])
+
+
+async def settle_session(
+    tx: Transaction, actor: Actor, class_id: UUID, session_id: UUID, day: date
+) -> bool:
+    """Show leave in a session that is new or counts again; gives whether a mark changed."""
+    asked = {"class_id": class_id, "session_id": session_id, "day": day}
+    if not (await tx.row(_ANYBODY_ON_LEAVE, **asked))["anybody"]:
+        return False
+    scope = Scope([class_id], session_ids=[session_id])
+    return (await settle(tx, actor, scope, Change())).changed > 0
 
 
 def _check_closed(finalised: bool, role: str, change: Change) -> None:

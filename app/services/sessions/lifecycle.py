@@ -12,7 +12,7 @@ from app.schemas.lifecycle import SessionEvent
 from app.services.access import READ_SESSION, Actor, check
 from app.services.sessions.attendance_service import get_session
 from app.services.sessions.leave_shown import settle_session
-from app.services.sessions.marking import fill
+from app.services.sessions.marking import fill, fill_absent
 from app.services.sessions.session_lock import Change, lock_session, require_open
 from app.sql import Statement
 
@@ -43,7 +43,7 @@ async def perform(
         session = await lock_session(tx, actor, session_id, change)
         if session["status"] == start:
             if act is Act.FINALISE:
-                await fill(tx, actor, session, Status.ABSENT, "auto", change.reason)
+                await fill_absent(tx, actor, session, change.reason)
             await _set_status(tx, actor, session, goal, change.reason)
             if act is Act.RESTORE:
                 key = (session["class_id"], session_id)

@@ -58,9 +58,10 @@ different AS MATERIALIZED (
 # had, so they grow as versions do.
 WRITTEN = """
 numbered AS (
-    UPDATE attendance_sessions SET version = version + 1
-    WHERE (class_id, id) IN (SELECT class_id, session_id FROM changes)
-    RETURNING class_id, id AS session_id, version
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
@@ -83,8 +84,7 @@ written AS (
         marked_by, marked_at, version)
     SELECT changes.*, :actor_id, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
     SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
         similarity_score = excluded.similarity_score, remark = excluded.remark,

@@ -178,31 +178,19 @@ def _check_outcome(outcome: str, refused: dict[int, str]) -> None:
         raise Invalid(f"Nothing was marked. {flaws[0].detail}", code=flaws[0].code, flaws=flaws)
 
 
-# Marks everybody who was enrolled on the day and of whom nothing is said. Whoever is excused by
-# leave has a mark: only finalising (source `auto`) says something beneath it, which no version
-# shows.
+# Marks everybody who was enrolled on the day and has no mark; who is excused by leave has one.
 _FILL = Statement(
     _SESSION,
     ON_LEAVE,
     """
-unmarked AS MATERIALIZED (
-    SELECT e.class_id, m.session_id, e.student_id FROM enrolments e
-    LEFT JOIN attendance_statuses m ON m.class_id = e.class_id
-        AND m.session_id = :session_id AND m.student_id = e.student_id
-    WHERE e.periods @> :day AND (m.student_id IS NULL OR (m.leave_id IS NOT NULL
-                                 AND m.said_status IS NULL AND :source = 'auto'))
-),
-hidden AS (
-    UPDATE attendance_statuses m SET said_status = :status, said_source = :source
-    FROM unmarked u
-    WHERE m.class_id = u.class_id AND m.session_id = u.session_id
-      AND m.student_id = u.student_id
-),
 said AS MATERIALIZED (
-    SELECT class_id, :session_id::uuid AS session_id, student_id, :status::text AS status,
+    SELECT e.class_id, :session_id::uuid AS session_id, e.student_id, :status::text AS status,
            false AS recognized_by_ai, NULL::numeric AS similarity_score, NULL::text AS remark,
            :source::text AS source, NULL::text AS leave_kind, NULL::text AS note
-    FROM unmarked WHERE session_id IS NULL
+    FROM enrolments e
+    WHERE e.periods @> :day AND e.student_id NOT IN (
+        SELECT student_id FROM attendance_statuses
+        WHERE class_id = :class_id AND session_id = :session_id)
 )""",
     SHOWN,
     "changes AS MATERIALIZED (SELECT * FROM shown)",
@@ -221,3 +209,26 @@ async def fill(
 ) -> None:
     """Mark who was enrolled on the session's day and has no mark yet."""
     await tx.execute(_FILL, **_held(session, actor, reason), status=status, source=source)
+
+
+# What leave hides is in no history and has no version of its own.
+_FILL_BENEATH_LEAVE = Statement("""
+UPDATE attendance_statuses m SET said_status = 'absent', said_source = 'auto'
+FROM class_students e
+WHERE m.class_id = :class_id AND m.session_id = :session_id
+  AND m.leave_id IS NOT NULL AND m.said_status IS NULL
+  AND e.class_id = m.class_id AND e.student_id = m.student_id AND e.periods @> :day::date
+""")
+
+
+async def fill_absent(
+    tx: Transaction, actor: Actor, session: asyncpg.Record, reason: str | None
+) -> None:
+    """Say absent of everybody of whom nothing is said, also where leave hides it."""
+    await tx.execute(
+        _FILL_BENEATH_LEAVE,
+        class_id=session["class_id"],
+        session_id=session["session_id"],
+        day=session["session_date"],
+    )
+    await fill(tx, actor, session, Status.ABSENT, "auto", reason)

@@ -12,7 +12,7 @@ from app.errors import Conflict, Invalid, Unavailable
 from app.schemas.admin import Keep, Merge, Merged
 from app.services.access import Actor, require_admin
 from app.services.audit import RECORDED, signed
-from app.services.sessions.leave_shown import settle_student
+from app.services.sessions.leave_shown import Scope, settle
 from app.services.sessions.session_lock import Change, reason_required
 from app.services.students.records import missing, student_document
 from app.sql import Statement
@@ -21,11 +21,11 @@ from app.sql import Statement
 _LOCK_CLASSES = Statement(
     """
 locked AS (
-    SELECT FROM classes
+    SELECT id FROM classes
     WHERE id IN (SELECT class_id FROM class_students WHERE student_id IN (:this, :other))
     ORDER BY id FOR NO KEY UPDATE
 )""",
-    "SELECT count(*) AS classes FROM locked",
+    "SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked",
 )
 
 _LOCK_STUDENTS = Statement(
@@ -270,7 +270,7 @@ async def merge(
         await require_admin(tx, actor)
         if wanted.other_id == student_id:
             raise Invalid("These are one record already.", code="same_student")
-        await _lock(tx, both)
+        class_ids = await _lock(tx, both)
         found = await tx.row(_CLASHES, **both, kept=wanted.on_clash)
         if found["number"] and wanted.on_clash is None and not dry_run:
             raise Conflict(
@@ -281,7 +281,7 @@ async def merge(
         closed = await tx.row(_CLOSED, other=wanted.other_id, window=window)
         if closed["closed"] and change.reason is None:
             raise reason_required("This moves marks in attendance that is closed")
-        marks, classes = await _move(tx, actor, both, change, wanted.on_clash)
+        marks, classes = await _move(tx, actor, both, class_ids, change, wanted.on_clash)
         student = await student_document(tx, student_id)
     return Document(
         f'{{"student":{student},"classes":{classes},"marks":{marks},'
@@ -290,7 +290,12 @@ async def merge(
 
 
 async def _move(
-    tx: Transaction, actor: Actor, both: dict[str, UUID], change: Change, kept: Keep | None
+    tx: Transaction,
+    actor: Actor,
+    both: dict[str, UUID],
+    class_ids: list[UUID],
+    change: Change,
+    kept: Keep | None,
 ) -> tuple[int, int]:
     """Move all of the other record's to this one; gives how many marks and classes it had."""
     other, author = {"other": both["other"]}, {"actor_id": actor.user_id}
@@ -304,18 +309,19 @@ async def _move(
     await tx.execute(_MOVE_MARKS, **both)
     await tx.execute(_MOVE_LEAVES, **both)
     left = await tx.row(_LEAVE_CLASSES, **other)
-    await settle_student(tx, actor, both["this"], change)
+    await settle(tx, actor, Scope(class_ids, student_ids=[both["this"]]), change)
     await tx.execute(_FILL_AND_REMOVE, **both)
     await tx.execute(_RECORD, **both, **signed(actor))
     return moved["marks"], left["classes"]
 
 
-async def _lock(tx: Transaction, both: dict[str, UUID]) -> None:
-    """Hold both records and every class of theirs; `NotFound` if one is not there."""
-    classes = (await tx.row(_LOCK_CLASSES, **both))["classes"]
+async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:
+    """Hold both records and every class of theirs, which it gives; `NotFound` if one is gone."""
+    class_ids: list[UUID] = (await tx.row(_LOCK_CLASSES, **both))["class_ids"]
     if (await tx.row(_LOCK_STUDENTS, **both))["students"] < 2:
         raise missing()
-    if (await tx.row(_COUNT_CLASSES, **both))["classes"] != classes:
+    if (await tx.row(_COUNT_CLASSES, **both))["classes"] != len(class_ids):
         raise Unavailable(
             "A roster with one of them has just changed. Please try again.", retry_after=1
         )
+    return class_ids
