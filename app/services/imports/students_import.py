@@ -1,17 +1,18 @@
 """Rosters from a file: who is enrolled in which class."""
 
 import json
+from typing import Any
 from collections.abc import Callable
 from uuid import UUID
 
-import asyncpg
+
 
 from app.db import Transaction
 from app.schemas.imports import RowOutcome, StudentRow
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
-from app.services.classes import rosters
+from app.services.classes.enrolling import create_and_lock, enrol
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.report import Report
@@ -43,12 +44,12 @@ async def write(
     for key, row in ((key, row) for named in by_class.values() for key, row in named.items()):
         if key not in everybody or not everybody[key].name:
             everybody[key] = row.entry
-    await rosters.create_and_lock(tx, list(everybody.values()))
+    await create_and_lock(tx, list(everybody.values()))
     if not trust_numbers:
         await _refuse_others(tx, by_class, report)
     for class_id, named in by_class.items():
         entries = [row.entry for row in named.values()]
-        change = await rosters.apply(tx, actor, class_id, entries)
+        change = await enrol(tx, actor, class_id, entries)
         _tell(named, change, report)
         step(len(named))
 
@@ -102,7 +103,7 @@ async def _refuse_others(tx: Transaction, by_class: Rows, report: Report) -> Non
             report.refuse_other(row.row, stored[key])
 
 
-def _tell(named: dict[str, StudentRow], change: asyncpg.Record, report: Report) -> None:
+def _tell(named: dict[str, StudentRow], change: dict[str, Any], report: Report) -> None:
     rows = list(named.values())
     added = {roll_key(roll) for roll in json.loads(change["added"])}
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}
