@@ -4,7 +4,8 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from app.schemas.firestore import Outcome, Records
+from app.reconciliation import Outcome
+from app.schemas.firestore import Records
 from app.services.imports import firestore_import
 from app.services.imports.firestore_import import Options
 from tests.conftest import Stage

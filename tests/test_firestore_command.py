@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.schemas.firestore import ClassOutcome, Outcome
+from app.reconciliation import ClassOutcome, Outcome
 from app.services.imports import firestore_import
 from tests.command_line import Aims
 from tests.firestore_exports import DOMAIN, Export, attendance, class_, everybody, written

@@ -18,7 +18,8 @@ from app.files.firestore import export
 from app.files.firestore.mapping import PACKAGED, Mapping, read_mapping
 from app.files.firestore.records import read_records
 from app.files.firestore.report import as_json, as_text
-from app.schemas.firestore import Outcome, Records
+from app.reconciliation import Outcome
+from app.schemas.firestore import Records
 from app.services.imports import firestore_import
 from app.services.imports.firestore_import import Options
 

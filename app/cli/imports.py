@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from app.batch import Batch
 from app.cli.files import content_of, database_as_admin
 from app.config import RuleSettings, load_rules
 from app.db import Database
@@ -19,7 +20,7 @@ from app.errors import AppError, Invalid
 from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_BYTES
 from app.schemas import words
-from app.schemas.imports import Batch, ImportedRow, ImportOutcome, Kind, RowOutcome
+from app.schemas.imports import ImportedRow, ImportOutcome, Kind, RowOutcome
 from app.services.access import Actor
 from app.services.imports.attendance_import import Terms
 from app.services.imports.importing import import_batch

@@ -1,11 +1,10 @@
 """What a Firestore export says, in the words of AIMS: plain records, ready to be written."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, time
-from uuid import UUID
 
+from app.reconciliation import Difference, LeftOut
 from app.schemas.classes import ClassDraft, SlotDraft
 from app.schemas.roster import RosterEntry
 
@@ -51,22 +50,6 @@ REASONS = {
     "only_in_aims": "The mark is in AIMS only.",
     "no_longer_exported": "The mark was in an earlier export, and stays.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """`count` things of a document that are not written: of what kind, where, and why.
-
-    `path` is the document's, `place` where in it; `code` is a key of `REASONS`. `marks` are
-    those that are left out with it.
-    """
-
-    path: str
-    what: str
-    code: str
-    place: str = ""
-    count: int = 1
-    marks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +101,7 @@ class ClassRecord:
     rolls: dict[str, str] = field(default_factory=dict)
     exported: Counter[str] = field(default_factory=Counter)
     exported_sessions: int = 0
-    lost: list["Difference"] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Why the totals of a class differ: what the export has more (`less` in AIMS), or AIMS.
-
-    Both count marks by status; `sessions` are documents of attendance not written.
-    """
-
-    code: str
-    less: Counter[str] = field(default_factory=Counter)
-    more: Counter[str] = field(default_factory=Counter)
-    sessions: int = 0
+    lost: list[Difference] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,53 +126,3 @@ class Records:
     classes: list[ClassRecord]
     teachers: list[TeacherRecord]
     left_out: list[LeftOut]
-
-
-def status_of(word: str) -> str:
-    """The status that a word of the mapping stands for: duty is an excuse of its own kind."""
-    return "excused" if word == "on_duty" else word
-
-
-def counted(words: Iterable[str]) -> Counter[str]:
-    """How many marks there are of each status."""
-    return Counter(map(status_of, words))
-
-
-@dataclass
-class ClassOutcome:
-    """The totals of a class on both sides. `class_id` is null if the class was left out."""
-
-    path: str
-    class_id: UUID | None
-    exported_sessions: int
-    exported: Counter[str]
-    stored_sessions: int = 0
-    stored: Counter[str] = field(default_factory=Counter)
-    differences: list[Difference] = field(default_factory=list)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether AIMS has what the export says, but for differences with their reasons."""
-        expected, sessions = Counter(self.exported), self.exported_sessions
-        for difference in self.differences:
-            expected.subtract(difference.less)
-            expected.update(difference.more)
-            sessions -= difference.sessions
-        return sessions == self.stored_sessions and all(
-            expected[status] == self.stored[status] for status in {*expected, *self.stored}
-        )
-
-
-@dataclass
-class Outcome:
-    """What an import did: rows by table, what it left out, the totals of each class."""
-
-    made: Counter[str] = field(default_factory=Counter)
-    changed: Counter[str] = field(default_factory=Counter)
-    unchanged: Counter[str] = field(default_factory=Counter)
-    left_out: list[LeftOut] = field(default_factory=list)
-    classes: list[ClassOutcome] = field(default_factory=list)
-
-    @property
-    def agrees(self) -> bool:
-        return all(outcome.agrees for outcome in self.classes)

@@ -13,8 +13,9 @@ from app.files.firestore.mapping import Mapping
 from app.files.firestore.parts import Parts, Timetable, fitted
 from app.files.firestore.unread import shown_collection, unread_collections, unread_fields
 from app.files.firestore.values import Reader, text_of
+from app.reconciliation import LeftOut
 from app.schemas.classes import ClassDraft
-from app.schemas.firestore import ClassRecord, LeftOut, Records
+from app.schemas.firestore import ClassRecord, Records
 from app.schemas.roster import json_name
 
 _CLASS_TEXTS = ("code", "name", "section", "ltp_pattern", "teacher_type", "practical_group")

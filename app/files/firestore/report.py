@@ -4,14 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from app.schemas.firestore import (
-    REASONS,
-    ClassOutcome,
-    Difference,
-    LeftOut,
-    Outcome,
-    Records,
-)
+from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome
+from app.schemas.firestore import REASONS, Records
 
 STATUSES = ("present", "absent", "late", "excused")
 TABLES = (

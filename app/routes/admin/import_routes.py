@@ -9,12 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.batch import Batch
 from app.errors import UnsupportedMedia
 from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_ROWS
 from app.request_limits import FILE, limited
 from app.routes.answers import CSV, WRITES, XLSX
-from app.schemas.imports import Batch, ImportOutcome, Kind
+from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.words import Reason
 from app.services.classes.rosters import require_roster
 from app.services.imports import importing

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from app.batch import MarkRow, SessionName
 from app.db import Transaction
-from app.schemas.imports import MarkCounts, MarkRow, RowOutcome, SessionName
+from app.schemas.imports import MarkCounts, RowOutcome
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
 from app.services.classes.rosters import ENROLLED

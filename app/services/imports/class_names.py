@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
+from app.batch import ClassName
 from app.db import Transaction
-from app.schemas.imports import ClassName
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
 from app.services.timetable.calendar import THIS_TERM
 from app.sql import Statement

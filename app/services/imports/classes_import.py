@@ -4,9 +4,10 @@ from typing import Any
 
 import asyncpg
 
+from app.batch import ClassRow
 from app.db import Transaction
 from app.errors import Unavailable
-from app.schemas.imports import ClassRow, RowOutcome
+from app.schemas.imports import RowOutcome
 from app.services.imports.report import Report
 from app.services.people.allow_list import make_users
 from app.services.timetable.calendar import THIS_TERM

@@ -1,7 +1,8 @@
 """People who may sign in, from a file."""
 
+from app.batch import Batch, FacultyRow
 from app.db import Transaction
-from app.schemas.imports import Batch, FacultyRow, RowOutcome
+from app.schemas.imports import RowOutcome
 from app.services.access import Actor
 from app.services.imports.report import Report
 from app.services.people.allow_list import Entry, last_admin_stays, put

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from app.db import Transaction
 from app.errors import Conflict
-from app.schemas.firestore import ClassRecord, LeftOut, Outcome
+from app.reconciliation import LeftOut, Outcome
+from app.schemas.firestore import ClassRecord
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import is_blank
 from app.services import old_access as access

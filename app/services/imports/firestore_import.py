@@ -16,15 +16,9 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.errors import Conflict, Invalid
+from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome
 from app.schemas.auth import Role
-from app.schemas.firestore import (
-    ClassOutcome,
-    ClassRecord,
-    Difference,
-    LeftOut,
-    Outcome,
-    Records,
-)
+from app.schemas.firestore import ClassRecord, Records
 from app.services.access import Actor, require_admin
 from app.services.imports import firestore_class, firestore_marks
 from app.services.imports.firestore_class import Stored

@@ -5,15 +5,8 @@ from collections import Counter
 from uuid import UUID, uuid5
 
 from app.db import Transaction
-from app.schemas.firestore import (
-    ClassOutcome,
-    ClassRecord,
-    Difference,
-    LeftOut,
-    Outcome,
-    SessionRecord,
-    status_of,
-)
+from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome, status_of
+from app.schemas.firestore import ClassRecord, SessionRecord
 from app.services.access import Actor
 from app.services.audit import RECORD
 from app.services.imports.chunks import chunks

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from app.batch import Batch
 from app.db import Database, Transaction
-from app.schemas.imports import Batch, ImportOutcome
+from app.schemas.imports import ImportOutcome
 from app.services.access import Actor, require_admin
 from app.services.classes.rosters import forget_strangers, lock_roster
 from app.services.imports import (

@@ -2,18 +2,15 @@
 
 from collections import Counter
 
+from app.batch import MAX_REFUSALS, Batch, Refusal, column_letters
 from app.errors import Flaw, Invalid
 from app.schemas.imports import (
-    MAX_REFUSALS,
     MAX_ROWS_SHOWN,
-    Batch,
     ImportedRow,
     ImportOutcome,
     KeptValue,
     MarkCounts,
-    Refusal,
     RowOutcome,
-    column_letters,
 )
 from app.schemas.words import MAX_ENTRIES
 from app.services.classes import rosters

@@ -5,8 +5,8 @@ from datetime import date, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from app.batch import SessionName
 from app.db import Transaction
-from app.schemas.imports import SessionName
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.leave.leave_marks import apply_to_sessions

@@ -3,8 +3,9 @@
 from datetime import time
 from uuid import UUID
 
+from app.batch import SlotRow
 from app.db import Transaction
-from app.schemas.imports import RowOutcome, SlotRow
+from app.schemas.imports import RowOutcome
 from app.services.access import Actor, hold_classes
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.report import Report

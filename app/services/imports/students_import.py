@@ -6,8 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
+from app.batch import StudentRow
 from app.db import Transaction
-from app.schemas.imports import RowOutcome, StudentRow
+from app.schemas.imports import RowOutcome
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
