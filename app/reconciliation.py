@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from app.batch import Batch
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -71,6 +73,18 @@ class ClassOutcome:
 
 
 @dataclass
+class Part:
+    """A class of another system: the batch that is all of it, and what is said of it there.
+
+    With a `problem`, the code of a reason, it cannot be written.
+    """
+
+    batch: Batch
+    totals: ClassOutcome
+    problem: str | None = None
+
+
+@dataclass
 class Outcome:
     """What an import did: rows by table, what it left out, the totals of each class."""
 
@@ -79,6 +93,22 @@ class Outcome:
     unchanged: Counter[str] = field(default_factory=Counter)
     left_out: list[LeftOut] = field(default_factory=list)
     classes: list[ClassOutcome] = field(default_factory=list)
+
+    def leave(self, totals: ClassOutcome, code: str) -> None:
+        """The class is not written, and so neither are its sessions and marks."""
+        marks = totals.exported.total()
+        self.left_out.append(LeftOut(totals.path, "class", code, marks=marks))
+        lost = Difference(code, Counter(totals.exported), sessions=totals.exported_sessions)
+        totals.differences = [lost]
+        self.classes.append(totals)
+
+    def add(self, done: "Outcome") -> None:
+        """What was done besides."""
+        self.made += done.made
+        self.changed += done.changed
+        self.unchanged += done.unchanged
+        self.left_out += done.left_out
+        self.classes += done.classes
 
     @property
     def agrees(self) -> bool:

@@ -251,11 +251,11 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "leave_in_a_session": (leave_marks._APPLY_TO_SESSION, ACTOR, "request", *ON_DAY),
     "import_marks": (
         *(attendance_import._MARK, ACTOR, "request", None, None, [CLASS], [SESSION]),
-        *(ROLL_KEYS, [1] * 60, [*range(1, 61)], ["late"] * 60, [None] * 60),
+        *(ROLL_KEYS, [1] * 60, [*range(1, 61)], ["late"] * 60, [None] * 60, None),
     ),
     "find_sessions": (
         session_names._LOCK,
-        {"classes": [CLASS], "days": ["2025-10-03"], "starts": ["09:00"]},
+        {"ids": [None], "classes": [CLASS], "days": ["2025-10-03"], "starts": ["09:00"]},
     ),
     "history": (history._HISTORY, OF_SESSION | FIRST_PAGE),
     "stats": (class_stats._STUDENTS, ACTOR, CLASS, False),

@@ -22,7 +22,7 @@ from app.files.sheets.limits import MAX_BYTES
 from app.schemas import words
 from app.schemas.imports import ImportedRow, ImportOutcome, Kind, RowOutcome
 from app.services.access import Actor
-from app.services.imports.attendance_import import Terms
+from app.services.imports.conditions import Conditions
 from app.services.imports.importing import import_batch
 
 commands = typer.Typer(
@@ -77,14 +77,14 @@ def _command(kind: Kind) -> Callable[..., None]:
     ) -> None:
         rules = load_rules()
         batch = _read(kind, file, in_class=class_id is not None)
-        terms = Terms(
+        conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers
         )
 
         async def work(db: Database, actor: Actor) -> ImportOutcome:
             with progress(batch) as step:
                 return await import_batch(
-                    *(db, actor, batch, terms), within=class_id, dry_run=dry_run, step=step
+                    *(db, actor, batch, conditions), within=class_id, dry_run=dry_run, step=step
                 )
 
         tell(as_admin(rules, as_, work))

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from app.files.firestore.contents import Records
+from app.files.firestore.reasons import REASONS
 from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome
-from app.schemas.firestore import REASONS, Records
 
 STATUSES = ("present", "absent", "late", "excused")
 TABLES = (

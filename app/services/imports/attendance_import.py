@@ -1,22 +1,23 @@
-"""Past attendance from a file: marks of many sessions at once."""
+"""Attendance from a file or another system: marks of many sessions at once."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
-from app.batch import MarkRow, SessionName
+from app.batch import Batch, MarkRow, SessionName
 from app.db import Transaction
-from app.schemas.imports import MarkCounts, RowOutcome
+from app.schemas.imports import RowOutcome
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
 from app.services.classes.rosters import ENROLLED
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.conditions import Conditions
 from app.services.imports.known_names import may_be_same, stored_names
-from app.services.imports.report import Report
+from app.services.imports.outcomes import Outcomes, Table
 from app.services.imports.session_names import Unfound, find_or_make
+from app.services.leave.leave_marks import apply_to_sessions
 from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
@@ -24,16 +25,11 @@ from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, o
 CHUNK = 2_000
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Under which terms marks are changed: `today` of the institution, its edit window in days
-    (None: for ever), the reason that is given for changing them later, and whether numbers are
-    trusted where the names beside them are other people's."""
+class Written(NamedTuple):
+    """The sessions by their names, and in how many absences that were there leave now shows."""
 
-    today: date
-    window: int | None = None
-    reason: str | None = None
-    trust_numbers: bool = False
+    sessions: dict[SessionName, UUID]
+    excused: int
 
 
 # $1 to $3 actor, request and reason, $4 the edit window, $5 classes and $6 sessions, $7 roll
@@ -41,6 +37,9 @@ class Terms:
 # that says what is there already changes nothing, whoever made it and whatever the session's
 # state; so does an excuse for who is excused by leave. An absence on a day of leave is excused
 # and lies beneath the leave's mark. All of this is the rule of marking by hand, for many sessions.
+#
+# $12 is the source, if there is one. It changes only marks that an import of it made, and its
+# marks count whether or not the enrolment, which stays, has their days.
 _MARK = f"""
 WITH act AS (SELECT $1::uuid AS actor_id, $2::text AS request_id, $3::text AS reason),
 sessions AS MATERIALIZED (
@@ -57,9 +56,12 @@ on_leave AS MATERIALIZED ({on_leave_in("sessions")}),
 given AS MATERIALIZED (
     SELECT g.place, g.word, g.note, s.class_id, s.session_id, s.state, s.late,
            CASE WHEN e.student_id IS NOT NULL
-                 AND ({ENROLLED} OR e.periods @> s.day OR m.student_id IS NOT NULL)
+                 AND ($12 IS NOT NULL OR {ENROLLED} OR e.periods @> s.day
+                      OR m.student_id IS NOT NULL)
                 THEN p.student_id END AS student_id,
            m.student_id IS NOT NULL AS marked, {fields_of("m")},
+           m.source <> 'import' OR starts_with(b.request_id, $12 || '-') IS NOT TRUE
+               AS others,
            l.leave_id AS on_leave_id, l.leave_kind AS on_leave_kind
     FROM unnest($8::integer[], $9::integer[], $10::text[], $11::text[])
         WITH ORDINALITY AS g(session, person, word, note, place)
@@ -69,14 +71,20 @@ given AS MATERIALIZED (
     LEFT JOIN attendance_statuses m
         ON m.class_id = s.class_id AND m.session_id = s.session_id
        AND m.student_id = p.student_id
+    LEFT JOIN attendance_batches b
+        ON $12::text IS NOT NULL AND b.class_id = m.class_id AND b.session_id = m.session_id
+       AND b.version = m.version
     LEFT JOIN on_leave l ON l.session_id = s.session_id AND l.student_id = p.student_id
 ),
 judged AS MATERIALIZED (
     SELECT given.*, rule.*,
            CASE WHEN student_id IS NULL THEN 'not_enrolled'
+                WHEN same AND $12 IS NOT NULL AND source = 'leave' AND word = 'absent'
+                THEN 'excused_by_leave'
                 WHEN same THEN NULL
                 WHEN state <> 'open' THEN 'session_' || state
                 WHEN late THEN 'reason_required'
+                WHEN $12 IS NOT NULL AND marked AND others THEN 'changed_in_aims'
            END AS refusal
     FROM given
     CROSS JOIN LATERAL (
@@ -85,6 +93,8 @@ judged AS MATERIALIZED (
                    AND (word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty'))
                    AS known,
                marked AND (note IS NULL OR note IS NOT DISTINCT FROM remark) AND CASE
+                   WHEN $12 IS NOT NULL AND source NOT IN ('import', 'leave')
+                   THEN status = CASE word WHEN 'on_duty' THEN 'excused' ELSE word END
                    WHEN word = 'on_duty'
                    THEN status = 'excused' AND leave_kind IS NOT DISTINCT FROM 'on_duty'
                    WHEN word = 'excused'
@@ -112,7 +122,10 @@ changes AS MATERIALIZED (
 SELECT (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND NOT marked) AS created,
        (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND marked AND NOT same)
            AS changed,
+       (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND excused AND NOT same)
+           AS excused,
        (SELECT array_agg(place) FROM judged WHERE refusal IS NOT NULL) AS refused,
+       (SELECT array_agg(status) FROM judged WHERE refusal IS NOT NULL) AS stored,
        (SELECT array_agg(refusal) FROM judged WHERE refusal IS NOT NULL) AS refusals
 """
 
@@ -120,40 +133,38 @@ SELECT (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND NOT marked
 async def write(
     tx: Transaction,
     actor: Actor,
-    sessions: list[SessionName],
-    marks: list[MarkRow],
+    batch: Batch,
     classes: Resolved,
-    terms: Terms,
-    report: Report,
+    conditions: Conditions,
+    told: Outcomes,
     step: Callable[[int], object],
-) -> None:
-    """Write the marks by the rules of marking, with source `import`, and tell of each row.
+) -> Written:
+    """Write the marks by the rules of marking, with source `import`, and tell of each.
 
-    Sessions that are not there are made, those of `sessions` also without a mark. A session in
-    which a mark changes gets one new version. `step` is told how many marks are done.
+    Sessions that are not there are made, those of `batch.sessions` also without a mark. A session
+    in which a mark changes gets one new version. `step` is told how many marks are done.
     """
-    names = dict.fromkeys((*sessions, *(mark.session for mark in marks)))
+    names = dict.fromkeys((*batch.sessions, *(mark.session for mark in batch.marks)))
     class_ids = {classes[name.class_name] for name in names}
     known_ids = (id for id in class_ids if not isinstance(id, Unresolved))
     await hold_classes(tx, actor, known_ids, to_change=False)
-    found, made = await find_or_make(tx, actor, names, classes, terms.today)
-    if not terms.trust_numbers:
-        marks = await _of_whom_they_name(tx, marks, report)
-    known = _by_session(marks, found, classes, report)
-    counts: Counter[RowOutcome] = Counter()
+    found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
+    marks = batch.marks
+    if not conditions.trust_numbers:
+        marks = await _of_whom_they_name(tx, marks, told)
+    known = _by_session(marks, found, classes, told)
     for chunk in chunks(known, lambda session: len(session[2]), CHUNK):
-        counts += await _write_chunk(tx, actor, terms, chunk, report)
+        await _write_chunk(tx, actor, conditions, chunk, told)
         step(sum(len(named) for _, _, named in chunk))
-    report.marks = MarkCounts(
-        sessions=made,
-        created=counts[RowOutcome.CREATED],
-        changed=counts[RowOutcome.CHANGED],
-        unchanged=counts[RowOutcome.UNCHANGED],
-    )
+    sessions = {name: id for name, id in found.items() if not isinstance(id, Unfound)}
+    # What a source says of sessions that were there may be of people enrolled just now.
+    newly = list(sessions.values()) if conditions.source else made
+    excused, _ = await apply_to_sessions(tx, actor, newly) if newly else (0, 0)
+    return Written(sessions, excused)
 
 
 async def _of_whom_they_name(
-    tx: Transaction, marks: list[MarkRow], report: Report
+    tx: Transaction, marks: list[MarkRow], told: Outcomes
 ) -> list[MarkRow]:
     """The marks less those of rows whose name is another person's on their number."""
     named = [mark for mark in marks if mark.name]
@@ -164,7 +175,7 @@ async def _of_whom_they_name(
         if mark.row not in refused and not may_be_same(stored.get(key, ""), mark.name or ""):
             refused[mark.row] = key
     for row, key in refused.items():
-        report.refuse_other(row, stored[key])
+        told.refuse_other(row, stored[key])
     return [mark for mark in marks if mark.row not in refused]
 
 
@@ -175,35 +186,38 @@ def _by_session(
     marks: list[MarkRow],
     found: dict[SessionName, UUID | Unfound],
     classes: Resolved,
-    report: Report,
+    told: Outcomes,
 ) -> list[Named]:
     """The marks of each session. What keeps a row or a session out of it is told once."""
     known: dict[tuple[UUID, UUID], dict[str, MarkRow]] = defaultdict(dict)
-    told: set[int | SessionName] = set()
+    unresolved: set[int] = set()
+    unfound: dict[SessionName, list[MarkRow]] = defaultdict(list)
     for mark in marks:
         class_id, session = classes[mark.session.class_name], found.get(mark.session)
         if isinstance(class_id, Unresolved):
-            if mark.row not in told:
-                report.refuse(mark.row, "code", class_id.code)
-            told.add(mark.row)
+            if mark.row not in unresolved:
+                told.refuse(Table.MARKS, mark.row, "code", class_id.code)
+            unresolved.add(mark.row)
         elif session is None or isinstance(session, Unfound):
-            if session and mark.session not in told:
-                report.refuse(mark.row, mark.column, session.code)
-            told.add(mark.session)
+            unfound[mark.session].append(mark)
         else:
             named = known[class_id, session]
             first = named.setdefault(roll_key(mark.roll_no), mark)
             if (first.word, first.remark) != (mark.word, mark.remark):
-                report.refuse(mark.row, mark.column, "contradiction", first.row)
+                told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
             elif first is not mark:
-                report.note(mark.row, RowOutcome.UNCHANGED)  # a form that was sent twice
+                # A form that was sent twice.
+                told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
+    for name, session in found.items():
+        if isinstance(session, Unfound):
+            told.without(name, unfound[name], session.code)
     return [(*key, named) for key, named in known.items()]
 
 
 async def _write_chunk(
-    tx: Transaction, actor: Actor, terms: Terms, chunk: list[Named], report: Report
-) -> Counter[RowOutcome]:
-    """Write these marks, tell of them, and give how many of each outcome there are."""
+    tx: Transaction, actor: Actor, conditions: Conditions, chunk: list[Named], told: Outcomes
+) -> None:
+    """Write these marks, and tell of them."""
     marks = [mark for _, _, named in chunk for mark in named.values()]
     keys = [key for _, _, named in chunk for key in named]
     people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
@@ -211,8 +225,8 @@ async def _write_chunk(
         _MARK,
         actor.user_id,
         actor.request_id,
-        terms.reason,
-        terms.window,
+        conditions.reason,
+        conditions.window,
         [class_id for class_id, _, _ in chunk],
         [session_id for _, session_id, _ in chunk],
         list(people),
@@ -220,13 +234,14 @@ async def _write_chunk(
         [people[key] for key in keys],
         [mark.word for mark in marks],
         [mark.remark for mark in marks],
+        conditions.source,
     )
     outcomes = [RowOutcome.UNCHANGED] * len(marks)
     for name in (RowOutcome.CREATED, RowOutcome.CHANGED, RowOutcome.REFUSED):
         for place in done[name] or ():
             outcomes[place - 1] = name
-    for mark, outcome in zip(marks, outcomes, strict=True):
-        report.note(mark.row, outcome)
-    for place, code in zip(done["refused"] or (), done["refusals"] or (), strict=True):
-        report.refuse(marks[place - 1].row, marks[place - 1].column, code)
-    return Counter(outcomes)
+    reasons = dict.fromkeys(done["excused"] or (), ("excused_by_leave", "excused"))
+    refusals = zip(done["refusals"] or (), done["stored"] or (), strict=True)
+    reasons |= dict(zip(done["refused"] or (), refusals, strict=True))
+    for place, (mark, outcome) in enumerate(zip(marks, outcomes, strict=True), start=1):
+        told.mark(mark, outcome, *reasons.get(place, ()))
