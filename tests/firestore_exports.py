@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.files.firestore.contents import Records
 from app.files.firestore.export import read_json
 from app.files.firestore.mapping import PACKAGED, Mapping, read_mapping
 from app.files.firestore.records import read_records
-from app.schemas.firestore import Records
 from tests.classroom import today
 
 Export = dict[str, dict[str, dict[str, Any]]]

@@ -4,9 +4,12 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from app.schemas.firestore import Outcome, Records
-from app.services.imports import firestore_import
-from app.services.imports.firestore_import import Options
+from app.files.firestore.batches import SOURCE, Options, parts_of
+from app.files.firestore.contents import Records
+from app.reconciliation import Outcome
+from app.services.imports import sources
+from app.services.imports.conditions import Conditions
+from tests.classroom import today
 from tests.conftest import Stage
 from tests.firestore_exports import Export, attendance, class_, everybody, read, written
 
@@ -35,12 +38,12 @@ def export(**more: Any) -> Export:
 async def run(stage: Stage, content: Export | Records, **options: Any) -> Outcome:
     """Import it as Meera does; the totals have to agree."""
     records = content if isinstance(content, Records) else read(written(content))
-    dry_run, outcome = options.pop("dry_run", False), Outcome()
+    dry_run, outcome = options.pop("dry_run", False), Outcome(left_out=list(records.left_out))
     database, admin = stage.app.state.database, stage.meera.user_id
     assert admin
-    await firestore_import.run(
-        database, admin, records, Options(**options), outcome, dry_run=dry_run
-    )
+    parts = parts_of(records, Options(**options))
+    conditions = Conditions(today(), trust_numbers=True, source=SOURCE)
+    await sources.run(database, admin, parts, conditions, outcome, dry_run=dry_run)
     assert outcome.agrees
     return outcome
 

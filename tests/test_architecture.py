@@ -20,12 +20,16 @@ MAY_IMPORT = {
     "gunicorn_log": {"logs", "config"},
     "documents": set(),
     "strict_json": set(),
-    "files": {"schemas", "errors", "documents"},
+    "batch": {"schemas"},
+    "reconciliation": {"batch"},
+    "files": {"batch", "reconciliation", "schemas", "errors", "documents"},
     "sql": set(),
     "db": {"errors", "logs", "sql"},
     "models": set(),
     "schemas": set(),
-    "services": {"schemas", "errors", "db", "sql", "documents", "config"},
+    "services": {
+        *("batch", "reconciliation", "schemas", "errors", "db", "sql", "documents", "config"),
+    },
     "auth": {"services", "schemas", "errors", "config", "db", "strict_json"},
     "problems": {"errors", "logs", "strict_json"},
     "request_limits": {"files"},
@@ -34,16 +38,19 @@ MAY_IMPORT = {
     "documentation": {"openapi"},
     "routes": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
-        "request_limits",
+        *("batch", "request_limits"),
     },
     "localpg": {"config"},
     "demo": {"services", "schemas", "db", "sql", "documents", "localpg", "config"},
     "cli": {
         *("services", "auth", "demo", "localpg", "errors", "config", "db", "schemas"),
-        *("files", "logs", "metrics"),
+        *("files", "batch", "reconciliation", "logs", "metrics"),
     },
 }
-PURE = ("sql", "models", "schemas", "services", "documents", "files", "errors", "db")
+PURE = (
+    *("sql", "batch", "reconciliation", "models", "schemas"),
+    *("services", "documents", "files", "errors", "db"),
+)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

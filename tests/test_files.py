@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.batch import ClassName
 from app.errors import Invalid
 from app.files.sheets import workbook
 from app.files.sheets.batches import read_batch
@@ -24,7 +25,7 @@ from app.files.sheets.cells import (
 )
 from app.files.sheets.headings import REQUIRED, SPELLINGS, key_of
 from app.files.sheets.table import read_table
-from app.schemas.imports import ClassName, Kind
+from app.schemas.imports import Kind
 from tests import files
 from tests.files import cell, csv, handmade, row, xlsx
 

@@ -5,9 +5,10 @@ from zipfile import ZipFile
 
 import pytest
 
+from app.batch import Batch
 from app.errors import Invalid
 from app.files.sheets.batches import read_batch
-from app.schemas.imports import Batch, Kind
+from app.schemas.imports import Kind
 from tests.files import csv
 from tests.test_imports import Rows
 

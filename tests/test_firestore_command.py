@@ -10,8 +10,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.schemas.firestore import ClassOutcome, Outcome
-from app.services.imports import firestore_import
+from app.reconciliation import ClassOutcome, Outcome
+from app.services.imports import sources
 from tests.command_line import Aims
 from tests.firestore_exports import DOMAIN, Export, attendance, class_, everybody, written
 from tests.test_pages import fences
@@ -105,7 +105,7 @@ def test_totals_that_differ_without_a_reason_end_it_with_an_error(
         outcome.classes.append(lost)
 
     aims.must(f"allow {MEERA} --role admin")
-    monkeypatch.setattr(firestore_import, "run", lose_a_mark)
+    monkeypatch.setattr(sources, "run", lose_a_mark)
     (tmp_path / "export.json").write_bytes(written({"classes": {"d1": class_()}}))
     said = aims.refuse("import firestore export.json --report report.json")
     assert "      3/2       0     0        0  DIFFER WITHOUT A REASON" in said

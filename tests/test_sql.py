@@ -109,7 +109,6 @@ STILL_OLD = {
     "app.services.counting.institution_stats",
     "app.services.counting.registers",
     "app.services.counting.student_stats",
-    "app.services.imports.firestore_class",
     "app.services.timetable.occurrences",
 }
 

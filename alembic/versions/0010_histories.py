@@ -48,8 +48,9 @@ WITH acts AS MATERIALIZED (
     WHERE e.student_id NOT IN (
         SELECT subject_id FROM audit_log WHERE action = 'students_merged')
 )
-INSERT INTO enrolment_events (class_id, student_id, since, periods, actor_id, request_id)
-SELECT act.class_id, act.student_id, act.at, (
+INSERT INTO enrolment_events (
+    class_id, student_id, recorded_for, since, periods, actor_id, request_id)
+SELECT act.class_id, act.student_id, act.student_id, act.at, (
     SELECT coalesce(range_agg(period) FILTER (
                WHERE next_first IS NULL OR upper(period) < next_first), '{}')
     FROM (
@@ -86,6 +87,7 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
+        sa.Column("recorded_for", sa.Uuid(), nullable=False),
         sa.Column("periods", postgresql.DATEMULTIRANGE(), nullable=False),
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("request_id", sa.Text(), nullable=False),
@@ -95,9 +97,7 @@ def upgrade() -> None:
             name="fk_enrolment_events_class_id_student_id",
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["actor_id"], ["users.id"], name="fk_enrolment_events_actor_id"
-        ),
+        sa.ForeignKeyConstraint(["actor_id"], ["users.id"], name="fk_enrolment_events_actor_id"),
         sa.PrimaryKeyConstraint("class_id", "student_id", "id", name="pk_enrolment_events"),
     )
     op.execute(_EVENTS)

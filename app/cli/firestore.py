@@ -15,12 +15,15 @@ from app.cli.files import content_of, database_as_admin
 from app.config import RuleSettings, load_rules
 from app.errors import AppError
 from app.files.firestore import export
+from app.files.firestore.batches import SOURCE, Options, parts_of
+from app.files.firestore.contents import Records
 from app.files.firestore.mapping import PACKAGED, Mapping, read_mapping
 from app.files.firestore.records import read_records
 from app.files.firestore.report import as_json, as_text
-from app.schemas.firestore import Outcome, Records
-from app.services.imports import firestore_import
-from app.services.imports.firestore_import import Options
+from app.reconciliation import Outcome
+from app.services.imports import sources
+from app.services.imports.conditions import Conditions
+from app.services.people.allow_list import check_address
 
 
 class _Task(NamedTuple):
@@ -59,8 +62,10 @@ def firestore(
     rules = load_rules()
     chosen = read_mapping(content_of(mapping, export.MAX_BYTES))
     records = _read(file, chosen, rules)
-    options = Options(teacher, term, allow_teachers, chosen.project)
-    task, outcome = _Task(records, options, as_, dry_run), Outcome()
+    owner = check_address(teacher) if teacher else None
+    options = Options(owner, term, allow_teachers, chosen.project)
+    task = _Task(records, options, as_, dry_run)
+    outcome = Outcome(left_out=list(records.left_out))
     failure = None
     try:
         asyncio.run(_import(rules, task, outcome))
@@ -101,10 +106,12 @@ def _write(path: Path, text: str) -> None:
 
 
 async def _import(rules: RuleSettings, task: _Task, outcome: Outcome) -> None:
+    today = datetime.now(rules.zone).date()
+    conditions = Conditions(today, trust_numbers=True, source=SOURCE)
     async with database_as_admin(rules, task.admin) as (db, admin):
         with _progress(len(task.records.classes)) as step:
-            await firestore_import.run(
-                *(db, admin, task.records, task.options, outcome),
+            await sources.run(
+                *(db, admin, parts_of(task.records, task.options), conditions, outcome),
                 dry_run=task.dry_run,
                 step=step,
             )

@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from app.batch import Batch
 from app.cli.files import content_of, database_as_admin
 from app.config import RuleSettings, load_rules
 from app.db import Database
@@ -19,9 +20,9 @@ from app.errors import AppError, Invalid
 from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_BYTES
 from app.schemas import words
-from app.schemas.imports import Batch, ImportedRow, ImportOutcome, Kind, RowOutcome
+from app.schemas.imports import ImportedRow, ImportOutcome, Kind, RowOutcome
 from app.services.access import Actor
-from app.services.imports.attendance_import import Terms
+from app.services.imports.conditions import Conditions
 from app.services.imports.importing import import_batch
 
 commands = typer.Typer(
@@ -76,14 +77,14 @@ def _command(kind: Kind) -> Callable[..., None]:
     ) -> None:
         rules = load_rules()
         batch = _read(kind, file, in_class=class_id is not None)
-        terms = Terms(
+        conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers
         )
 
         async def work(db: Database, actor: Actor) -> ImportOutcome:
             with progress(batch) as step:
                 return await import_batch(
-                    *(db, actor, batch, terms), within=class_id, dry_run=dry_run, step=step
+                    *(db, actor, batch, conditions), within=class_id, dry_run=dry_run, step=step
                 )
 
         tell(as_admin(rules, as_, work))

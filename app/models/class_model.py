@@ -140,7 +140,8 @@ class ClassStudent(Base):
 class EnrolmentEvent(Base):
     """The periods that an enrolment had from an instant until the next one, and who made them.
 
-    `actor_id` is null for what was done on the command line.
+    `recorded_for` is the student they were given to: another than `student_id` where two records
+    of one person were merged. `actor_id` is null for what was done on the command line.
     """
 
     __tablename__ = "enrolment_events"
@@ -156,6 +157,7 @@ class EnrolmentEvent(Base):
     student_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(primary_key=True)
     since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    recorded_for: Mapped[UUID]
     periods: Mapped[Any] = mapped_column(DATEMULTIRANGE)
     actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     request_id: Mapped[str]

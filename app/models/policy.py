@@ -9,7 +9,10 @@ from app.models.base import Base, Now
 
 
 class Policy(Base):
-    """The rules in force: one row. `threshold` is in hundredths of a per cent, `late_weight` in hundredths of a session."""
+    """The rules in force: one row.
+
+    `threshold` is in hundredths of a per cent, `late_weight` in hundredths of a session.
+    """
 
     __tablename__ = "policy"
     __table_args__ = (

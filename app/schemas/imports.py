@@ -1,24 +1,13 @@
-"""What files bring in, row by row, and what became of it.
+"""What an import of a file answers: what became of each row."""
 
-A reader of files fills a `Batch`; `app.services.imports` writes it. `row` is the number of the
-row as its file shows it, or any number by which the reader knows the record again.
-"""
-
-from dataclasses import dataclass, field
-from datetime import date, time
 from enum import StrEnum
-from typing import Annotated, NamedTuple
-from uuid import UUID
+from typing import Annotated
 
 from pydantic import Field
 
-from app.schemas.auth import Role
-from app.schemas.classes import ClassDraft, SlotDraft
-from app.schemas.roster import RosterEntry
 from app.schemas.words import Answer, example
 
 MAX_ROWS_SHOWN = 1000
-MAX_REFUSALS = 10_000  # so many are kept; further ones are counted
 
 
 class Kind(StrEnum):
@@ -29,113 +18,6 @@ class Kind(StrEnum):
     SCHEDULES = "schedules"
     FACULTY = "faculty"
     ATTENDANCE = "attendance"
-
-
-class ClassName(NamedTuple):
-    """Which class is meant: by its id, or by code and what else is known of it.
-
-    `teacher` is the owner's e-mail address, `term` the name of a term.
-    """
-
-    code: str | None = None
-    section: str | None = None
-    teacher: str | None = None
-    term: str | None = None
-    id: UUID | None = None
-
-
-class FacultyRow(NamedTuple):
-    row: int
-    email: str
-    role: Role | None = None
-    name: str | None = None
-
-
-class ClassRow(NamedTuple):
-    """`teacher` is the owner's address; without `term` the class is one of the current term."""
-
-    row: int
-    draft: ClassDraft
-    teacher: str
-    term: str | None = None
-
-
-class SlotRow(NamedTuple):
-    row: int
-    class_name: ClassName
-    slot: SlotDraft
-
-
-class StudentRow(NamedTuple):
-    row: int
-    class_name: ClassName
-    entry: RosterEntry
-
-
-class SessionName(NamedTuple):
-    """Which session of a class is meant.
-
-    Without `start`, the untimed session where there is one, else the only session of the day.
-    Where there is none, it is made: untimed if `exact`, as a register means it, and else in the
-    first slot of the day, if it has any. Where others of that day are named with their start, one
-    without can only be meant by what is `exact`.
-    """
-
-    class_name: ClassName
-    day: date
-    start: time | None = None
-    exact: bool = False
-
-
-class MarkRow(NamedTuple):
-    """`word` is a key of `app.files.register.register_words.LETTERS`: a status, or `on_duty`.
-
-    `column` is where the mark stands in the row, counted from 0; `name` what the row calls the
-    student, if it does.
-    """
-
-    row: int
-    column: int | None
-    session: SessionName
-    roll_no: str
-    word: str
-    remark: str | None = None
-    name: str | None = None
-
-
-class Refusal(NamedTuple):
-    """Why a row cannot be taken: `column` as above, a stable code, a sentence."""
-
-    row: int
-    column: int | None
-    code: str
-    detail: str
-
-
-@dataclass
-class Batch:
-    """All that is to be written, in this order, and what could not even be read.
-
-    `sessions` are to be there even if nobody is marked in them. `columns` says where the fields
-    stand, `ignored` which columns were passed over, and `notes` how the file was read.
-    """
-
-    faculty: list[FacultyRow] = field(default_factory=list)
-    classes: list[ClassRow] = field(default_factory=list)
-    slots: list[SlotRow] = field(default_factory=list)
-    students: list[StudentRow] = field(default_factory=list)
-    sessions: list[SessionName] = field(default_factory=list)
-    marks: list[MarkRow] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    columns: dict[str, int] = field(default_factory=dict)
-    ignored: list[int] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def column_letters(column: int) -> str:
-    """The name that spreadsheets give the column, counted from 0: A, B ... Z, AA."""
-    before, last = divmod(column, 26)
-    return (column_letters(before - 1) if before else "") + chr(ord("A") + last)
 
 
 class RowOutcome(StrEnum):

@@ -1,16 +1,60 @@
+-- app.services.imports.attendance_import._JUDGE
+-- $1 source, $2 reason, $3 window, $4 class_ids, $5 session_ids, $6 roll_keys, $7 words, $8 notes
+WITH given AS MATERIALIZED (
+    SELECT place, word, note, s.status AS state, e.student_id, m.status AS stored, m.leave_id,
+           $1::text IS NOT NULL OR on_roster(e.periods) OR e.periods @> s.session_date
+               OR m.status IS NOT NULL AS markable,
+           $2::text IS NULL AND s.session_date < current_date - $3::integer AS late,
+           m.source <> 'import' OR starts_with(m.request_id, $1 || '-') IS NOT TRUE AS others,
+           coalesce(note = m.remark, note IS NULL) AND CASE
+               WHEN $1 IS NOT NULL AND m.source NOT IN ('import', 'leave')
+               THEN m.status = replace(word, 'on_duty', 'excused')
+               WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
+               WHEN word = 'excused'
+               THEN m.status = word AND (m.leave_id IS NOT NULL OR m.leave_kind IS NULL)
+               WHEN m.leave_id IS NOT NULL THEN coalesce(m.said_status = word, false)
+               ELSE m.status = word
+           END AS same
+    FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[],
+                $8::text[]) WITH ORDINALITY AS g(class_id, session_id, key, word, note, place)
+    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
+    LEFT JOIN students st ON st.roll_key = g.key
+    LEFT JOIN class_students e ON e.class_id = g.class_id AND e.student_id = st.id
+    LEFT JOIN LATERAL (
+        SELECT m.*, b.request_id FROM attendance_statuses m
+        LEFT JOIN attendance_batches b ON $1::text IS NOT NULL AND b.class_id = m.class_id
+            AND b.session_id = m.session_id AND b.version = m.version
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = e.student_id
+        LIMIT 1
+    ) m ON true
+),
+judged AS (
+    SELECT place, student_id, stored, coalesce(same, false) AS same, CASE
+        WHEN student_id IS NULL OR NOT markable THEN 'not_enrolled'
+        WHEN same AND $1 IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
+        THEN 'excused_by_leave'
+        WHEN same THEN NULL
+        WHEN state <> 'open' THEN 'session_' || state
+        WHEN late THEN 'reason_required'
+        WHEN $1 IS NOT NULL AND stored IS NOT NULL AND others THEN 'changed_in_aims'
+    END AS code
+    FROM given
+)
+SELECT array_agg(student_id ORDER BY place) AS students, array_agg(stored ORDER BY place) AS stored,
+       array_agg(same ORDER BY place) AS same, array_agg(code ORDER BY place) AS codes
+FROM judged;
+
 -- app.services.imports.attendance_import._MARK
--- $1 reason, $2 window, $3 class_ids, $4 session_ids, $5 roll_keys, $6 sessions, $7 people, $8 words, $9 notes, $10 request_id, $11 actor_id
+-- $1 class_ids, $2 session_ids, $3 students, $4 words, $5 notes, $6 request_id, $7 actor_id, $8 reason
 WITH sessions AS MATERIALIZED (
-    SELECT session, class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
-           $1::text IS NULL AND s.session_date < current_date - $2::integer AS late
-    FROM unnest($3::uuid[], $4::uuid[]) WITH ORDINALITY g(class_id, id, session)
-    JOIN attendance_sessions s USING (class_id, id)
+    SELECT class_id, id AS session_id, session_date AS day
+    FROM attendance_sessions
+    WHERE class_id = ANY($1::uuid[]) AND id = ANY($2::uuid[])
 ),
 enrolments AS MATERIALIZED (
-    SELECT person, e.class_id, e.student_id, e.periods
-    FROM unnest($5::text[]) WITH ORDINALITY AS g(roll_key, person)
-    JOIN students st USING (roll_key)
-    JOIN class_students e ON e.student_id = st.id AND e.class_id = ANY($3)
+    SELECT * FROM class_students
+    WHERE class_id = ANY($1) AND student_id = ANY($3::uuid[])
 ),
 on_leave AS MATERIALIZED (
     SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
@@ -24,44 +68,29 @@ on_leave AS MATERIALIZED (
     ORDER BY s.session_id, l.student_id, l.decided_at, l.id
 ),
 given AS MATERIALIZED (
-    SELECT place, word, note, class_id, session_id, student_id, state, day, late, periods,
-           m.student_id IS NOT NULL AS marked, m.status, remark, leave_id, leave_kind,
-           said_status, said_score, said_remark, said_source,
-           word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty') AS excuse
-    FROM unnest($6::integer[], $7::integer[], $8::text[], $9::text[])
-        WITH ORDINALITY AS g(session, person, word, note, place)
-    JOIN sessions USING (session)
-    LEFT JOIN enrolments USING (class_id, person)
-    LEFT JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-judged AS MATERIALIZED (
-    SELECT given.*, same, CASE
-        WHEN (marked OR periods @> day OR on_roster(periods)) IS NOT TRUE THEN 'not_enrolled'
-        WHEN same THEN NULL
-        WHEN state <> 'open' THEN 'session_' || state
-        WHEN late THEN 'reason_required'
-    END AS refusal
-    FROM given CROSS JOIN LATERAL (
-        SELECT marked AND coalesce(note = remark, note IS NULL) AND CASE
-            WHEN excuse THEN status = 'excused' AND (
-                leave_id IS NOT NULL OR leave_kind IS NOT DISTINCT FROM nullif(word, 'excused'))
-            WHEN leave_id IS NOT NULL THEN coalesce(said_status = word, false)
-            ELSE status = word
-        END AS same
-    ) rule
+    SELECT g.*, m.leave_id IS NOT NULL AND (
+               word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
+           m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM unnest($1, $2, $3, $4::text[], $5::text[])
+        AS g(class_id, session_id, student_id, word, note)
+    LEFT JOIN LATERAL (
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = g.student_id
+        LIMIT 1
+    ) m ON true
 ),
 said AS MATERIALIZED (
-    SELECT class_id, session_id, student_id, mark.* FROM judged CROSS JOIN LATERAL (
-        SELECT CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
-               false AS recognized_by_ai, NULL::numeric AS similarity_score, note AS remark,
-               'import' AS source, CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
-        WHERE leave_id IS NULL OR NOT excuse
+    SELECT class_id, session_id, student_id, mark.* FROM given CROSS JOIN LATERAL (
+        SELECT replace(word, 'on_duty', 'excused') AS status, false AS recognized_by_ai,
+               NULL::numeric AS similarity_score, note AS remark, 'import' AS source,
+               CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
+        WHERE NOT known
         UNION ALL
         SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
                said_source, NULL, note
-        WHERE leave_id IS NOT NULL AND excuse
+        WHERE known
     ) mark
-    WHERE refusal IS NULL AND NOT same
 ),
 shown AS MATERIALIZED (
     SELECT said.class_id, said.session_id, said.student_id, mark.*
@@ -88,7 +117,7 @@ numbered AS (
 recorded AS (
     INSERT INTO attendance_batches (
         class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT numbered.*, $10::text, $11::uuid, statement_timestamp(), $1::text
+    SELECT numbered.*, $6::text, $7::uuid, statement_timestamp(), $8::text
     FROM numbered
 ),
 superseded AS (
@@ -104,7 +133,7 @@ written AS (
         class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
         source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
         marked_by, marked_at, version)
-    SELECT changes.*, $11, statement_timestamp(), version
+    SELECT changes.*, $7, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
     WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
@@ -115,11 +144,7 @@ written AS (
         said_remark = excluded.said_remark, said_source = excluded.said_source,
         marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
 )
-SELECT array_agg(place) FILTER (WHERE refusal IS NULL AND NOT marked) AS created,
-       array_agg(place) FILTER (WHERE refusal IS NULL AND marked AND NOT same) AS changed,
-       array_agg(place) FILTER (WHERE refusal IS NOT NULL) AS refused,
-       array_agg(refusal) FILTER (WHERE refusal IS NOT NULL) AS refusals
-FROM judged;
+SELECT array_agg(session_id) AS sessions, array_agg(student_id) AS students FROM changes WHERE said_source = 'import';
 
 -- app.services.imports.class_names._CANDIDATES
 -- $1 actor_id, $2 ids, $3 codes
@@ -163,7 +188,7 @@ SELECT verdict,
 FROM verdict;
 
 -- app.services.imports.classes_import._FIND
--- $1 codes, $2 sections, $3 teachers, $4 terms
+-- $1 ids, $2 codes, $3 sections, $4 teachers, $5 terms
 WITH this_term AS (
     SELECT id FROM terms
     ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
@@ -171,8 +196,9 @@ WITH this_term AS (
     LIMIT 1
 ),
 given AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-        WITH ORDINALITY AS g(code, section, teacher, term, place)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[],
+                         $5::text[])
+        WITH ORDINALITY AS g(id, code, section, teacher, term, place)
 ),
 known AS MATERIALIZED (
     SELECT g.*, u.id AS teacher_id,
@@ -182,19 +208,31 @@ known AS MATERIALIZED (
     LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(g.teacher))
     LEFT JOIN terms t ON lower(btrim(t.name)) = lower(btrim(g.term))
 ),
-found AS MATERIALIZED (
-    SELECT DISTINCT ON (place) k.*, c.id AS class_id
+candidates AS MATERIALIZED (
+    SELECT k.place, c.id, c.code, c.archived_at, true AS by_id, true AS exact
+    FROM known k JOIN classes c ON c.id = k.id
+    UNION ALL
+    SELECT k.place, c.id, c.code, c.archived_at, false, (c.code, c.section) = (k.code, k.section)
     FROM known k
-    LEFT JOIN classes c
+    JOIN classes c
         ON c.teacher_id = k.teacher_id AND lower(btrim(c.code)) = lower(btrim(k.code))
        AND lower(btrim(c.section)) = lower(btrim(k.section))
        AND c.term_id IS NOT DISTINCT FROM k.term_id AND c.archived_at IS NULL
-    ORDER BY place, (c.code, c.section) = (k.code, k.section) DESC, c.id
+    WHERE k.id IS NULL OR (c.code, c.section) = (k.code, k.section)
+),
+found AS MATERIALIZED (
+    SELECT DISTINCT ON (place) k.*, c.id AS class_id, CASE
+        WHEN c.by_id AND c.code <> k.code THEN 'class_of_another'
+        WHEN c.archived_at IS NOT NULL THEN 'class_archived'
+    END AS problem
+    FROM known k LEFT JOIN candidates c USING (place)
+    ORDER BY place, c.by_id DESC, c.exact DESC, c.id
 )
 SELECT array_agg(teacher_id ORDER BY place) AS teachers,
        array_agg(term_id ORDER BY place) AS terms,
        array_agg(term_known ORDER BY place) AS terms_known,
-       array_agg(class_id ORDER BY place) AS classes
+       array_agg(class_id ORDER BY place) AS classes,
+       array_agg(problem ORDER BY place) AS problems
 FROM found;
 
 -- app.services.imports.classes_import._LOCK
@@ -204,14 +242,14 @@ SELECT count(*) FROM (
 ) locked;
 
 -- app.services.imports.classes_import._WRITE
--- $1 found, $2 teachers, $3 terms, $4 codes, $5 sections, $6 names, $7 ltp_patterns, $8 teacher_types, $9 practical_groups
+-- $1 found, $2 ids, $3 teachers, $4 terms, $5 codes, $6 sections, $7 names, $8 ltp_patterns, $9 teacher_types, $10 practical_groups, $11 keep
 WITH given AS MATERIALIZED (
-    SELECT *, coalesce(found, gen_random_uuid()) AS id
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[],
-                $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::text[])
+    SELECT *, coalesce(found, outside, gen_random_uuid()) AS id
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
+                $6::text[], $7::text[], $8::text[], $9::text[],
+                $10::text[])
         WITH ORDINALITY AS g(
-            found, teacher_id, term_id, code, section, name, ltp_pattern, teacher_type,
+            found, outside, teacher_id, term_id, code, section, name, ltp_pattern, teacher_type,
             practical_group, place)
 ),
 wanted AS (
@@ -220,6 +258,7 @@ wanted AS (
            coalesce(g.teacher_type, c.teacher_type) AS teacher_type,
            coalesce(g.practical_group, c.practical_group) AS practical_group
     FROM given g JOIN classes c ON c.id = g.found
+    WHERE NOT $11
 ),
 changed AS (
     UPDATE classes c
@@ -231,6 +270,13 @@ changed AS (
           (w.name, w.ltp_pattern, w.teacher_type, w.practical_group)
     RETURNING w.place
 ),
+kept AS (
+    SELECT g.place FROM given g JOIN classes c ON c.id = g.found
+    WHERE $11
+      AND (c.teacher_id, c.name, c.section, c.ltp_pattern, c.teacher_type, c.practical_group)
+          IS DISTINCT FROM
+          (g.teacher_id, g.name, g.section, g.ltp_pattern, g.teacher_type, g.practical_group)
+),
 made AS (
     INSERT INTO classes (
         id, teacher_id, term_id, code, section, name, ltp_pattern, teacher_type, practical_group)
@@ -238,102 +284,148 @@ made AS (
            practical_group
     FROM given WHERE found IS NULL ORDER BY id
 )
-SELECT (SELECT array_agg(place) FROM changed) AS changed;
+SELECT (SELECT array_agg(place) FROM changed) AS changed,
+       (SELECT array_agg(place) FROM kept) AS kept,
+       array_agg(id ORDER BY place) AS ids
+FROM given;
 
--- app.services.imports.firestore_marks._MARKS
--- $1 sessions, $2 students, $3 words, $4 prefix, $5 class_id, $6 session_ids, $7 request_id, $8 actor_id, $9 reason
-WITH given AS MATERIALIZED (
-    SELECT session_id, student_id,
-           CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
-           CASE word WHEN 'on_duty' THEN 'on_duty' END AS kind
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[])
-        AS g(session_id, student_id, word)
-),
-stored AS MATERIALIZED (
-    SELECT m.*, starts_with(b.request_id, $4) AS imported
-    FROM attendance_statuses m
-    LEFT JOIN attendance_batches b USING (class_id, session_id, version)
-    WHERE m.class_id = $5 AND m.session_id = ANY($6::uuid[])
-),
-judged AS MATERIALIZED (
-    SELECT g.*, m.status AS old, CASE
-        WHEN m.status = g.status
-             AND (m.source <> 'import' OR m.leave_kind IS NOT DISTINCT FROM g.kind)
-        THEN 'unchanged'
-        WHEN m.said_status = g.status THEN 'excused_by_leave'
-        WHEN s.status <> 'open' THEN 'session_closed'
-        WHEN m.status IS NULL THEN 'made'
-        WHEN m.source = 'import' AND m.imported THEN 'changed'
-        ELSE 'changed_in_aims'
-    END AS verdict
-    FROM given g
-    JOIN attendance_sessions s ON s.class_id = $5 AND s.id = g.session_id
-    LEFT JOIN stored m USING (session_id, student_id)
-),
-extra AS (
-    SELECT m.status AS old,
-           CASE WHEN m.source = 'leave' THEN 'excused_by_leave'
-                WHEN m.imported THEN 'no_longer_exported' ELSE 'only_in_aims' END AS verdict
-    FROM stored m LEFT JOIN given g USING (session_id, student_id)
-    WHERE g.session_id IS NULL
-),
-sessions AS (
-    SELECT $5::uuid AS class_id, session_id FROM unnest($6) session_id
-),
-changes AS MATERIALIZED (
-    SELECT $5::uuid AS class_id, session_id, student_id, status, false AS recognized_by_ai,
-           NULL::numeric AS similarity_score, NULL::text AS remark, 'import' AS source,
-           NULL::uuid AS leave_id, kind AS leave_kind, NULL::text AS said_status,
-           NULL::numeric AS said_score, NULL::text AS said_remark, NULL::text AS said_source
-    FROM judged WHERE verdict IN ('made', 'changed')
-),
-numbered AS (
-    UPDATE attendance_sessions s SET version = version + 1
-    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
-        AND t.session_id IN (SELECT session_id FROM changes)
-    RETURNING s.class_id, s.id AS session_id, s.version
-),
-recorded AS (
-    INSERT INTO attendance_batches (
-        class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT numbered.*, $7::text, $8::uuid, statement_timestamp(), $9::text
-    FROM numbered
-),
-superseded AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
-    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
-           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
-    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-written AS (
-    INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
-        marked_by, marked_at, version)
-    SELECT changes.*, $8, statement_timestamp(), version
-    FROM changes JOIN numbered USING (class_id, session_id)
-    WHERE status IS NOT NULL ORDER BY session_id, student_id
-    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
-    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
-        similarity_score = excluded.similarity_score, remark = excluded.remark,
-        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
-        said_status = excluded.said_status, said_score = excluded.said_score,
-        said_remark = excluded.said_remark, said_source = excluded.said_source,
-        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
-)
-SELECT coalesce(json_agg(json_build_array(verdict, status, old, marks)), '[]') AS verdicts
-FROM (
-    SELECT verdict, status, old, count(*) AS marks FROM judged GROUP BY verdict, status, old
-    UNION ALL
-    SELECT verdict, NULL, old, count(*) FROM extra GROUP BY verdict, old
-) counts;
+-- app.services.imports.faculty_import._ALLOWED
+-- $1 emails
+SELECT array_agg(lower(btrim(email))) AS allowed FROM allowed_emails
+WHERE lower(btrim(email)) = ANY($1::text[]);
 
 -- app.services.imports.known_names._STORED
 -- $1 roll_keys
 SELECT array_agg(roll_key) AS keys, array_agg(name) AS names
 FROM students WHERE roll_key = ANY($1::text[]) AND name <> '';
+
+-- app.services.imports.missing_students._KNOWN
+-- $1 roll_keys
+SELECT array_agg(roll_key) AS keys FROM students WHERE roll_key = ANY($1::text[]);
+
+-- app.services.imports.missing_students._ADD
+-- $1 students, $2 class_id, $3 actor_id, $4 request_id
+WITH given AS MATERIALIZED (
+    SELECT g.*, s.id AS student_id, to_jsonb(s) AS stored, e.periods
+    FROM json_to_recordset($1::json) AS g(
+        place integer, roll_key text, fields jsonb, first_day date, last_day date)
+    JOIN students s USING (roll_key)
+    LEFT JOIN class_students e ON e.class_id = $2 AND e.student_id = s.id
+),
+differing AS MATERIALIZED (
+    SELECT place, student_id, key, value, coalesce(stored ->> key, '') = '' AS empty
+    FROM given CROSS JOIN LATERAL jsonb_each_text(fields)
+    WHERE value IS DISTINCT FROM stored ->> key
+),
+missing AS (
+    SELECT place, student_id, jsonb_object_agg(key, value) AS fields
+    FROM differing WHERE empty GROUP BY place, student_id
+),
+filled AS (
+    UPDATE students s
+    SET (name, photo_url, program, sp_code, semester, status, duration, email, dtu_email, phone) =
+        (SELECT r.name, r.photo_url, r.program, r.sp_code, r.semester, r.status, r.duration,
+                r.email, r.dtu_email, r.phone
+         FROM jsonb_populate_record(s, m.fields) r)
+    FROM missing m WHERE s.id = m.student_id
+    RETURNING m.place
+),
+enrolled AS (
+    INSERT INTO class_students (class_id, student_id, periods)
+    SELECT $2, student_id, CASE
+        WHEN last_day IS NULL
+        THEN datemultirange(daterange(coalesce(first_day, current_date), NULL))
+        WHEN first_day < current_date
+        THEN datemultirange(daterange(first_day, least(last_day, current_date - 1), '[]'))
+        ELSE '{}' END
+    FROM given WHERE periods IS NULL
+    ORDER BY student_id
+    RETURNING student_id, periods
+),
+events AS (
+    INSERT INTO enrolment_events (
+        class_id, student_id, recorded_for, periods, actor_id, request_id)
+    SELECT $2, student_id, student_id, periods, $3::uuid, $4::text
+    FROM enrolled
+),
+acts AS (
+    SELECT 'student_enrolled' AS action, 'student' AS subject, student_id AS subject_id,
+           jsonb_build_object('classId', $2::uuid, 'firstDay', enrolled_from(periods),
+                              'lastDay', upper(periods) - 1) AS details
+    FROM enrolled
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $3::uuid, $4::text, action, subject, subject_id, details FROM acts
+)
+SELECT (SELECT array_agg(place) FROM filled) AS filled,
+       (SELECT array_agg(place) FROM given WHERE periods IS NULL) AS enrolled,
+       (SELECT array_agg(place) FROM given WHERE last_day IS NULL AND NOT on_roster(periods))
+           AS withdrawn,
+       (SELECT array_agg(place) FROM differing WHERE NOT empty) AS kept,
+       (SELECT array_agg(key) FROM differing WHERE NOT empty) AS fields;
+
+-- app.services.imports.moves_import._WRITE
+-- $1 classes, $2 original_dates, $3 original_starts, $4 original_ends, $5 new_dates, $6 new_starts, $7 new_ends, $8 reasons
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::date[], $3::time[],
+        $4::time[], $5::date[], $6::time[], $7::time[],
+        $8::text[])
+        WITH ORDINALITY AS g(
+            class_id, original_date, original_start, original_end, new_date, new_start, new_end,
+            reason, place)
+),
+days AS (SELECT DISTINCT class_id, new_date AS day FROM given),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time,
+           away.rescheduled_date AS to_date, away.rescheduled_start_time AS to_start,
+           away.rescheduled_end_time AS to_end,
+           NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
+    FROM days d
+    JOIN class_schedules w
+        ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
+    LEFT JOIN class_reschedules away
+        ON away.class_id = w.class_id AND away.original_date = d.day
+       AND away.original_start_time = w.start_time
+    UNION ALL
+    SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
+           here.original_date, here.original_start_time, here.original_end_time
+    FROM days d
+    JOIN class_reschedules here
+        ON here.class_id = d.class_id AND here.rescheduled_date = d.day
+),
+judged AS MATERIALIZED (
+    SELECT g.*, CASE
+        WHEN (r.rescheduled_date, r.rescheduled_start_time, r.rescheduled_end_time)
+             = (g.new_date, g.new_start, g.new_end) THEN 'unchanged'
+        WHEN r.id IS NOT NULL THEN 'move_differs'
+        WHEN w.id IS NULL THEN 'move_of_nothing'
+        WHEN EXISTS (
+            SELECT FROM meetings m
+            WHERE (m.class_id, m.day) = (g.class_id, g.new_date) AND m.to_date IS NULL
+              AND m.start_time < g.new_end AND m.end_time > g.new_start
+              AND NOT (g.new_date = g.original_date AND m.start_time = g.original_start)
+        ) THEN 'slot_overlaps'
+        ELSE 'created'
+    END AS verdict
+    FROM given g
+    LEFT JOIN class_schedules w
+        ON w.class_id = g.class_id AND w.start_time = g.original_start
+       AND w.day_of_week = extract(isodow FROM g.original_date)
+    LEFT JOIN class_reschedules r
+        ON r.class_id = g.class_id AND r.original_date = g.original_date
+       AND r.original_start_time = g.original_start
+),
+made AS (
+    INSERT INTO class_reschedules (
+        class_id, original_date, original_start_time, original_end_time,
+        rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
+    SELECT class_id, original_date, original_start, original_end, new_date, new_start, new_end,
+           reason
+    FROM judged WHERE verdict = 'created'
+)
+SELECT array_agg(verdict ORDER BY place) AS verdicts FROM judged;
 
 -- app.services.imports.session_names._CHOOSE
 -- $1 classes, $2 days, $3 starts, $4 exact
@@ -398,35 +490,52 @@ SELECT array_agg(start_time ORDER BY place) AS starts,
 FROM chosen;
 
 -- app.services.imports.session_names._MAKE
--- $1 actor_id, $2 classes, $3 days, $4 starts, $5 ends
+-- $1 actor_id, $2 ids, $3 classes, $4 days, $5 starts, $6 ends, $7 images
 WITH made AS (
-    INSERT INTO attendance_sessions (class_id, session_date, start_time, end_time, teacher_id)
-    SELECT class_id, day, start_time, end_time, $1
-    FROM unnest($2::uuid[], $3::date[], $4::time[], $5::time[])
-        AS a(class_id, day, start_time, end_time)
+    INSERT INTO attendance_sessions (
+        id, class_id, session_date, start_time, end_time, teacher_id, processed_image_url)
+    SELECT coalesce(a.id, gen_random_uuid()), class_id, day, start_time, end_time,
+           CASE WHEN a.id IS NULL THEN $1 ELSE c.teacher_id END, image
+    FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::time[], $6::time[],
+                $7::text[]) AS a(id, class_id, day, start_time, end_time, image)
+    JOIN classes c ON c.id = a.class_id
     ORDER BY class_id, day, start_time
-    ON CONFLICT (class_id, session_date, start_time) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id
 )
 SELECT coalesce(array_agg(id), '{}') AS made FROM made;
 
 -- app.services.imports.session_names._LOCK
--- $1 classes, $2 days, $3 starts
+-- $1 ids, $2 classes, $3 days, $4 starts
 WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[])
-        WITH ORDINALITY AS a(class_id, day, start_time, place)
+    SELECT a.class_id, coalesce(own.id, other.id) AS id, a.place
+    FROM unnest($1::uuid[], $2::uuid[], $3::date[], $4::time[])
+        WITH ORDINALITY AS a(id, class_id, day, start_time, place)
+    LEFT JOIN attendance_sessions own ON own.class_id = a.class_id AND own.id = a.id
+    LEFT JOIN attendance_sessions other
+        ON other.class_id = a.class_id AND other.session_date = a.day
+       AND other.start_time IS NOT DISTINCT FROM a.start_time
 ),
 held AS MATERIALIZED (
     SELECT a.place, s.id FROM attendance_sessions s
-    JOIN asked a ON s.class_id = a.class_id AND s.session_date = a.day
-        AND s.start_time IS NOT DISTINCT FROM a.start_time
+    JOIN asked a ON s.class_id = a.class_id AND s.id = a.id
     ORDER BY s.class_id, s.id
     FOR NO KEY UPDATE OF s
 )
 SELECT array_agg(id ORDER BY place) AS ids FROM held;
 
+-- app.services.imports.session_names._ADD_IMAGES
+-- $1 classes, $2 ids, $3 images
+WITH pictured AS (
+    UPDATE attendance_sessions s SET processed_image_url = a.image
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS a(class_id, id, image)
+    WHERE s.class_id = a.class_id AND s.id = a.id AND s.processed_image_url IS NULL
+    RETURNING s.id
+)
+SELECT count(*) AS changed FROM pictured;
+
 -- app.services.imports.slots_import._WRITE
--- $1 classes, $2 days, $3 starts, $4 ends
+-- $1 classes, $2 days, $3 starts, $4 ends, $5 keep
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::time[], $4::time[])
         WITH ORDINALITY AS g(class_id, day_of_week, start_time, end_time, place)
@@ -434,6 +543,11 @@ WITH given AS MATERIALIZED (
 stored AS MATERIALIZED (
     SELECT class_id, day_of_week, start_time, end_time FROM class_schedules
     WHERE class_id = ANY($1::uuid[])
+),
+differing AS MATERIALIZED (
+    SELECT g.place FROM given g
+    WHERE $5 AND g.class_id IN (SELECT class_id FROM stored)
+      AND (class_id, day_of_week, start_time, end_time) NOT IN (SELECT * FROM stored)
 ),
 planned AS MATERIALIZED (
     SELECT class_id, day_of_week, start_time, end_time FROM given
@@ -451,7 +565,7 @@ overlapping AS MATERIALIZED (
 fitting AS MATERIALIZED (
     SELECT g.*, s.end_time AS ended
     FROM given g LEFT JOIN stored s USING (class_id, day_of_week, start_time)
-    WHERE g.place NOT IN (SELECT place FROM overlapping)
+    WHERE g.place NOT IN (SELECT place FROM overlapping UNION ALL SELECT place FROM differing)
 ),
 changed AS (
     UPDATE class_schedules s SET end_time = f.end_time
@@ -472,6 +586,106 @@ made AS (
     SELECT class_id, day_of_week, start_time, end_time FROM fitting WHERE ended IS NULL
     ORDER BY place
 )
-SELECT (SELECT array_agg(place) FROM overlapping) AS overlapping,
+SELECT (SELECT array_agg(place) FROM differing) AS differing,
+       (SELECT array_agg(place) FROM overlapping) AS overlapping,
        (SELECT array_agg(place) FROM changed) AS changed,
        (SELECT array_agg(place) FROM fitting WHERE ended IS NULL) AS made;
+
+-- app.services.imports.sources._RECORD
+-- $1 class_id, $2 details, $3 actor_id, $4 request_id
+WITH acts AS (
+    SELECT 'class_imported' AS action, 'class' AS subject, $1::uuid AS subject_id,
+           $2::text::jsonb AS details
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $3::uuid, $4::text, action, subject, subject_id, details FROM acts
+)
+SELECT action FROM acts;
+
+-- app.services.imports.teachers_import._ADD
+-- $1 classes, $2 emails, $3 roles, $4 actor_id, $5 request_id
+WITH given AS MATERIALIZED (
+    SELECT g.*, u.id AS user_id
+    FROM unnest($1::uuid[], $2::text[], $3::text[])
+        WITH ORDINALITY AS g(class_id, email, role, place)
+    LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(g.email))
+),
+made AS (
+    INSERT INTO class_teachers (class_id, user_id, role)
+    SELECT g.class_id, g.user_id, g.role
+    FROM given g JOIN classes c ON c.id = g.class_id AND c.teacher_id <> g.user_id
+    ORDER BY g.class_id, g.user_id
+    ON CONFLICT DO NOTHING
+    RETURNING class_id, user_id, role
+),
+acts AS (
+    SELECT 'teacher_added' AS action, 'class' AS subject, class_id AS subject_id,
+           jsonb_build_object('userId', user_id, 'role', role, 'firstDay', NULL, 'lastDay', NULL)
+               AS details
+    FROM made
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $4::uuid, $5::text, action, subject, subject_id, details FROM acts
+)
+SELECT array_agg(user_id IS NOT NULL ORDER BY place) AS known,
+       array_agg(EXISTS (SELECT FROM made m WHERE (m.class_id, m.user_id)
+                         = (given.class_id, given.user_id)) ORDER BY place) AS made
+FROM given;
+
+-- app.services.imports.terms_import._ADD
+-- $1 names, $2 first_days, $3 last_days, $4 actor_id, $5 request_id
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::date[], $3::date[])
+        WITH ORDINALITY AS g(name, first_day, last_day, place)
+),
+made AS (
+    INSERT INTO terms (name, first_day, last_day)
+    SELECT name, first_day, last_day FROM given g
+    WHERE NOT EXISTS (SELECT FROM terms t WHERE lower(btrim(t.name)) = lower(btrim(g.name)))
+    ORDER BY place
+    ON CONFLICT DO NOTHING
+    RETURNING id, name
+),
+acts AS (
+    SELECT 'term_added' AS action, 'term' AS subject, id AS subject_id, '{}'::jsonb AS details
+    FROM made
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $4::uuid, $5::text, action, subject, subject_id, details FROM acts
+)
+SELECT array_agg(place) AS made FROM given JOIN made USING (name);
+
+-- app.services.imports.totals._TOTALS
+-- $1 class_id, $2 session_ids
+WITH counts AS (
+    SELECT status, count(*) AS marks FROM attendance_statuses
+    WHERE class_id = $1 AND session_id = ANY($2::uuid[])
+    GROUP BY status
+)
+SELECT (SELECT count(*) FROM attendance_sessions
+        WHERE class_id = $1 AND id = ANY($2)) AS sessions,
+       (SELECT coalesce(json_object_agg(status, marks), '{}') FROM counts) AS marks;
+
+-- app.services.imports.totals._ONLY_HERE
+-- $1 sessions, $2 roll_keys, $3 source, $4 class_id, $5 session_ids
+WITH given AS MATERIALIZED (
+    SELECT session_id, s.id AS student_id
+    FROM unnest($1::uuid[], $2::text[]) AS g(session_id, roll_key)
+    JOIN students s USING (roll_key)
+),
+others AS (
+    SELECT m.status, CASE
+        WHEN m.source = 'leave' THEN 'excused_by_leave'
+        WHEN starts_with(b.request_id, $3 || '-') THEN 'no_longer_exported'
+        ELSE 'only_in_aims'
+    END AS reason
+    FROM attendance_statuses m
+    LEFT JOIN attendance_batches b USING (class_id, session_id, version)
+    WHERE m.class_id = $4 AND m.session_id = ANY($5::uuid[])
+      AND (m.session_id, m.student_id) NOT IN (SELECT session_id, student_id FROM given)
+),
+counts AS (SELECT reason, status, count(*) AS marks FROM others GROUP BY reason, status)
+SELECT coalesce(json_agg(json_build_array(reason, status, marks)), '[]') AS counts FROM counts;

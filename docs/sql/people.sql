@@ -111,13 +111,17 @@ SELECT subject_id FROM acts;
 
 -- app.services.people.allow_list._MAKE_USERS
 -- $1 emails
-INSERT INTO users (email, name)
-SELECT btrim(a.email), coalesce(nullif(btrim(a.name), ''), btrim(a.email))
-FROM allowed_emails a
-WHERE lower(btrim(a.email)) IN (
-    SELECT lower(btrim(given.email)) FROM unnest($1::text[]) AS given(email))
-ORDER BY lower(btrim(a.email))
-ON CONFLICT (lower(btrim(email))) DO NOTHING;
+WITH made AS (
+    INSERT INTO users (email, name)
+    SELECT btrim(a.email), coalesce(nullif(btrim(a.name), ''), btrim(a.email))
+    FROM allowed_emails a
+    WHERE lower(btrim(a.email)) IN (
+        SELECT lower(btrim(given.email)) FROM unnest($1::text[]) AS given(email))
+    ORDER BY lower(btrim(a.email))
+    ON CONFLICT (lower(btrim(email))) DO NOTHING
+    RETURNING id
+)
+SELECT count(*) AS made FROM made;
 
 -- app.services.people.allow_list._USER
 -- $1 email

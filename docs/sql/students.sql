@@ -62,6 +62,19 @@ SELECT class_id, $1, added_at, periods FROM class_students WHERE student_id = $2
 ON CONFLICT (class_id, student_id) DO UPDATE
 SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at);
 
+-- app.services.students.merging._END_EVENTS
+-- $1 this, $2 actor_id, $3 request_id, $4 other
+INSERT INTO enrolment_events (class_id, student_id, recorded_for, periods, actor_id, request_id)
+SELECT class_id, student_id, student_id, CASE student_id WHEN $1 THEN periods ELSE '{}' END,
+       $2::uuid, $3::text
+FROM class_students
+WHERE student_id IN ($1, $4)
+  AND class_id IN (SELECT class_id FROM class_students WHERE student_id = $4);
+
+-- app.services.students.merging._MOVE_EVENTS
+-- $1 this, $2 other
+UPDATE enrolment_events SET student_id = $1 WHERE student_id = $2;
+
 -- app.services.students.merging._COUNT_VERSIONS
 -- $1 other, $2 actor_id, $3 request_id, $4 reason
 WITH counted AS (

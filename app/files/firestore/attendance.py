@@ -8,19 +8,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from app.files.firestore.classes import Classes, item_of
+from app.files.firestore.contents import ClassRecord, SessionRecord
 from app.files.firestore.export import Found
 from app.files.firestore.mapping import Mapping
 from app.files.firestore.parts import Leave, Timetable
 from app.files.firestore.values import Item, Reader, entries, text_of
+from app.reconciliation import Difference, LeftOut, counted, status_of
 from app.schemas.attendance import ImagePlace
-from app.schemas.firestore import (
-    ClassRecord,
-    Difference,
-    LeftOut,
-    SessionRecord,
-    counted,
-    status_of,
-)
 from app.schemas.words import RollNo, roll_key
 
 _EARLIEST = date(2000, 1, 1)

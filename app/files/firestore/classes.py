@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from app.files.firestore.contents import ClassRecord, TeacherRecord
 from app.files.firestore.export import Found
 from app.files.firestore.mapping import Mapping
 from app.files.firestore.values import Item, last_segment, text_of
-from app.schemas.firestore import ClassRecord, TeacherRecord
 from app.schemas.words import is_address, is_name
 
 

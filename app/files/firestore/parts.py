@@ -6,10 +6,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.batch import Move
 from app.files.firestore.mapping import Mapping
 from app.files.firestore.values import Item, Reader, entries, text_of
+from app.reconciliation import LeftOut
 from app.schemas.classes import SlotDraft
-from app.schemas.firestore import LeftOut, Move
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry, json_name
 from app.schemas.words import Prose, is_blank, roll_key
 

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 from app.errors import Invalid
 from app.files.firestore.attendance import AttendanceReader
 from app.files.firestore.classes import Classes, Teachers, item_of
+from app.files.firestore.contents import ClassRecord, Records
 from app.files.firestore.export import Found, documents
 from app.files.firestore.mapping import Mapping
 from app.files.firestore.parts import Parts, Timetable, fitted
 from app.files.firestore.unread import shown_collection, unread_collections, unread_fields
 from app.files.firestore.values import Reader, text_of
+from app.reconciliation import LeftOut
 from app.schemas.classes import ClassDraft
-from app.schemas.firestore import ClassRecord, LeftOut, Records
 from app.schemas.roster import json_name
 
 _CLASS_TEXTS = ("code", "name", "section", "ltp_pattern", "teacher_type", "practical_group")

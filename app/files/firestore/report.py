@@ -4,14 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from app.schemas.firestore import (
-    REASONS,
-    ClassOutcome,
-    Difference,
-    LeftOut,
-    Outcome,
-    Records,
-)
+from app.files.firestore.contents import Records
+from app.files.firestore.reasons import REASONS
+from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome
 
 STATUSES = ("present", "absent", "late", "excused")
 TABLES = (

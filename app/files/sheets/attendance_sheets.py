@@ -3,6 +3,7 @@
 import re
 from datetime import date, time
 
+from app.batch import ClassName, MarkRow, SessionName
 from app.errors import Invalid
 from app.files.register.register_words import LETTERS
 from app.files.sheets.cells import (
@@ -14,7 +15,6 @@ from app.files.sheets.cells import (
 from app.files.sheets.headings import key_of
 from app.files.sheets.session_columns import session_columns
 from app.files.sheets.sheet_reader import Readers, SheetReader
-from app.schemas.imports import ClassName, MarkRow, SessionName
 from app.schemas.words import Prose, RollNo, Words
 
 _NOTHING = "nothing"

@@ -1,5 +1,6 @@
 """Reads a file of one kind into what it says, row by row, with what cannot be read."""
 
+from app.batch import Batch, ClassRow, FacultyRow, SlotRow, StudentRow
 from app.files.sheets.attendance_sheets import read_attendance
 from app.files.sheets.cells import read_code, read_date, read_weekday
 from app.files.sheets.clocks import Clock, noted
@@ -8,7 +9,7 @@ from app.files.sheets.sheet_reader import SheetReader
 from app.files.sheets.table import read_table
 from app.schemas.auth import Role
 from app.schemas.classes import ClassDraft, SlotDraft
-from app.schemas.imports import Batch, ClassRow, FacultyRow, Kind, SlotRow, StudentRow
+from app.schemas.imports import Kind
 from app.schemas.roster import RosterEntry
 from app.schemas.words import Email, Label, Name, Words
 

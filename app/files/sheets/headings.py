@@ -4,9 +4,10 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
+from app.batch import column_letters
 from app.errors import Invalid
 from app.files.sheets.table import Row
-from app.schemas.imports import Kind, column_letters
+from app.schemas.imports import Kind
 
 # The headings are among the first rows; above them a sheet may say which class it is of.
 _SEARCHED = 50

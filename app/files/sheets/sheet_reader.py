@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from app.batch import MAX_REFUSALS, Batch, ClassName, Refusal
 from app.files.sheets.cells import CellError, checked, read_code, read_mark, read_roll_alone
 from app.files.sheets.headings import Sheet, field_of
 from app.files.sheets.limits import unreadable
 from app.files.sheets.table import Row
-from app.schemas.imports import MAX_REFUSALS, Batch, ClassName, Kind, Refusal
+from app.schemas.imports import Kind
 from app.schemas.words import Email, Id, Label, Words
 
 M = TypeVar("M", bound=BaseModel)

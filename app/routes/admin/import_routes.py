@@ -9,16 +9,17 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.batch import Batch
 from app.errors import UnsupportedMedia
 from app.files.sheets.batches import read_batch
 from app.files.sheets.limits import MAX_ROWS
 from app.request_limits import FILE, limited
 from app.routes.answers import CSV, WRITES, XLSX
-from app.schemas.imports import Batch, ImportOutcome, Kind
+from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.words import Reason
 from app.services.classes.rosters import require_roster
 from app.services.imports import importing
-from app.services.imports.attendance_import import Terms
+from app.services.imports.conditions import Conditions
 
 router = APIRouter(route_class=SignedInRoute)
 
@@ -123,9 +124,9 @@ async def import_file(
     require_media(request)
     await call.require_admin()
     batch = await read_beside(kind, await request.body(), in_class=class_id is not None)
-    terms = Terms(call.now().date(), call.window, reason, trust_numbers)
+    conditions = Conditions(call.now().date(), call.window, reason, trust_numbers)
     return await importing.import_batch(
-        call.db, call.actor, batch, terms, within=class_id, dry_run=dry_run
+        call.db, call.actor, batch, conditions, within=class_id, dry_run=dry_run
     )
 
 

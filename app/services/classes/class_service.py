@@ -32,8 +32,7 @@ _TIMETABLES: Relations = (
     """
 slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed))""",
     SLOT_DOCUMENTS,
-    """
-moves AS MATERIALIZED (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed))""",
+    "moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed))",
     MOVE_DOCUMENTS,
     """
 schedules AS MATERIALIZED (

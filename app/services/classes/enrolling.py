@@ -80,9 +80,9 @@ async def forget_strangers(
     by_key = {roll_key(entry.roll_no): entry for entry in entries}
     known = list(by_key.values())
     await create_and_lock(tx, known)
-    columns = _columns(known)
-    del columns["roll_nos"], columns["begins"]
-    await tx.execute(_FORGET_STRANGERS, actor_id=actor.user_id, class_id=class_id, **columns)
+    await tx.execute(
+        _FORGET_STRANGERS, actor_id=actor.user_id, class_id=class_id, **_columns(known)
+    )
 
 
 # What differs from the records there are, and who may change those values.
@@ -90,17 +90,17 @@ _FILL = Statement(
     MINE,
     _GIVEN,
     """
+known AS MATERIALIZED (
+    SELECT s.id, s.roll_key, s.roll_no, to_jsonb(s) AS stored, given.record
+    FROM given JOIN students s USING (roll_key)
+),
 different AS MATERIALIZED (
-    SELECT s.id, s.roll_key, s.roll_no, f.key AS field, f.value,
-           coalesce(stored.record ->> f.key, '') = '' OR NOT EXISTS (
-               SELECT FROM class_students e
-               WHERE e.student_id = s.id AND on_roster(e.periods)
-                 AND e.class_id NOT IN (SELECT id FROM mine)) AS may_change
-    FROM students s
-    JOIN given USING (roll_key)
-    CROSS JOIN LATERAL (SELECT to_jsonb(s) AS record) stored
-    CROSS JOIN LATERAL jsonb_each_text(given.record) f
-    WHERE f.value IS DISTINCT FROM stored.record ->> f.key
+    SELECT k.id, k.roll_key, k.roll_no, f.key AS field, f.value,
+           coalesce(k.stored ->> f.key, '') = '' OR coalesce((
+               SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
+               WHERE e.student_id = k.id AND on_roster(e.periods)), true) AS may_change
+    FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
+    WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),
 records AS (
     SELECT id, jsonb_object_agg(field, value) AS record FROM different WHERE may_change GROUP BY id
@@ -111,7 +111,7 @@ filled AS (
         SELECT r.name, r.photo_url, r.program, r.sp_code, r.semester, r.status, r.duration,
                r.email, r.dtu_email, r.phone
         FROM jsonb_populate_record(s, records.record) r)
-    FROM records WHERE s.id = records.id
+    FROM records WHERE s.id = records.id AND s.id = ANY(ARRAY(SELECT id FROM records))
     RETURNING s.roll_key
 ),
 conflicts AS (
@@ -201,8 +201,9 @@ written AS (
     ON CONFLICT (class_id, student_id) DO UPDATE SET periods = excluded.periods
 ),
 events AS (
-    INSERT INTO enrolment_events (class_id, student_id, periods, actor_id, request_id)
-    SELECT :class_id, student_id, after, :actor_id, :request_id FROM moved
+    INSERT INTO enrolment_events (
+        class_id, student_id, recorded_for, periods, actor_id, request_id)
+    SELECT :class_id, student_id, student_id, after, :actor_id::uuid, :request_id::text FROM moved
 ),
 acts AS (
     SELECT action, 'student' AS subject, student_id AS subject_id, jsonb_build_object(

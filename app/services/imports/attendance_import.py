@@ -1,21 +1,24 @@
-"""Past attendance from a file: marks of many sessions at once."""
+"""Attendance from a file or another system: marks of many sessions at once."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.batch import Batch, MarkRow, SessionName
 from app.db import Transaction
-from app.schemas.imports import MarkCounts, MarkRow, RowOutcome, SessionName
+from app.schemas.imports import RowOutcome
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.conditions import Conditions
 from app.services.imports.known_names import may_be_same, stored_names
-from app.services.imports.report import Report
+from app.services.imports.outcomes import Outcomes, Table
 from app.services.imports.session_names import Unfound, find_or_make
+from app.services.sessions.leave_shown import Scope, settle
 from app.services.sessions.mark_changes import ON_LEAVE, SHOWN, WRITTEN
+from app.services.sessions.session_lock import Change
 from app.sql import Statement
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
@@ -23,127 +26,172 @@ from app.sql import Statement
 CHUNK = 2_000
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Under which terms marks are changed: `today` of the institution, its edit window in days
-    (None: for ever), the reason that is given for changing them later, and whether numbers are
-    trusted where the names beside them are other people's."""
+class _Fate(NamedTuple):
+    """What becomes of a mark: the columns of `_JUDGE`."""
 
-    today: date
-    window: int | None = None
-    reason: str | None = None
-    trust_numbers: bool = False
+    students: UUID | None
+    stored: str | None
+    same: bool
+    codes: str | None
+
+    @property
+    def outcome(self) -> RowOutcome:
+        if self.codes:
+            return RowOutcome.REFUSED
+        if self.same:
+            return RowOutcome.UNCHANGED
+        return RowOutcome.CHANGED if self.stored else RowOutcome.CREATED
 
 
-# A mark that says what is there already changes nothing, whoever made it and whatever the session's
-# state; so does an excuse for who is excused by leave. All of this is the rule of marking by hand,
-# for many sessions.
+class Written(NamedTuple):
+    """The sessions by their names, and in how many absences that were there leave now shows."""
+
+    sessions: dict[SessionName, UUID]
+    excused: int
+
+
+# What becomes of each mark, by its place: `same` is null where it may not be written, for what
+# `code` says. A mark that says what is there already changes nothing, whoever made it and whatever
+# the session's state; so does an excuse for who is excused by leave.
+#
+# `:source` changes only marks that an import of it made, and its marks count whether or not the
+# enrolment has their days. Each mark is looked up by its whole key, also by a plan made while there
+# were few: `LIMIT` keeps the planner from joining by one of its columns.
+_JUDGE = Statement(
+    """
+given AS MATERIALIZED (
+    SELECT place, word, note, s.status AS state, e.student_id, m.status AS stored, m.leave_id,
+           :source::text IS NOT NULL OR on_roster(e.periods) OR e.periods @> s.session_date
+               OR m.status IS NOT NULL AS markable,
+           :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late,
+           m.source <> 'import' OR starts_with(m.request_id, :source || '-') IS NOT TRUE AS others,
+           coalesce(note = m.remark, note IS NULL) AND CASE
+               WHEN :source IS NOT NULL AND m.source NOT IN ('import', 'leave')
+               THEN m.status = replace(word, 'on_duty', 'excused')
+               WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
+               WHEN word = 'excused'
+               THEN m.status = word AND (m.leave_id IS NOT NULL OR m.leave_kind IS NULL)
+               WHEN m.leave_id IS NOT NULL THEN coalesce(m.said_status = word, false)
+               ELSE m.status = word
+           END AS same
+    FROM unnest(:class_ids::uuid[], :session_ids::uuid[], :roll_keys::text[], :words::text[],
+                :notes::text[]) WITH ORDINALITY AS g(class_id, session_id, key, word, note, place)
+    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
+    LEFT JOIN students st ON st.roll_key = g.key
+    LEFT JOIN class_students e ON e.class_id = g.class_id AND e.student_id = st.id
+    LEFT JOIN LATERAL (
+        SELECT m.*, b.request_id FROM attendance_statuses m
+        LEFT JOIN attendance_batches b ON :source::text IS NOT NULL AND b.class_id = m.class_id
+            AND b.session_id = m.session_id AND b.version = m.version
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = e.student_id
+        LIMIT 1
+    ) m ON true
+),
+judged AS (
+    SELECT place, student_id, stored, coalesce(same, false) AS same, CASE
+        WHEN student_id IS NULL OR NOT markable THEN 'not_enrolled'
+        WHEN same AND :source IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
+        THEN 'excused_by_leave'
+        WHEN same THEN NULL
+        WHEN state <> 'open' THEN 'session_' || state
+        WHEN late THEN 'reason_required'
+        WHEN :source IS NOT NULL AND stored IS NOT NULL AND others THEN 'changed_in_aims'
+    END AS code
+    FROM given
+)""",
+    """
+SELECT array_agg(student_id ORDER BY place) AS students, array_agg(stored ORDER BY place) AS stored,
+       array_agg(same ORDER BY place) AS same, array_agg(code ORDER BY place) AS codes
+FROM judged
+""",
+)
+
+# The rule of marking by hand, for many sessions: an excuse for who is excused by leave leaves what
+# was said as it is.
 _MARK = Statement(
     """
 sessions AS MATERIALIZED (
-    SELECT session, class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
-           :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late
-    FROM unnest(:class_ids::uuid[], :session_ids::uuid[]) WITH ORDINALITY g(class_id, id, session)
-    JOIN attendance_sessions s USING (class_id, id)
+    SELECT class_id, id AS session_id, session_date AS day
+    FROM attendance_sessions
+    WHERE class_id = ANY(:class_ids::uuid[]) AND id = ANY(:session_ids::uuid[])
 ),
 enrolments AS MATERIALIZED (
-    SELECT person, e.class_id, e.student_id, e.periods
-    FROM unnest(:roll_keys::text[]) WITH ORDINALITY AS g(roll_key, person)
-    JOIN students st USING (roll_key)
-    JOIN class_students e ON e.student_id = st.id AND e.class_id = ANY(:class_ids)
+    SELECT * FROM class_students
+    WHERE class_id = ANY(:class_ids) AND student_id = ANY(:students::uuid[])
 )""",
     ON_LEAVE,
     """
 given AS MATERIALIZED (
-    SELECT place, word, note, class_id, session_id, student_id, state, day, late, periods,
-           m.student_id IS NOT NULL AS marked, m.status, remark, leave_id, leave_kind,
-           said_status, said_score, said_remark, said_source,
-           word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty') AS excuse
-    FROM unnest(:sessions::integer[], :people::integer[], :words::text[], :notes::text[])
-        WITH ORDINALITY AS g(session, person, word, note, place)
-    JOIN sessions USING (session)
-    LEFT JOIN enrolments USING (class_id, person)
-    LEFT JOIN attendance_statuses m USING (class_id, session_id, student_id)
-),
-judged AS MATERIALIZED (
-    SELECT given.*, same, CASE
-        WHEN (marked OR periods @> day OR on_roster(periods)) IS NOT TRUE THEN 'not_enrolled'
-        WHEN same THEN NULL
-        WHEN state <> 'open' THEN 'session_' || state
-        WHEN late THEN 'reason_required'
-    END AS refusal
-    FROM given CROSS JOIN LATERAL (
-        SELECT marked AND coalesce(note = remark, note IS NULL) AND CASE
-            WHEN excuse THEN status = 'excused' AND (
-                leave_id IS NOT NULL OR leave_kind IS NOT DISTINCT FROM nullif(word, 'excused'))
-            WHEN leave_id IS NOT NULL THEN coalesce(said_status = word, false)
-            ELSE status = word
-        END AS same
-    ) rule
+    SELECT g.*, m.leave_id IS NOT NULL AND (
+               word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
+           m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM unnest(:class_ids, :session_ids, :students, :words::text[], :notes::text[])
+        AS g(class_id, session_id, student_id, word, note)
+    LEFT JOIN LATERAL (
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = g.student_id
+        LIMIT 1
+    ) m ON true
 ),
 said AS MATERIALIZED (
-    SELECT class_id, session_id, student_id, mark.* FROM judged CROSS JOIN LATERAL (
-        SELECT CASE word WHEN 'on_duty' THEN 'excused' ELSE word END AS status,
-               false AS recognized_by_ai, NULL::numeric AS similarity_score, note AS remark,
-               'import' AS source, CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
-        WHERE leave_id IS NULL OR NOT excuse
+    SELECT class_id, session_id, student_id, mark.* FROM given CROSS JOIN LATERAL (
+        SELECT replace(word, 'on_duty', 'excused') AS status, false AS recognized_by_ai,
+               NULL::numeric AS similarity_score, note AS remark, 'import' AS source,
+               CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
+        WHERE NOT known
         UNION ALL
         SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
                said_source, NULL, note
-        WHERE leave_id IS NOT NULL AND excuse
+        WHERE known
     ) mark
-    WHERE refusal IS NULL AND NOT same
 )""",
     SHOWN,
     "changes AS MATERIALIZED (SELECT * FROM shown)",
     WRITTEN,
-    """
-SELECT array_agg(place) FILTER (WHERE refusal IS NULL AND NOT marked) AS created,
-       array_agg(place) FILTER (WHERE refusal IS NULL AND marked AND NOT same) AS changed,
-       array_agg(place) FILTER (WHERE refusal IS NOT NULL) AS refused,
-       array_agg(refusal) FILTER (WHERE refusal IS NOT NULL) AS refusals
-FROM judged
-""",
+    "SELECT array_agg(session_id) AS sessions, array_agg(student_id) AS students FROM changes"
+    " WHERE said_source = 'import'",
 )
 
 
 async def write(
     tx: Transaction,
     actor: Actor,
-    sessions: list[SessionName],
-    marks: list[MarkRow],
+    batch: Batch,
     classes: Resolved,
-    terms: Terms,
-    report: Report,
+    conditions: Conditions,
+    told: Outcomes,
     step: Callable[[int], object],
-) -> None:
-    """Write the marks by the rules of marking, with source `import`, and tell of each row.
+) -> Written:
+    """Write the marks by the rules of marking, with source `import`, and tell of each.
 
-    Sessions that are not there are made, those of `sessions` also without a mark. A session in
-    which a mark changes gets one new version. `step` is told how many marks are done.
+    Sessions that are not there are made, those of `batch.sessions` also without a mark. A session
+    in which a mark changes gets one new version. `step` is told how many marks are done.
     """
-    names = dict.fromkeys((*sessions, *(mark.session for mark in marks)))
+    names = dict.fromkeys((*batch.sessions, *(mark.session for mark in batch.marks)))
     class_ids = {classes[name.class_name] for name in names}
-    known_ids = (id for id in class_ids if not isinstance(id, Unresolved))
+    known_ids = [id for id in class_ids if not isinstance(id, Unresolved)]
     await hold_classes(tx, actor, known_ids, to_change=False)
-    found, made = await find_or_make(tx, actor, names, classes, terms.today)
-    if not terms.trust_numbers:
-        marks = await _of_whom_they_name(tx, marks, report)
-    known = _by_session(marks, found, classes, report)
-    counts: Counter[RowOutcome] = Counter()
+    found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
+    marks = batch.marks
+    if not conditions.trust_numbers:
+        marks = await _of_whom_they_name(tx, marks, told)
+    known = _by_session(marks, found, classes, told)
     for chunk in chunks(known, lambda session: len(session[2]), CHUNK):
-        counts += await _write_chunk(tx, actor, terms, chunk, report)
+        await _write_chunk(tx, actor, conditions, chunk, told)
         step(sum(len(named) for _, _, named in chunk))
-    report.marks = MarkCounts(
-        sessions=made,
-        created=counts[RowOutcome.CREATED],
-        changed=counts[RowOutcome.CHANGED],
-        unchanged=counts[RowOutcome.UNCHANGED],
-    )
+    sessions = {name: id for name, id in found.items() if not isinstance(id, Unfound)}
+    # What a source says of sessions that were there may be of people enrolled just now.
+    newly = list(sessions.values()) if conditions.source else made
+    if not newly:
+        return Written(sessions, 0)
+    scope = Scope(known_ids, session_ids=newly, open_alone=True)
+    return Written(sessions, (await settle(tx, actor, scope, Change())).absent)
 
 
 async def _of_whom_they_name(
-    tx: Transaction, marks: list[MarkRow], report: Report
+    tx: Transaction, marks: list[MarkRow], told: Outcomes
 ) -> list[MarkRow]:
     """The marks less those of rows whose name is another person's on their number."""
     named = [mark for mark in marks if mark.name]
@@ -154,7 +202,7 @@ async def _of_whom_they_name(
         if mark.row not in refused and not may_be_same(stored.get(key, ""), mark.name or ""):
             refused[mark.row] = key
     for row, key in refused.items():
-        report.refuse_other(row, stored[key])
+        told.refuse_other(row, stored[key])
     return [mark for mark in marks if mark.row not in refused]
 
 
@@ -165,58 +213,72 @@ def _by_session(
     marks: list[MarkRow],
     found: dict[SessionName, UUID | Unfound],
     classes: Resolved,
-    report: Report,
+    told: Outcomes,
 ) -> list[Named]:
     """The marks of each session. What keeps a row or a session out of it is told once."""
     known: dict[tuple[UUID, UUID], dict[str, MarkRow]] = defaultdict(dict)
-    told: set[int | SessionName] = set()
+    unresolved: set[int] = set()
+    unfound: dict[SessionName, list[MarkRow]] = defaultdict(list)
     for mark in marks:
         class_id, session = classes[mark.session.class_name], found.get(mark.session)
         if isinstance(class_id, Unresolved):
-            if mark.row not in told:
-                report.refuse(mark.row, "code", class_id.code)
-            told.add(mark.row)
+            if mark.row not in unresolved:
+                told.refuse(Table.MARKS, mark.row, "code", class_id.code)
+            unresolved.add(mark.row)
         elif session is None or isinstance(session, Unfound):
-            if session and mark.session not in told:
-                report.refuse(mark.row, mark.column, session.code)
-            told.add(mark.session)
+            unfound[mark.session].append(mark)
         else:
             named = known[class_id, session]
             first = named.setdefault(roll_key(mark.roll_no), mark)
             if (first.word, first.remark) != (mark.word, mark.remark):
-                report.refuse(mark.row, mark.column, "contradiction", first.row)
+                told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
             elif first is not mark:
-                report.note(mark.row, RowOutcome.UNCHANGED)  # a form that was sent twice
+                # A form that was sent twice.
+                told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
+    for name, session in found.items():
+        if isinstance(session, Unfound):
+            told.without(name, unfound[name], session.code)
     return [(*key, named) for key, named in known.items()]
 
 
 async def _write_chunk(
-    tx: Transaction, actor: Actor, terms: Terms, chunk: list[Named], report: Report
-) -> Counter[RowOutcome]:
-    """Write these marks, tell of them, and give how many of each outcome there are."""
+    tx: Transaction, actor: Actor, conditions: Conditions, chunk: list[Named], told: Outcomes
+) -> None:
+    """Write these marks, and tell of them."""
     marks = [mark for _, _, named in chunk for mark in named.values()]
-    keys = [key for _, _, named in chunk for key in named]
-    people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
-    done = await tx.row(
-        _MARK,
-        actor_id=actor.user_id,
-        request_id=actor.request_id,
-        reason=terms.reason,
-        window=terms.window,
-        class_ids=[class_id for class_id, _, _ in chunk],
-        session_ids=[session_id for _, session_id, _ in chunk],
-        roll_keys=list(people),
-        sessions=[n for n, (_, _, named) in enumerate(chunk, start=1) for _ in named],
-        people=[people[key] for key in keys],
-        words=[mark.word for mark in marks],
-        notes=[mark.remark for mark in marks],
+    named_by: dict[str, list[Any]] = {
+        "class_ids": [class_id for class_id, _, named in chunk for _ in named],
+        "session_ids": [session_id for _, session_id, named in chunk for _ in named],
+        "words": [mark.word for mark in marks],
+        "notes": [mark.remark for mark in marks],
+    }
+    judged = await tx.row(
+        _JUDGE,
+        **named_by,
+        roll_keys=[key for _, _, named in chunk for key in named],
+        reason=conditions.reason,
+        window=conditions.window,
+        source=conditions.source,
     )
-    outcomes = [RowOutcome.UNCHANGED] * len(marks)
-    for name in (RowOutcome.CREATED, RowOutcome.CHANGED, RowOutcome.REFUSED):
-        for place in done[name] or ():
-            outcomes[place - 1] = name
-    for mark, outcome in zip(marks, outcomes, strict=True):
-        report.note(mark.row, outcome)
-    for place, code in zip(done["refused"] or (), done["refusals"] or (), strict=True):
-        report.refuse(marks[place - 1].row, marks[place - 1].column, code)
-    return Counter(outcomes)
+    fates = [
+        _Fate(*columns) for columns in zip(*(judged[name] for name in _Fate._fields), strict=True)
+    ]
+    new = [place for place, fate in enumerate(fates) if not fate.codes and not fate.same]
+    hidden: set[tuple[UUID, UUID]] = set()
+    if new:
+        written = await tx.row(
+            _MARK,
+            **{name: [column[place] for place in new] for name, column in named_by.items()},
+            students=[fates[place].students for place in new],
+            actor_id=actor.user_id,
+            request_id=actor.request_id,
+            reason=conditions.reason,
+        )
+        hidden = set(zip(written["sessions"] or (), written["students"] or (), strict=True))
+    for mark, session_id, fate in zip(marks, named_by["session_ids"], fates, strict=True):
+        if (session_id, fate.students) in hidden:
+            told.mark(mark, fate.outcome, "excused_by_leave", "excused")
+        elif fate.codes:
+            told.mark(mark, fate.outcome, fate.codes, fate.stored)
+        else:
+            told.mark(mark, fate.outcome)

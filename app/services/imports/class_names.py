@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
+from app.batch import ClassName
 from app.db import Transaction
-from app.schemas.imports import ClassName
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
 from app.services.timetable.calendar import THIS_TERM
 from app.sql import Statement
@@ -55,16 +55,33 @@ class _Candidate(NamedTuple):
 
 
 async def resolve(
-    tx: Transaction, actor: Actor, names: Iterable[ClassName], within: UUID | None = None
+    tx: Transaction,
+    actor: Actor,
+    names: Iterable[ClassName],
+    outside: dict[str, UUID],
+    within: UUID | None = None,
 ) -> Resolved:
-    """The class of each name, or why it has none.
+    """The class of each name, or why it has none. `outside` are classes by the ids that another
+    system gave them.
 
     An id that is known here decides, unless code or section are others. Else these do, in any
     letter case, and teacher and term where they are given; of several, the one class of the
     current term is meant. `within` is the class that all of it is for; whether it is there, and
     the actor may work in it, the lock on it says.
     """
-    wanted = set(names)
+    known: Resolved = {}
+    wanted: set[ClassName] = set()
+    for name in names:
+        if name.outside_id is None:
+            wanted.add(name)
+        else:
+            known[name] = outside.get(name.outside_id, Unresolved("unknown_class"))
+    return known | await _find(tx, actor, wanted, within) if wanted else known
+
+
+async def _find(
+    tx: Transaction, actor: Actor, wanted: set[ClassName], within: UUID | None
+) -> Resolved:
     codes = {spelled for name in wanted if name.code for spelled in (name.code, _key(name.code))}
     row = await tx.row(
         _CANDIDATES,

@@ -1,14 +1,26 @@
-"""People who may sign in, from a file."""
+"""People who may sign in, from a file or another system."""
 
+from app.batch import Batch, FacultyRow
 from app.db import Transaction
-from app.schemas.imports import Batch, FacultyRow, RowOutcome
+from app.schemas.imports import RowOutcome
 from app.services.access import Actor
+from app.services.imports.conditions import Conditions
+from app.services.imports.outcomes import Outcomes, Table
 from app.services.imports.report import Report
 from app.services.people.allow_list import Entry, last_admin_stays, put
+from app.sql import Statement
+
+_ALLOWED = Statement("""
+SELECT array_agg(lower(btrim(email))) AS allowed FROM allowed_emails
+WHERE lower(btrim(email)) = ANY(:emails::text[])
+""")
 
 
-async def write(tx: Transaction, actor: Actor, rows: list[FacultyRow], report: Report) -> None:
-    """Put the addresses on the allow-list, or give those there their role and name.
+async def write(
+    tx: Transaction, actor: Actor, rows: list[FacultyRow], conditions: Conditions, told: Outcomes
+) -> None:
+    """Put the addresses on the allow-list, or give those there their role and name; from a
+    source, those there stay as they are.
 
     Nobody is taken off. An address that stands in the file twice is refused the second time.
     """
@@ -16,15 +28,28 @@ async def write(tx: Transaction, actor: Actor, rows: list[FacultyRow], report: R
     for row in rows:
         first = listed.setdefault(row.email.strip().lower(), row)
         if first is not row:
-            report.refuse(row.row, "email", "repeated", first.row)
-    async with last_admin_stays(tx):
-        entries = [Entry(row.email.strip(), row.role, row.name) for row in listed.values()]
-        added, changed = map(set, await put(tx, actor, entries))
+            told.refuse(Table.ALLOWED_EMAILS, row.row, "email", "repeated", first.row)
+    staying: set[str] = set()
+    if conditions.keep:
+        staying.update((await tx.row(_ALLOWED, emails=list(listed)))["allowed"] or ())
+    entries = [
+        Entry(row.email.strip(), row.role, row.name)
+        for key, row in listed.items()
+        if key not in staying
+    ]
+    added, changed = await _put(tx, actor, entries) if entries else (set[str](), set[str]())
     for key, row in listed.items():
         if key in added:
-            report.note(row.row, RowOutcome.CREATED)
+            outcome = RowOutcome.CREATED
         else:
-            report.note(row.row, RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED)
+            outcome = RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED
+        told.note(Table.ALLOWED_EMAILS, row.row, outcome)
+
+
+async def _put(tx: Transaction, actor: Actor, entries: list[Entry]) -> tuple[set[str], set[str]]:
+    async with last_admin_stays(tx):
+        added, changed = await put(tx, actor, entries)
+    return set(added), set(changed)
 
 
 def entries_of(batch: Batch) -> list[Entry]:

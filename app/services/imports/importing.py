@@ -1,10 +1,12 @@
-"""Writes what a file brings: all of it, or nothing."""
+"""Writes a batch: of a file all of it, or nothing."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 from uuid import UUID
 
+from app.batch import Batch
 from app.db import Database, Transaction
-from app.schemas.imports import Batch, ImportOutcome
+from app.schemas.imports import ImportOutcome
 from app.services.access import Actor, require_admin
 from app.services.classes.enrolling import forget_strangers
 from app.services.classes.rosters import lock_roster
@@ -12,11 +14,16 @@ from app.services.imports import (
     attendance_import,
     classes_import,
     faculty_import,
+    moves_import,
     slots_import,
     students_import,
+    teachers_import,
+    terms_import,
 )
-from app.services.imports.attendance_import import Terms
+from app.services.imports.attendance_import import Written
 from app.services.imports.class_names import resolve
+from app.services.imports.conditions import Conditions
+from app.services.imports.outcomes import Outcomes
 from app.services.imports.report import Report
 
 Step = Callable[[int], object]
@@ -26,27 +33,21 @@ async def import_batch(
     db: Database,
     actor: Actor,
     batch: Batch,
-    terms: Terms,
+    conditions: Conditions,
     *,
     within: UUID | None = None,
     dry_run: bool = False,
     step: Step = lambda _: None,
 ) -> ImportOutcome:
-    """Write the batch for an administrator, by the rules that hold for the single requests.
+    """Write the batch of a file for an administrator, by the rules of the single requests.
 
-    People, classes, timetables, rosters, then attendance: what comes later may build on what
-    came before. `within` is the class that all rows are for. `Invalid` (`import_refused`) names
+    `within` is the class that all rows are for. `Invalid` (`import_refused`) names
     every row that cannot be, unless it is a `dry_run`, which tells of them and changes nothing.
     `step` is told again and again how many more rosters' rows or marks are done.
     """
     report = Report(batch)
     async with db.transaction(keep=not dry_run, patient=True) as tx:
-        await require_admin(tx, actor)
-        if batch.faculty:
-            await faculty_import.write(tx, actor, batch.faculty, report)
-        if batch.classes:
-            await classes_import.write(tx, batch.classes, report)
-        await _write_into_classes(tx, actor, batch, terms, within, report, step)
+        await write_batch(tx, actor, batch, conditions, report, within=within, step=step)
         if not dry_run:
             report.check()
     return report.outcome(dry_run=dry_run)
@@ -62,7 +63,8 @@ async def import_roster(
         report = Report(batch, names_shown=actor_role == "admin")
         if dry_run and actor_role != "admin":
             await forget_strangers(tx, actor, class_id, [row.entry for row in batch.students])
-        classes = await resolve(tx, actor, {row.class_name for row in batch.students}, class_id)
+        names = {row.class_name for row in batch.students}
+        classes = await resolve(tx, actor, names, {}, class_id)
         await students_import.write(
             *(tx, actor, batch.students, classes, report), trust_numbers=trust_numbers
         )
@@ -71,30 +73,51 @@ async def import_roster(
     return report.outcome(dry_run=dry_run)
 
 
-async def _write_into_classes(
+class Done(NamedTuple):
+    """The classes by their ids in the other system, and what attendance was written."""
+
+    classes: dict[str, UUID]
+    attendance: Written
+
+
+async def write_batch(
     tx: Transaction,
     actor: Actor,
     batch: Batch,
-    terms: Terms,
-    within: UUID | None,
-    report: Report,
-    step: Step,
-) -> None:
-    named = {row.class_name for row in batch.slots} | {row.class_name for row in batch.students}
-    named |= {name.class_name for name in batch.sessions}
-    named |= {mark.session.class_name for mark in batch.marks}
-    if not named:
-        return
-    classes = await resolve(tx, actor, named, within)
+    conditions: Conditions,
+    told: Outcomes,
+    *,
+    within: UUID | None = None,
+    step: Step = lambda _: None,
+) -> Done:
+    """Write all of the batch, in the order of its parts: what comes later may build on what came
+    before."""
+    await require_admin(tx, actor)
+    if batch.terms:
+        await terms_import.write(tx, actor, batch.terms, told)
+    if batch.faculty:
+        await faculty_import.write(tx, actor, batch.faculty, conditions, told)
+    outside: dict[str, UUID] = {}
+    if batch.classes:
+        outside = await classes_import.write(tx, batch, conditions, told)
+    named = batch.class_names()
+    classes = await resolve(tx, actor, named, outside, within) if named else {}
+    if batch.teachers:
+        await teachers_import.write(tx, actor, batch.teachers, classes, told)
     if batch.slots:
-        await slots_import.write(tx, actor, batch.slots, classes, report)
+        await slots_import.write(tx, actor, batch.slots, classes, conditions, told)
+    if batch.moves:
+        await moves_import.write(tx, actor, batch.moves, classes, told)
     if batch.students:
         await students_import.write(
-            *(tx, actor, batch.students, classes, report),
-            trust_numbers=terms.trust_numbers,
+            *(tx, actor, batch.students, classes, told),
+            trust_numbers=conditions.trust_numbers,
+            keep=conditions.keep,
             step=step,
         )
+    attendance = Written({}, 0)
     if batch.sessions or batch.marks:
-        await attendance_import.write(
-            tx, actor, batch.sessions, batch.marks, classes, terms, report, step
+        attendance = await attendance_import.write(
+            tx, actor, batch, classes, conditions, told, step
         )
+    return Done(outside, attendance)

@@ -1,22 +1,21 @@
 """What becomes of each row of an import, collected while it is written."""
 
 from collections import Counter
+from collections.abc import Sequence
 
+from app.batch import MAX_REFUSALS, Batch, MarkRow, Refusal, SessionName, column_letters
 from app.errors import Flaw, Invalid
 from app.schemas.imports import (
-    MAX_REFUSALS,
     MAX_ROWS_SHOWN,
-    Batch,
     ImportedRow,
     ImportOutcome,
     KeptValue,
     MarkCounts,
-    Refusal,
     RowOutcome,
-    column_letters,
 )
 from app.schemas.words import MAX_ENTRIES
 from app.services.classes.enrolling import SENTENCES
+from app.services.imports.outcomes import Table
 
 _OF_ROWS = SENTENCES | {
     "repeated": "Row {row} says the same already.",
@@ -26,6 +25,7 @@ _OF_ROWS = SENTENCES | {
     "contradiction": "Row {row} says something else of this student.",
     "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
     "unknown_term": "There is no such term.",
+    "class_of_another": "This id is of another class here.",
     "slot_overlaps": "This overlaps another slot of the class on that day.",
     "unknown_class": "There is no such class.",
     "another_class": "This is another class than the one imported into.",
@@ -50,37 +50,55 @@ _WEIGHT = {outcome: weight for weight, outcome in enumerate(_LIGHT_TO_HEAVY)}
 
 
 class Report:
-    """Outcomes by row. Of several things in one row the weightiest counts: where anything is
+    """`Outcomes` by row. Of several things in one row the weightiest counts: where anything is
     refused the row is refused, else where anything was changed it is a changed one."""
 
     def __init__(self, batch: Batch, *, names_shown: bool = True) -> None:
         self._names_shown = names_shown
         self._refusals = list(batch.refusals)
         self._refused = len(batch.refusals)
-        self.marks: MarkCounts | None = None
+        self._attendance = bool(batch.sessions or batch.marks)
+        self._sessions_made = 0
+        self._marks: Counter[RowOutcome] = Counter()
         self._columns = batch.columns
         self._ignored = batch.ignored
         self._notes = batch.notes
         self._rows = {refusal.row: RowOutcome.REFUSED for refusal in batch.refusals}
         self._conflicts: list[KeptValue] = []
 
-    def note(self, row: int, outcome: RowOutcome) -> None:
-        """Something in the row was made, changed or found as it is to be."""
+    def note(self, table: Table, row: int, outcome: RowOutcome) -> None:
         known = self._rows.get(row)
         if known is None or _WEIGHT[outcome] > _WEIGHT[known]:
             self._rows[row] = outcome
 
-    def refuse(
-        self, row: int, place: str | int | None, code: str, other_row: int | None = None
-    ) -> None:
-        """Something in the row cannot be; `place` is a field, or the number of a column.
+    def count(self, table: Table, outcome: RowOutcome, number: int) -> None:
+        if table is Table.SESSIONS and outcome is RowOutcome.CREATED:
+            self._sessions_made += number
 
-        `other_row` is the one that it does not go together with.
-        """
+    def mark(
+        self, mark: MarkRow, outcome: RowOutcome, code: str | None = None, stored: str | None = None
+    ) -> None:
+        self._marks[outcome] += 1
+        if outcome is RowOutcome.REFUSED and code:
+            self.refuse(Table.MARKS, mark.row, mark.column, code)
+        else:
+            self.note(Table.MARKS, mark.row, outcome)
+
+    def without(self, session: SessionName, marks: Sequence[MarkRow], code: str) -> None:
+        for mark in marks[:1]:
+            self.refuse(Table.SESSIONS, mark.row, mark.column, code)
+
+    def refuse(
+        self,
+        table: Table,
+        row: int,
+        place: str | int | None,
+        code: str,
+        other_row: int | None = None,
+    ) -> None:
         self._refuse(row, place, code, _OF_ROWS[code].format(row=other_row))
 
     def refuse_other(self, row: int, stored_name: str) -> None:
-        """The number of the row is somebody else's."""
         whose = f"{stored_name}'s" if self._names_shown else "somebody else's"
         self._refuse(row, "name", "another_name", _OF_ROWS["another_name"].format(whose=whose))
 
@@ -91,8 +109,7 @@ class Report:
             self._refusals.append(Refusal(row, column, code, detail))
         self._rows[row] = RowOutcome.REFUSED
 
-    def keep(self, row: int, field: str) -> None:
-        """A stored value stays, because the actor may not change it."""
+    def keep(self, table: Table, row: int, code: str, field: str = "") -> None:
         self._conflicts.append(KeptValue(row=row, field=field))
 
     def check(self) -> None:
@@ -116,12 +133,20 @@ class Report:
             changed=counts[RowOutcome.CHANGED],
             unchanged=counts[RowOutcome.UNCHANGED],
             refused=counts[RowOutcome.REFUSED],
-            marks=self.marks,
+            marks=self._mark_counts() if self._attendance else None,
             rows=rows[:MAX_ROWS_SHOWN],
             more_rows=max(0, len(rows) - MAX_ROWS_SHOWN),
             conflicts=self._conflicts[:MAX_ROWS_SHOWN],
             ignored_columns=[column_letters(column) for column in self._ignored],
             notes=self._notes,
+        )
+
+    def _mark_counts(self) -> MarkCounts:
+        return MarkCounts(
+            sessions=self._sessions_made,
+            created=self._marks[RowOutcome.CREATED],
+            changed=self._marks[RowOutcome.CHANGED],
+            unchanged=self._marks[RowOutcome.UNCHANGED],
         )
 
     def _refused_rows(self) -> list[ImportedRow]:

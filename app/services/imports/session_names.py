@@ -1,16 +1,16 @@
-"""Which sessions a file of attendance means; those that are not there yet are made."""
+"""Which sessions a batch means; those that are not there yet are made."""
 
 from collections.abc import Iterable
 from datetime import date, time, timedelta
-from typing import NamedTuple
-from uuid import UUID
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
 
+from app.batch import SessionName
 from app.db import Transaction
-from app.schemas.imports import SessionName
+from app.schemas.imports import RowOutcome
 from app.services.access import Actor
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.sessions.leave_shown import Scope, settle
-from app.services.sessions.session_lock import Change
+from app.services.imports.outcomes import Outcomes, Table
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
@@ -67,15 +67,19 @@ FROM chosen
 """,
 )
 
+# One of another system is made with its own id, for the owner of the class.
 _MAKE = Statement(
     """
 made AS (
-    INSERT INTO attendance_sessions (class_id, session_date, start_time, end_time, teacher_id)
-    SELECT class_id, day, start_time, end_time, :actor_id
-    FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :ends::time[])
-        AS a(class_id, day, start_time, end_time)
+    INSERT INTO attendance_sessions (
+        id, class_id, session_date, start_time, end_time, teacher_id, processed_image_url)
+    SELECT coalesce(a.id, gen_random_uuid()), class_id, day, start_time, end_time,
+           CASE WHEN a.id IS NULL THEN :actor_id ELSE c.teacher_id END, image
+    FROM unnest(:ids::uuid[], :classes::uuid[], :days::date[], :starts::time[], :ends::time[],
+                :images::text[]) AS a(id, class_id, day, start_time, end_time, image)
+    JOIN classes c ON c.id = a.class_id
     ORDER BY class_id, day, start_time
-    ON CONFLICT (class_id, session_date, start_time) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id
 )""",
     "SELECT coalesce(array_agg(id), '{}') AS made FROM made",
@@ -85,17 +89,32 @@ made AS (
 _LOCK = Statement(
     """
 asked AS MATERIALIZED (
-    SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[])
-        WITH ORDINALITY AS a(class_id, day, start_time, place)
+    SELECT a.class_id, coalesce(own.id, other.id) AS id, a.place
+    FROM unnest(:ids::uuid[], :classes::uuid[], :days::date[], :starts::time[])
+        WITH ORDINALITY AS a(id, class_id, day, start_time, place)
+    LEFT JOIN attendance_sessions own ON own.class_id = a.class_id AND own.id = a.id
+    LEFT JOIN attendance_sessions other
+        ON other.class_id = a.class_id AND other.session_date = a.day
+       AND other.start_time IS NOT DISTINCT FROM a.start_time
 ),
 held AS MATERIALIZED (
     SELECT a.place, s.id FROM attendance_sessions s
-    JOIN asked a ON s.class_id = a.class_id AND s.session_date = a.day
-        AND s.start_time IS NOT DISTINCT FROM a.start_time
+    JOIN asked a ON s.class_id = a.class_id AND s.id = a.id
     ORDER BY s.class_id, s.id
     FOR NO KEY UPDATE OF s
 )""",
     "SELECT array_agg(id ORDER BY place) AS ids FROM held",
+)
+
+_ADD_IMAGES = Statement(
+    """
+pictured AS (
+    UPDATE attendance_sessions s SET processed_image_url = a.image
+    FROM unnest(:classes::uuid[], :ids::uuid[], :images::text[]) AS a(class_id, id, image)
+    WHERE s.class_id = a.class_id AND s.id = a.id AND s.processed_image_url IS NULL
+    RETURNING s.id
+)""",
+    "SELECT count(*) AS changed FROM pictured",
 )
 
 
@@ -106,12 +125,16 @@ class Unfound(NamedTuple):
 
 
 async def find_or_make(
-    tx: Transaction, actor: Actor, names: Iterable[SessionName], classes: Resolved, today: date
-) -> tuple[dict[SessionName, UUID | Unfound], int]:
-    """The sessions, locked in order, and how many of them are new. Their classes are locked.
+    tx: Transaction,
+    actor: Actor,
+    names: Iterable[SessionName],
+    classes: Resolved,
+    today: date,
+    told: Outcomes,
+) -> tuple[dict[SessionName, UUID | Unfound], list[UUID]]:
+    """The sessions, locked in order, and those that are new. Their classes are locked.
 
-    In new ones leave shows as in those that are opened by hand. Names without a class are left
-    out.
+    Names without a class are left out.
     """
     found: dict[SessionName, UUID | Unfound] = {}
     known: list[tuple[SessionName, UUID]] = []
@@ -121,41 +144,92 @@ async def find_or_make(
             found[name] = Unfound("date_in_future")
         elif not isinstance(class_id, Unresolved):
             known.append((name, class_id))
-    chosen = await _choose(tx, known)
-    found |= {
-        name: Unfound("several_sessions")
-        for (name, _), choice in zip(known, chosen, strict=True)
-        if not choice
+    chosen = await _chosen(tx, known)
+    found |= {name: Unfound("several_sessions") for name, _ in known if name not in chosen}
+    columns: dict[str, list[Any]] = {
+        "ids": [
+            uuid5(choice.class_id, name.outside_id) if name.outside_id else None
+            for name, choice in chosen.items()
+        ],
+        "classes": [choice.class_id for choice in chosen.values()],
+        "days": [name.day for name in chosen],
+        "starts": [choice.start for choice in chosen.values()],
     }
-    sure = [(name, choice) for (name, _), choice in zip(known, chosen, strict=True) if choice]
-    names_of = ("classes", "days", "starts", "ends")
-    columns = {
-        column: [choice[place] for _, choice in sure] for place, column in enumerate(names_of)
-    }
-    made = (await tx.row(_MAKE, **columns, actor_id=actor.user_id))["made"]
-    del columns["ends"]
+    made: list[UUID] = (
+        await tx.row(
+            _MAKE,
+            **columns,
+            ends=[choice.end for choice in chosen.values()],
+            images=[name.image for name in chosen],
+            actor_id=actor.user_id,
+        )
+    )["made"]
     ids = (await tx.row(_LOCK, **columns))["ids"] or ()
-    if made:
-        scope = Scope([class_id for _, (class_id, *_) in sure], session_ids=made)
-        await settle(tx, actor, scope, Change())
-    found |= {name: id for (name, _), id in zip(sure, ids, strict=True)}
-    return found, len(made)
+    found |= _each_once(zip(chosen, ids, strict=True))
+    changed = await _add_images(tx, chosen, found)
+    told.count(Table.SESSIONS, RowOutcome.CREATED, len(made))
+    told.count(Table.SESSIONS, RowOutcome.CHANGED, changed)
+    there = len(set(ids)) - len(made) - changed
+    told.count(Table.SESSIONS, RowOutcome.UNCHANGED, there)
+    return found, made
 
 
-Choice = tuple[UUID, date, time | None, time | None]  # class, day, start, end
+def _each_once(ids: Iterable[tuple[SessionName, UUID]]) -> dict[SessionName, UUID | Unfound]:
+    """The sessions by name. Of several of another system that are one here, the first counts."""
+    found: dict[SessionName, UUID | Unfound] = {}
+    taken: set[UUID] = set()
+    for name, session_id in ids:
+        repeated = name.outside_id is not None and session_id in taken
+        found[name] = Unfound("session_repeated") if repeated else session_id
+        taken.add(session_id)
+    return found
 
 
-async def _choose(tx: Transaction, known: list[tuple[SessionName, UUID]]) -> list[Choice | None]:
-    """The start that is meant for each, with the end it would have; None where several may be."""
+class _Choice(NamedTuple):
+    class_id: UUID
+    start: time | None
+    end: time | None
+
+
+async def _chosen(
+    tx: Transaction, known: list[tuple[SessionName, UUID]]
+) -> dict[SessionName, _Choice]:
+    """The start that is meant for each, with the end it would have; none where several may be."""
+    chosen = {
+        name: _Choice(class_id, name.start, name.end) for name, class_id in known if name.outside_id
+    }
+    asked = [(name, class_id) for name, class_id in known if not name.outside_id]
+    if not asked:
+        return chosen
     row = await tx.row(
         _CHOOSE,
-        classes=[class_id for _, class_id in known],
-        days=[name.day for name, _ in known],
-        starts=[name.start for name, _ in known],
-        exact=[name.exact for name, _ in known],
+        classes=[class_id for _, class_id in asked],
+        days=[name.day for name, _ in asked],
+        starts=[name.start for name, _ in asked],
+        exact=[name.exact for name, _ in asked],
     )
-    chosen = zip(known, row["starts"] or (), row["ends"] or (), row["several"] or (), strict=True)
-    return [
-        None if several else (class_id, name.day, start, end)
-        for (name, class_id), start, end, several in chosen
+    columns = zip(asked, row["starts"] or (), row["ends"] or (), row["several"] or (), strict=True)
+    return chosen | {
+        name: _Choice(class_id, start, end)
+        for (name, class_id), start, end, several in columns
+        if not several
+    }
+
+
+async def _add_images(
+    tx: Transaction,
+    chosen: dict[SessionName, _Choice],
+    found: dict[SessionName, UUID | Unfound],
+) -> int:
+    """Give the sessions without a photo the one that they are named with: how many."""
+    named = [
+        (choice.class_id, session_id, name.image)
+        for name, choice in chosen.items()
+        if name.image and not isinstance(session_id := found[name], Unfound)
     ]
+    if not named:
+        return 0
+    classes, ids, images = (list(column) for column in zip(*named, strict=True))
+    row = await tx.row(_ADD_IMAGES, classes=classes, ids=ids, images=images)
+    changed: int = row["changed"]
+    return changed

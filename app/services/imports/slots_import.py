@@ -1,17 +1,20 @@
-"""Timetables from a file: weekly slots of many classes."""
+"""Timetables from a file or another system: weekly slots of many classes."""
 
 from datetime import time
 from uuid import UUID
 
+from app.batch import SlotRow
 from app.db import Transaction
-from app.schemas.imports import RowOutcome, SlotRow
+from app.schemas.imports import RowOutcome
 from app.services.access import Actor, hold_classes
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.imports.report import Report
+from app.services.imports.conditions import Conditions
+from app.services.imports.outcomes import Outcomes, Table
 from app.sql import Statement
 
 # No start is given twice. What overlaps, also within the file,
-# is not written. A slot that ends at another time keeps its moved occurrences.
+# is not written. A slot that ends at another time keeps its moved occurrences. To `:keep` what is
+# there, a class with a timetable gets no other slots: one taken away must not come back.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -21,6 +24,11 @@ given AS MATERIALIZED (
 stored AS MATERIALIZED (
     SELECT class_id, day_of_week, start_time, end_time FROM class_schedules
     WHERE class_id = ANY(:classes::uuid[])
+),
+differing AS MATERIALIZED (
+    SELECT g.place FROM given g
+    WHERE :keep AND g.class_id IN (SELECT class_id FROM stored)
+      AND (class_id, day_of_week, start_time, end_time) NOT IN (SELECT * FROM stored)
 ),
 planned AS MATERIALIZED (
     SELECT class_id, day_of_week, start_time, end_time FROM given
@@ -38,7 +46,7 @@ overlapping AS MATERIALIZED (
 fitting AS MATERIALIZED (
     SELECT g.*, s.end_time AS ended
     FROM given g LEFT JOIN stored s USING (class_id, day_of_week, start_time)
-    WHERE g.place NOT IN (SELECT place FROM overlapping)
+    WHERE g.place NOT IN (SELECT place FROM overlapping UNION ALL SELECT place FROM differing)
 ),
 changed AS (
     UPDATE class_schedules s SET end_time = f.end_time
@@ -60,7 +68,8 @@ made AS (
     ORDER BY place
 )""",
     """
-SELECT (SELECT array_agg(place) FROM overlapping) AS overlapping,
+SELECT (SELECT array_agg(place) FROM differing) AS differing,
+       (SELECT array_agg(place) FROM overlapping) AS overlapping,
        (SELECT array_agg(place) FROM changed) AS changed,
        (SELECT array_agg(place) FROM fitting WHERE ended IS NULL) AS made
 """,
@@ -68,10 +77,15 @@ SELECT (SELECT array_agg(place) FROM overlapping) AS overlapping,
 
 
 async def write(
-    tx: Transaction, actor: Actor, rows: list[SlotRow], classes: Resolved, report: Report
+    tx: Transaction,
+    actor: Actor,
+    rows: list[SlotRow],
+    classes: Resolved,
+    conditions: Conditions,
+    told: Outcomes,
 ) -> None:
     """Add the slots, or give those that begin then their new end; no slot is taken away."""
-    slots = _each_once(rows, classes, report)
+    slots = _each_once(rows, classes, told)
     await hold_classes(tx, actor, (class_id for class_id, _, _ in slots), to_change=True)
     done = await tx.row(
         _WRITE,
@@ -79,30 +93,33 @@ async def write(
         days=[day for _, day, _ in slots],
         starts=[start for _, _, start in slots],
         ends=[row.slot.end_time for row in slots.values()],
+        keep=conditions.keep,
     )
-    names = ("overlapping", "changed", "made")
-    overlapping, changed, made = (set(done[name] or ()) for name in names)
+    names = ("differing", "overlapping", "changed", "made")
+    differing, overlapping, changed, made = (set(done[name] or ()) for name in names)
     for place, row in enumerate(slots.values(), start=1):
-        if place in overlapping:
-            report.refuse(row.row, "start_time", "slot_overlaps")
+        if place in differing:
+            told.refuse(Table.SLOTS, row.row, "start_time", "timetable_differs")
+        elif place in overlapping:
+            told.refuse(Table.SLOTS, row.row, "start_time", "slot_overlaps")
         elif place in made:
-            report.note(row.row, RowOutcome.CREATED)
+            told.note(Table.SLOTS, row.row, RowOutcome.CREATED)
         else:
             there = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
-            report.note(row.row, there)
+            told.note(Table.SLOTS, row.row, there)
 
 
 def _each_once(
-    rows: list[SlotRow], classes: Resolved, report: Report
+    rows: list[SlotRow], classes: Resolved, told: Outcomes
 ) -> dict[tuple[UUID, int, time], SlotRow]:
     slots: dict[tuple[UUID, int, time], SlotRow] = {}
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
-            report.refuse(row.row, "code", class_id.code)
+            told.refuse(Table.SLOTS, row.row, "code", class_id.code)
             continue
         key = (class_id, row.slot.day_of_week, row.slot.start_time)
         first = slots.setdefault(key, row)
         if first is not row:
-            report.refuse(row.row, "start_time", "repeated", first.row)
+            told.refuse(Table.SLOTS, row.row, "start_time", "repeated", first.row)
     return slots

@@ -1,21 +1,21 @@
-"""Rosters from a file: who is enrolled in which class."""
+"""Rosters from a file or another system: who is enrolled in which class."""
 
 import json
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-
-
+from app.batch import StudentRow
 from app.db import Transaction
-from app.schemas.imports import RowOutcome, StudentRow
+from app.schemas.imports import RowOutcome
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
 from app.services.classes.enrolling import create_and_lock, enrol
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.known_names import may_be_same, stored_names
-from app.services.imports.report import Report
+from app.services.imports.missing_students import add_missing, known_keys
+from app.services.imports.outcomes import Outcomes, Table
 
 Rows = dict[UUID, dict[str, StudentRow]]
 
@@ -25,54 +25,59 @@ async def write(
     actor: Actor,
     rows: list[StudentRow],
     classes: Resolved,
-    report: Report,
+    told: Outcomes,
     *,
     trust_numbers: bool,
+    keep: bool = False,
     step: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Add the students to their classes by the rules of rosters; nobody leaves any.
+    """Add the students to their classes by the rules of rosters; nobody leaves any. To `keep`
+    what there is, only what is missing is added.
 
     A name that is another person's on its number is refused unless `trust_numbers`.
 
     All classes are locked before all students, each in order, so that two imports wait for
     each other instead of deadlocking.
     """
-    by_class = _rosters(rows, classes, report)
-    _refuse_contradictions(by_class, report)
+    by_class = _rosters(rows, classes, told, most=None if keep else MAX_ENTRIES)
+    _refuse_contradictions(by_class, told)
     await hold_classes(tx, actor, by_class, to_change=True)
     everybody: dict[str, RosterEntry] = {}
     for key, row in ((key, row) for named in by_class.values() for key, row in named.items()):
         if key not in everybody or not everybody[key].name:
             everybody[key] = row.entry
+    known = await known_keys(tx, everybody) if keep else set(everybody)
     await create_and_lock(tx, list(everybody.values()))
     if not trust_numbers:
-        await _refuse_others(tx, by_class, report)
+        await _refuse_others(tx, by_class, told)
     for class_id, named in by_class.items():
-        entries = [row.entry for row in named.values()]
-        change = await enrol(tx, actor, class_id, entries)
-        _tell(named, change, report)
+        if keep:
+            await add_missing(tx, actor, class_id, named, known, told)
+        else:
+            entries = [row.entry for row in named.values()]
+            _tell(named, await enrol(tx, actor, class_id, entries), told)
         step(len(named))
 
 
-def _rosters(rows: list[StudentRow], classes: Resolved, report: Report) -> Rows:
+def _rosters(rows: list[StudentRow], classes: Resolved, told: Outcomes, most: int | None) -> Rows:
     """The rows of each class by the keys of their roll numbers, classes in the order of locks."""
     by_class: Rows = {}
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
-            report.refuse(row.row, "code", class_id.code)
+            told.refuse(Table.ENROLMENTS, row.row, "code", class_id.code)
             continue
         first = by_class.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
         if first is not row and first.entry == row.entry:
-            report.note(row.row, RowOutcome.UNCHANGED)  # a form that was sent twice
+            told.note(Table.ENROLMENTS, row.row, RowOutcome.UNCHANGED)  # a form that was sent twice
         elif first is not row:
-            report.refuse(row.row, "roll_no", "contradiction", first.row)
-        elif len(by_class[class_id]) > MAX_ENTRIES:
-            report.refuse(row.row, "roll_no", "too_many")
+            told.refuse(Table.ENROLMENTS, row.row, "roll_no", "contradiction", first.row)
+        elif most and len(by_class[class_id]) > most:
+            told.refuse(Table.ENROLMENTS, row.row, "roll_no", "too_many")
     return dict(sorted(by_class.items()))
 
 
-def _refuse_contradictions(by_class: Rows, report: Report) -> None:
+def _refuse_contradictions(by_class: Rows, told: Outcomes) -> None:
     """A student is one record: rows of several classes must not say different things of it."""
     said: dict[tuple[str, str], tuple[str, int]] = {}
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
@@ -83,10 +88,10 @@ def _refuse_contradictions(by_class: Rows, report: Report) -> None:
                 continue
             first, number = said.setdefault((key, field), (value, row.row))
             if first != value:
-                report.refuse(row.row, field, "contradiction", number)
+                told.refuse(Table.ENROLMENTS, row.row, field, "contradiction", number)
 
 
-async def _refuse_others(tx: Transaction, by_class: Rows, report: Report) -> None:
+async def _refuse_others(tx: Transaction, by_class: Rows, told: Outcomes) -> None:
     """Refuse the rows whose name is another person's than the one stored under the number.
 
     A file that gives a number two names contradicts itself, which has been said already.
@@ -100,10 +105,10 @@ async def _refuse_others(tx: Transaction, by_class: Rows, report: Report) -> Non
     for key, row in rows:
         name = row.entry.name
         if name and len(named[key]) == 1 and not may_be_same(stored.get(key, ""), name):
-            report.refuse_other(row.row, stored[key])
+            told.refuse_other(row.row, stored[key])
 
 
-def _tell(named: dict[str, StudentRow], change: dict[str, Any], report: Report) -> None:
+def _tell(named: dict[str, StudentRow], change: dict[str, Any], told: Outcomes) -> None:
     rows = list(named.values())
     added = {roll_key(roll) for roll in json.loads(change["added"])}
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}
@@ -111,11 +116,13 @@ def _tell(named: dict[str, StudentRow], change: dict[str, Any], report: Report) 
     for key, row in named.items():
         # Who is enrolled and changed by one row is shown as changed: that is what one must see.
         if key in changed:
-            report.note(row.row, RowOutcome.CHANGED)
+            told.note(Table.STUDENTS, row.row, RowOutcome.CHANGED)
         else:
-            report.note(row.row, RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED)
+            there = RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED
+            told.note(Table.ENROLMENTS, row.row, there)
     for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
         row = rows[int(place.rpartition("/")[2])]
-        report.refuse(row.row, "from_", code)
+        told.refuse(Table.ENROLMENTS, row.row, "from_", code)
     for conflict in json.loads(change["conflicts"]):
-        report.keep(named[roll_key(conflict["rollNo"])].row, conflict["field"])
+        row = named[roll_key(conflict["rollNo"])]
+        told.keep(Table.STUDENTS, row.row, "value_differs", conflict["field"])

@@ -171,15 +171,20 @@ def check_address(email: str) -> str:
 
 
 # Those who have never signed in yet get their row here, without Google's `sub`.
-_MAKE_USERS = Statement("""
-INSERT INTO users (email, name)
-SELECT btrim(a.email), coalesce(nullif(btrim(a.name), ''), btrim(a.email))
-FROM allowed_emails a
-WHERE lower(btrim(a.email)) IN (
-    SELECT lower(btrim(given.email)) FROM unnest(:emails::text[]) AS given(email))
-ORDER BY lower(btrim(a.email))
-ON CONFLICT (lower(btrim(email))) DO NOTHING
-""")
+_MAKE_USERS = Statement(
+    """
+made AS (
+    INSERT INTO users (email, name)
+    SELECT btrim(a.email), coalesce(nullif(btrim(a.name), ''), btrim(a.email))
+    FROM allowed_emails a
+    WHERE lower(btrim(a.email)) IN (
+        SELECT lower(btrim(given.email)) FROM unnest(:emails::text[]) AS given(email))
+    ORDER BY lower(btrim(a.email))
+    ON CONFLICT (lower(btrim(email))) DO NOTHING
+    RETURNING id
+)""",
+    "SELECT count(*) AS made FROM made",
+)
 
 _USER = Statement("""
 SELECT u.id FROM users u
@@ -188,9 +193,10 @@ WHERE lower(btrim(u.email)) = lower(btrim(:email))
 """)
 
 
-async def make_users(tx: Transaction, emails: list[str]) -> None:
-    """Give the allowed ones of these addresses a user, where there is none yet."""
-    await tx.execute(_MAKE_USERS, emails=emails)
+async def make_users(tx: Transaction, emails: list[str]) -> int:
+    """Give the allowed ones of these addresses a user, where there is none yet: how many."""
+    made: int = (await tx.row(_MAKE_USERS, emails=emails))["made"]
+    return made
 
 
 async def user_of(db: Database, email: str) -> UUID:

@@ -92,6 +92,18 @@ ON CONFLICT (class_id, student_id) DO UPDATE
 SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at)
 """)
 
+# What was known of the other's days goes on as such, until now; from now on there is one record.
+_END_EVENTS = Statement("""
+INSERT INTO enrolment_events (class_id, student_id, recorded_for, periods, actor_id, request_id)
+SELECT class_id, student_id, student_id, CASE student_id WHEN :this THEN periods ELSE '{}' END,
+       :actor_id::uuid, :request_id::text
+FROM class_students
+WHERE student_id IN (:this, :other)
+  AND class_id IN (SELECT class_id FROM class_students WHERE student_id = :other)
+""")
+
+_MOVE_EVENTS = Statement("UPDATE enrolment_events SET student_id = :this WHERE student_id = :other")
+
 # A session that loses a mark of the other record changes, so it gets a version of its own. Its
 # time is the statement's: the transaction began before the locks it waited for.
 _COUNT_VERSIONS = Statement(
@@ -300,6 +312,8 @@ async def _move(
     """Move all of the other record's to this one; gives how many marks and classes it had."""
     other, author = {"other": both["other"]}, {"actor_id": actor.user_id}
     await tx.execute(_ENROL, **both)
+    await tx.execute(_END_EVENTS, **both, **signed(actor))
+    await tx.execute(_MOVE_EVENTS, **both)
     moved = await tx.row(_COUNT_VERSIONS, **other, **signed(actor), reason=change.reason)
     await tx.execute(_BEGIN_ANEW, **both, **author)
     await tx.execute(_MOVE_HISTORY, **both)

@@ -1,0 +1,104 @@
+"""From the records of an export to batches, one a class."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from app.batch import (
+    Batch,
+    ClassName,
+    ClassRow,
+    FacultyRow,
+    MarkRow,
+    MoveRow,
+    SessionName,
+    SlotRow,
+    StudentRow,
+)
+from app.files.firestore.contents import ClassRecord, Records
+from app.reconciliation import ClassOutcome, Part
+from app.schemas.auth import Role
+from app.schemas.roster import RosterEntry
+
+SOURCE = "firestore"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to import: the teacher of classes that name none, the name of the classes' term,
+    whether their teachers are put on the allow-list, and the name of the Firebase project."""
+
+    teacher: str | None = None
+    term: str | None = None
+    allow_teachers: bool = False
+    project: str = ""
+
+
+def parts_of(records: Records, options: Options) -> Iterator[Part]:
+    """Each class of the export, in their order."""
+    names = {teacher.email.lower(): teacher.name for teacher in records.teachers}
+    for record in records.classes:
+        totals = ClassOutcome(
+            record.path,
+            None,
+            record.exported_sessions,
+            record.exported,
+            differences=list(record.lost),
+        )
+        teacher = (record.teacher or options.teacher or "").strip().lower()
+        if not teacher:
+            yield Part(Batch(), totals, record.teacher_problem or "teacher_missing")
+            continue
+        batch = Batch(namespace=options.project)
+        if options.allow_teachers:
+            name = names.get(teacher)
+            batch.faculty.append(FacultyRow(0, teacher, Role.TEACHER, name))
+        batch.classes.append(ClassRow(0, record.draft, teacher, options.term, record.identity))
+        _fill(batch, record, ClassName(outside_id=record.identity))
+        yield Part(batch, totals)
+
+
+def _fill(batch: Batch, record: ClassRecord, name: ClassName) -> None:
+    batch.slots = [SlotRow(n, name, slot) for n, slot in enumerate(record.slots)]
+    batch.moves = [MoveRow(n, name, move) for n, move in enumerate(record.moves)]
+    batch.students = _students(record, name)
+    for row, (outside_id, session) in enumerate(
+        zip(_outside_ids(record), record.sessions, strict=True)
+    ):
+        meant = SessionName(
+            name, session.day, session.start, True, session.end, session.image, outside_id
+        )
+        batch.sessions.append(meant)
+        batch.marks += [
+            MarkRow(row, None, meant, record.rolls[key], word)
+            for key, word in session.marks.items()
+        ]
+
+
+def _students(record: ClassRecord, name: ClassName) -> list[StudentRow]:
+    """Who is on the roster was in the class from its first session on; who only has marks was
+    in it from the first of them to the last."""
+    days: dict[str, list[date]] = {}
+    for session in record.sessions:
+        for key in session.marks:
+            days.setdefault(key, []).append(session.day)
+    first = min((session.day for session in record.sessions), default=None)
+    rows = []
+    for row, (key, roll) in enumerate(record.rolls.items()):
+        if key not in record.students and key in days:
+            entry = RosterEntry.model_construct(roll_no=roll, from_=min(days[key]))
+            rows.append(StudentRow(row, name, entry, max(days[key])))
+    rows += [
+        StudentRow(row, name, entry.model_copy(update={"from_": first}))
+        for row, entry in enumerate(record.students.values(), start=len(record.rolls))
+    ]
+    return rows
+
+
+def _outside_ids(record: ClassRecord) -> list[str]:
+    """The path, with the start where documents share path and day."""
+    keys: dict[str, None] = {}
+    for session in record.sessions:
+        key = f"{session.path}\n{session.day}"
+        keys[f"{key} {session.start}" if key in keys else key] = None
+    return list(keys)

@@ -1,0 +1,73 @@
+"""What a Firestore export says, in the words of AIMS: plain records, ready for a batch."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, time
+
+from app.batch import Move
+from app.reconciliation import Difference, LeftOut
+from app.schemas.classes import ClassDraft, SlotDraft
+from app.schemas.roster import RosterEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A document of attendance. `marks` are words of the mapping by the key of the roll number."""
+
+    path: str
+    day: date
+    start: time | None
+    end: time | None
+    image: str | None
+    marks: dict[str, str]
+
+
+@dataclass
+class ClassRecord:
+    """A class with all that belongs to it.
+
+    `teacher` is an address; without one, `teacher_problem` is the reason. `students` are by
+    the key of their roll number; `rolls` spells every roll number that has a mark.
+    `exported` counts what the documents say before anything is left out: documents of
+    attendance, and marks by status. `lost` is what of it is left out already.
+
+    `identity` stays the same from one export to the next: the path, unless others share it.
+    """
+
+    path: str
+    identity: str
+    draft: ClassDraft
+    teacher: str | None
+    teacher_problem: str | None
+    slots: list[SlotDraft] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    students: dict[str, RosterEntry] = field(default_factory=dict)
+    sessions: list[SessionRecord] = field(default_factory=list)
+    rolls: dict[str, str] = field(default_factory=dict)
+    exported: Counter[str] = field(default_factory=Counter)
+    exported_sessions: int = 0
+    lost: list[Difference] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherRecord:
+    path: str
+    email: str
+    name: str | None
+
+
+@dataclass
+class Records:
+    """All of an export.
+
+    `read` counts documents by collection, `ignored` those of collections that the mapping does
+    not name, `unread` fields and collections of documents that were read, which were not. Of the
+    teachers it has those who teach one of the classes.
+    """
+
+    read: Counter[str]
+    ignored: Counter[str]
+    unread: Counter[str]
+    classes: list[ClassRecord]
+    teachers: list[TeacherRecord]
+    left_out: list[LeftOut]
