@@ -1,9 +1,10 @@
-"""What migrations make of data: all of it is kept, up, down and up again."""
+"""What migrations keep: all data, up, down and up again, and the functions that servers call."""
 
 import json
 from typing import Any
 
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from app.cli.database import configuration
 from tests import test_migrations
@@ -92,3 +93,23 @@ def test_hidden_marks_enrolments_and_policies_are_kept_up_down_and_up(empty_url:
     assert ask(empty_url, BENEATH) == before
     command.upgrade(configuration(empty_url), "head")
     assert said(empty_url) == expected
+
+
+FUNCTIONS = """
+SELECT format('%s %s', oid::regprocedure, prosrc) FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace
+"""
+
+
+def test_an_upgrade_keeps_every_function_that_servers_of_the_version_before_call(
+    empty_url: str,
+) -> None:
+    """During an upgrade old and new servers run side by side: a new meaning gets a new name."""
+    scripts = ScriptDirectory.from_config(configuration(""))
+    before: set[str] = set()
+    for revision in reversed(list(scripts.walk_revisions())):
+        command.upgrade(configuration(empty_url), revision.revision)
+        after = set(ask(empty_url, FUNCTIONS))
+        assert before <= after, revision.revision
+        before = after
+    assert before
