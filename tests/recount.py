@@ -115,9 +115,6 @@ HISTORIES = st.tuples(*[st.lists(EVENT, max_size=10)] * 3).map(
 PROLOGUE = (Open(0, -2), Open(1, -2))
 
 
-# The same in plain Python.
-
-
 @dataclass(frozen=True)
 class Mark:
     status: str
@@ -140,12 +137,11 @@ class Leave:
     status: str
 
 
+@dataclass
 class Refusal(Exception):
     """The request is refused with this status and changes nothing."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+    status: int
 
 
 @dataclass
@@ -275,8 +271,8 @@ class World:
         session.status = goal
 
     def _enrol(self, room: int, roll: str, kind: str, since: int | None) -> None:
-        before = deepcopy(self.enrolments[room, roll])
         enrolment = self.enrolments[room, roll]
+        before = deepcopy(enrolment)
         enrolment.enrol(since) if kind == "in" else enrolment.withdraw(since)
         if self.changes_closed_marks(room, roll):
             self.enrolments[room, roll] = before
@@ -308,9 +304,6 @@ class World:
 def by_hand(mark: Mark | None) -> bool:
     """Whether somebody made the mark, or the one that leave lies upon."""
     return mark is not None and "manual" in (mark.source, mark.beneath and mark.beneath.source)
-
-
-# Numbers, from the marks as they stand.
 
 
 def numbers(world: World, room: int, roll: str, policy: dict[str, Any]) -> dict[str, Any]:
