@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
@@ -113,3 +114,24 @@ def test_an_upgrade_keeps_every_function_that_servers_of_the_version_before_call
         assert before <= after, revision.revision
         before = after
     assert before
+
+
+ALIKE = """
+INSERT INTO students (roll_no, roll_key) VALUES
+    ('23/CS/101', '23/cs/101'), ('２３/ＣＳ/１０１', '２３/ｃｓ/１０１'), ('23∕CS∕102', '23∕cs∕102')
+"""
+KEYS = 'SELECT roll_key FROM students ORDER BY roll_no COLLATE "C"'
+
+
+def test_roll_numbers_that_look_alike_get_one_key_unless_two_students_had_them(
+    empty_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.upgrade(configuration(empty_url), "0010")
+    on(empty_url, lambda connection: connection.execute(ALIKE))
+    before = ask(empty_url, KEYS)
+    capsys.readouterr()
+    command.upgrade(configuration(empty_url), "0011")
+    assert ask(empty_url, KEYS) == ["23/cs/101", "23/cs/102", "２３/ｃｓ/１０１"]
+    assert capsys.readouterr().out.count("looks like another student's") == 1
+    command.downgrade(configuration(empty_url), "0010")
+    assert ask(empty_url, KEYS) == before
