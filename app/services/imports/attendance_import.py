@@ -38,6 +38,9 @@ class Written(NamedTuple):
 # state; so does an excuse for who is excused by leave. An absence on a day of leave is excused
 # and lies beneath the leave's mark. All of this is the rule of marking by hand, for many sessions.
 #
+# Each mark is looked up by its whole key, also by a plan made while there were few: `LIMIT` keeps
+# the planner from joining by one of its columns.
+#
 # $12 is the source, if there is one. It changes only marks that an import of it made, and its
 # marks count whether or not the enrolment, which stays, has their days.
 _MARK = f"""
@@ -60,7 +63,7 @@ given AS MATERIALIZED (
                       OR m.student_id IS NOT NULL)
                 THEN p.student_id END AS student_id,
            m.student_id IS NOT NULL AS marked, {fields_of("m")},
-           m.source <> 'import' OR starts_with(b.request_id, $12 || '-') IS NOT TRUE
+           m.source <> 'import' OR starts_with(m.request_id, $12 || '-') IS NOT TRUE
                AS others,
            l.leave_id AS on_leave_id, l.leave_kind AS on_leave_kind
     FROM unnest($8::integer[], $9::integer[], $10::text[], $11::text[])
@@ -68,12 +71,16 @@ given AS MATERIALIZED (
     JOIN sessions s ON s.n = g.session
     LEFT JOIN people p ON p.n = g.person
     LEFT JOIN class_students e ON e.class_id = s.class_id AND e.student_id = p.student_id
-    LEFT JOIN attendance_statuses m
-        ON m.class_id = s.class_id AND m.session_id = s.session_id
-       AND m.student_id = p.student_id
-    LEFT JOIN attendance_batches b
-        ON $12::text IS NOT NULL AND b.class_id = m.class_id AND b.session_id = m.session_id
-       AND b.version = m.version
+    LEFT JOIN LATERAL (
+        SELECT m.*, b.request_id
+        FROM attendance_statuses m
+        LEFT JOIN attendance_batches b
+            ON $12::text IS NOT NULL AND b.class_id = m.class_id
+           AND b.session_id = m.session_id AND b.version = m.version
+        WHERE m.class_id = s.class_id AND m.session_id = s.session_id
+          AND m.student_id = p.student_id
+        LIMIT 1
+    ) m ON true
     LEFT JOIN on_leave l ON l.session_id = s.session_id AND l.student_id = p.student_id
 ),
 judged AS MATERIALIZED (
@@ -93,7 +100,7 @@ judged AS MATERIALIZED (
                    AND (word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty'))
                    AS known,
                marked AND (note IS NULL OR note IS NOT DISTINCT FROM remark) AND CASE
-                   WHEN $12 IS NOT NULL AND source NOT IN ('import', 'leave')
+                   WHEN $12 IS NOT NULL AND source <> 'import' AND word <> 'absent'
                    THEN status = CASE word WHEN 'on_duty' THEN 'excused' ELSE word END
                    WHEN word = 'on_duty'
                    THEN status = 'excused' AND leave_kind IS NOT DISTINCT FROM 'on_duty'
