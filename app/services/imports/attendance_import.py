@@ -1,7 +1,9 @@
 """Attendance from a file or another system: marks of many sessions at once."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -58,25 +60,20 @@ people AS MATERIALIZED (
 on_leave AS MATERIALIZED ({on_leave_in("sessions")}),
 given AS MATERIALIZED (
     SELECT g.place, g.word, g.note, s.class_id, s.session_id, s.state, s.late,
-           CASE WHEN e.student_id IS NOT NULL
-                 AND ($12 IS NOT NULL OR {ENROLLED} OR e.periods @> s.day
-                      OR m.student_id IS NOT NULL)
-                THEN p.student_id END AS student_id,
+           CASE WHEN m.student_id IS NOT NULL OR EXISTS (
+               SELECT FROM class_students e
+               WHERE e.class_id = s.class_id AND e.student_id = p.student_id
+                 AND ($12::text IS NOT NULL OR {ENROLLED} OR e.periods @> s.day)
+           ) THEN p.student_id END AS student_id,
            m.student_id IS NOT NULL AS marked, {fields_of("m")},
-           m.source <> 'import' OR starts_with(m.request_id, $12 || '-') IS NOT TRUE
-               AS others,
+           m.version,
            l.leave_id AS on_leave_id, l.leave_kind AS on_leave_kind
     FROM unnest($8::integer[], $9::integer[], $10::text[], $11::text[])
         WITH ORDINALITY AS g(session, person, word, note, place)
     JOIN sessions s ON s.n = g.session
     LEFT JOIN people p ON p.n = g.person
-    LEFT JOIN class_students e ON e.class_id = s.class_id AND e.student_id = p.student_id
     LEFT JOIN LATERAL (
-        SELECT m.*, b.request_id
-        FROM attendance_statuses m
-        LEFT JOIN attendance_batches b
-            ON $12::text IS NOT NULL AND b.class_id = m.class_id
-           AND b.session_id = m.session_id AND b.version = m.version
+        SELECT * FROM attendance_statuses m
         WHERE m.class_id = s.class_id AND m.session_id = s.session_id
           AND m.student_id = p.student_id
         LIMIT 1
@@ -91,7 +88,12 @@ judged AS MATERIALIZED (
                 WHEN same THEN NULL
                 WHEN state <> 'open' THEN 'session_' || state
                 WHEN late THEN 'reason_required'
-                WHEN $12 IS NOT NULL AND marked AND others THEN 'changed_in_aims'
+                WHEN $12 IS NOT NULL AND marked AND NOT (source = 'import' AND EXISTS (
+                    SELECT FROM attendance_batches b
+                    WHERE (b.class_id, b.session_id, b.version)
+                        = (given.class_id, given.session_id, given.version)
+                      AND starts_with(b.request_id, $12 || '-')))
+                THEN 'changed_in_aims'
            END AS refusal
     FROM given
     CROSS JOIN LATERAL (
@@ -151,7 +153,7 @@ async def write(
     Sessions that are not there are made, those of `batch.sessions` also without a mark. A session
     in which a mark changes gets one new version. `step` is told how many marks are done.
     """
-    names = dict.fromkeys((*batch.sessions, *(mark.session for mark in batch.marks)))
+    names = batch.session_names()
     class_ids = {classes[name.class_name] for name in names}
     known_ids = (id for id in class_ids if not isinstance(id, Unresolved))
     await hold_classes(tx, actor, known_ids, to_change=False)
@@ -199,26 +201,34 @@ def _by_session(
     known: dict[tuple[UUID, UUID], dict[str, MarkRow]] = defaultdict(dict)
     unresolved: set[int] = set()
     unfound: dict[SessionName, list[MarkRow]] = defaultdict(list)
-    for mark in marks:
-        class_id, session = classes[mark.session.class_name], found.get(mark.session)
+    for name, group in groupby(marks, attrgetter("session")):
+        class_id, session = classes[name.class_name], found.get(name)
         if isinstance(class_id, Unresolved):
-            if mark.row not in unresolved:
-                told.refuse(Table.MARKS, mark.row, "code", class_id.code)
-            unresolved.add(mark.row)
+            for mark in group:
+                if mark.row not in unresolved:
+                    told.refuse(Table.MARKS, mark.row, "code", class_id.code)
+                unresolved.add(mark.row)
         elif session is None or isinstance(session, Unfound):
-            unfound[mark.session].append(mark)
+            unfound[name] += group
         else:
-            named = known[class_id, session]
-            first = named.setdefault(roll_key(mark.roll_no), mark)
-            if (first.word, first.remark) != (mark.word, mark.remark):
-                told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
-            elif first is not mark:
-                # A form that was sent twice.
-                told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
+            _add(known[class_id, session], group, told)
     for name, session in found.items():
         if isinstance(session, Unfound):
             told.without(name, unfound[name], session.code)
     return [(*key, named) for key, named in known.items()]
+
+
+def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], told: Outcomes) -> None:
+    """Add the marks of a session to those that are named already, each student once."""
+    for mark in marks:
+        first = named.setdefault(roll_key(mark.roll_no), mark)
+        if first is mark:
+            continue
+        if (first.word, first.remark) != (mark.word, mark.remark):
+            told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
+        else:
+            # A form that was sent twice.
+            told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
 
 
 async def _write_chunk(
