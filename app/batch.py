@@ -6,6 +6,8 @@ file shows it, or any number by which the reader knows the record again.
 
 from dataclasses import dataclass, field
 from datetime import date, time
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -176,8 +178,13 @@ class Batch:
         named |= {row.class_name for row in self.slots}
         named |= {row.class_name for row in self.moves}
         named |= {row.class_name for row in self.students}
-        named |= {session.class_name for session in self.sessions}
-        return named | {mark.session.class_name for mark in self.marks}
+        return named | {session.class_name for session in self.session_names()}
+
+    def session_names(self) -> dict[SessionName, None]:
+        """The sessions that are to be there, and those that marks name, in their order."""
+        # Marks come a session at a time, and it costs to hash a name.
+        marked = (name for name, _ in groupby(self.marks, attrgetter("session")))
+        return dict.fromkeys((*self.sessions, *marked))
 
     def class_id(self, outside_id: str) -> UUID:
         """The id that a class of another system gets here, the same in every import."""

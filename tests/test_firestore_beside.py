@@ -96,3 +96,22 @@ async def test_approved_leave_excuses_who_is_absent_in_the_export(stage: Stage) 
     first, second = await sessions(stage, made["id"])
     assert statuses(first)["23/CS/101"] == "absent"
     assert "23/CS/101" not in statuses(second)
+
+
+async def test_leave_excuses_who_an_export_enrols_in_a_session_of_aims(stage: Stage) -> None:
+    classes = {}
+    for code in ("CS301", "CS999"):
+        body = {"code": code, "name": "Operating Systems", "section": "A"}
+        classes[code] = (await stage.asha.post("/classes", body)).json()["id"]
+    entry = {"rollNo": "23/CS/101", "name": "Student 101 Demo", "from": "2025-08-01"}
+    await stage.asha.put(f"/classes/{classes['CS999']}/students", {"students": [entry]})
+    days = {"firstDay": "2025-08-01", "lastDay": "2025-08-31"}
+    await decide(stage.meera, await asked_leave(stage.meera, "23/CS/101", **days), "approve")
+    opened = {"classId": classes["CS301"], "sessionDate": "2025-08-04", "startTime": "09:00"}
+    await stage.asha.post("/attendance/sessions", opened)
+    content = export()
+    del content["attendance"]["d1_2025-08-04"]["studentStatuses"]["23/CS/101"]
+    (totals,) = (await run(stage, content)).classes
+    assert {difference.code for difference in totals.differences} == {"excused_by_leave"}
+    first, _ = await sessions(stage, classes["CS301"])
+    assert statuses(first)["23/CS/101"] == "excused"

@@ -112,6 +112,19 @@ async def test_a_newer_export_brings_what_is_new_and_keeps_history(stage: Stage)
     assert changes[0]["requestId"].startswith("firestore-")
 
 
+async def test_a_session_that_begins_at_another_time_in_a_newer_export_is_the_same(
+    stage: Stage,
+) -> None:
+    await run(stage, export())
+    newer = export(schedule={"Monday": {"start": "10:00", "end": "11:00"}})
+    outcome = await run(stage, newer)
+    # That of Wednesday has no time any more, by the newer timetable.
+    assert outcome.made["attendance_sessions"] == 0
+    assert outcome.unchanged["attendance_statuses"] == 6
+    kept = await sessions(stage, (await the_class(stage))["id"])
+    assert [session["startTime"] for session in kept] == ["09:00", "09:00"]
+
+
 async def test_a_dry_run_says_the_same_and_changes_nothing(stage: Stage) -> None:
     before = await checksum(stage.connection)
     content = export(teacherEmail=f"new@{DOMAIN}")

@@ -7,7 +7,7 @@ WITH given AS MATERIALIZED (
            $2::text IS NULL AND s.session_date < current_date - $3::integer AS late,
            m.source <> 'import' OR starts_with(m.request_id, $1 || '-') IS NOT TRUE AS others,
            coalesce(note = m.remark, note IS NULL) AND CASE
-               WHEN $1 IS NOT NULL AND m.source NOT IN ('import', 'leave')
+               WHEN $1 IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
                THEN m.status = replace(word, 'on_duty', 'excused')
                WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
                WHEN word = 'excused'

@@ -1,7 +1,9 @@
 """Attendance from a file or another system: marks of many sessions at once."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -66,7 +68,7 @@ given AS MATERIALIZED (
            :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late,
            m.source <> 'import' OR starts_with(m.request_id, :source || '-') IS NOT TRUE AS others,
            coalesce(note = m.remark, note IS NULL) AND CASE
-               WHEN :source IS NOT NULL AND m.source NOT IN ('import', 'leave')
+               WHEN :source IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
                THEN m.status = replace(word, 'on_duty', 'excused')
                WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
                WHEN word = 'excused'
@@ -169,7 +171,7 @@ async def write(
     Sessions that are not there are made, those of `batch.sessions` also without a mark. A session
     in which a mark changes gets one new version. `step` is told how many marks are done.
     """
-    names = dict.fromkeys((*batch.sessions, *(mark.session for mark in batch.marks)))
+    names = batch.session_names()
     class_ids = {classes[name.class_name] for name in names}
     known_ids = [id for id in class_ids if not isinstance(id, Unresolved)]
     await hold_classes(tx, actor, known_ids, to_change=False)
@@ -219,26 +221,34 @@ def _by_session(
     known: dict[tuple[UUID, UUID], dict[str, MarkRow]] = defaultdict(dict)
     unresolved: set[int] = set()
     unfound: dict[SessionName, list[MarkRow]] = defaultdict(list)
-    for mark in marks:
-        class_id, session = classes[mark.session.class_name], found.get(mark.session)
+    for name, group in groupby(marks, attrgetter("session")):
+        class_id, session = classes[name.class_name], found.get(name)
         if isinstance(class_id, Unresolved):
-            if mark.row not in unresolved:
-                told.refuse(Table.MARKS, mark.row, "code", class_id.code)
-            unresolved.add(mark.row)
+            for mark in group:
+                if mark.row not in unresolved:
+                    told.refuse(Table.MARKS, mark.row, "code", class_id.code)
+                unresolved.add(mark.row)
         elif session is None or isinstance(session, Unfound):
-            unfound[mark.session].append(mark)
+            unfound[name] += group
         else:
-            named = known[class_id, session]
-            first = named.setdefault(roll_key(mark.roll_no), mark)
-            if (first.word, first.remark) != (mark.word, mark.remark):
-                told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
-            elif first is not mark:
-                # A form that was sent twice.
-                told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
+            _add(known[class_id, session], group, told)
     for name, session in found.items():
         if isinstance(session, Unfound):
             told.without(name, unfound[name], session.code)
     return [(*key, named) for key, named in known.items()]
+
+
+def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], told: Outcomes) -> None:
+    """Add the marks of a session to those that are named already, each student once."""
+    for mark in marks:
+        first = named.setdefault(roll_key(mark.roll_no), mark)
+        if first is mark:
+            continue
+        if (first.word, first.remark) != (mark.word, mark.remark):
+            told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
+        else:
+            # A form that was sent twice.
+            told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
 
 
 async def _write_chunk(

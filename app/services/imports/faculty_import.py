@@ -20,7 +20,7 @@ async def write(
     tx: Transaction, actor: Actor, rows: list[FacultyRow], conditions: Conditions, told: Outcomes
 ) -> None:
     """Put the addresses on the allow-list, or give those there their role and name; from a
-    source, those there stay as they are.
+    source, nothing is said of those there, who stay as they are.
 
     Nobody is taken off. An address that stands in the file twice is refused the second time.
     """
@@ -38,12 +38,12 @@ async def write(
         if key not in staying
     ]
     added, changed = await _put(tx, actor, entries) if entries else (set[str](), set[str]())
-    for key, row in listed.items():
+    for key in listed.keys() - staying:
         if key in added:
             outcome = RowOutcome.CREATED
         else:
             outcome = RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED
-        told.note(Table.ALLOWED_EMAILS, row.row, outcome)
+        told.note(Table.ALLOWED_EMAILS, listed[key].row, outcome)
 
 
 async def _put(tx: Transaction, actor: Actor, entries: list[Entry]) -> tuple[set[str], set[str]]:
