@@ -1,13 +1,16 @@
 """Files as people mean them: what is certain is read and shown, the rest refused with its place."""
 
+from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
+import xlsxwriter
 
 from app.batch import Batch
 from app.errors import Invalid
 from app.files.sheets.batches import read_batch
+from app.files.sheets.choices import choices
 from app.schemas.imports import Kind
 from tests.files import csv
 from tests.test_imports import Rows
@@ -168,3 +171,92 @@ def workbook(folder: Any, **sheets: list[str]) -> bytes:
 def test_a_web_page_with_the_name_of_a_table_is_told_apart(page: bytes) -> None:
     with pytest.raises(Invalid, match="web page"):
         read_batch(Kind.STUDENTS, page)
+
+
+# What the caller says.
+
+
+def sheets(**rows: list[list[str]]) -> bytes:
+    """A workbook of these sheets."""
+    content = BytesIO()
+    book = xlsxwriter.Workbook(content, {"in_memory": True})
+    for name, lines in rows.items():
+        sheet = book.add_worksheet(name)
+        for place, line in enumerate(lines):
+            sheet.write_row(place, 0, line)
+    book.close()
+    return content.getvalue()
+
+
+ROSTER = {name: [["Roll No"], [f"23/CS/{name}"]] for name in ("101", "102")}
+
+
+def rolls(batch: Batch) -> list[str]:
+    return [line.entry.roll_no for line in batch.students]
+
+
+def test_the_sheet_that_is_named_is_read_and_the_others_are_told() -> None:
+    batch = read_batch(
+        Kind.STUDENTS, sheets(**ROSTER), in_class=True, chosen=choices("102", [], [])
+    )
+    assert rolls(batch) == ["23/CS/102"]
+    assert batch.notes == ["Only the sheet 102 was read. Not read: 101."]
+
+
+def test_a_cover_sheet_is_passed_over_and_told() -> None:
+    book = sheets(Cover=[["Department of Systems"]], **ROSTER)
+    batch = read_batch(Kind.STUDENTS, book, in_class=True)
+    assert rolls(batch) == ["23/CS/101"]
+    assert batch.notes == ["Only the sheet 101 was read. Not read: Cover, 102."]
+
+
+@pytest.mark.parametrize("content", [sheets(**ROSTER), csv([["Roll No"], ["23/CS/101"]])])
+def test_a_sheet_that_is_not_there_is_refused(content: bytes) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_batch(Kind.STUDENTS, content, in_class=True, chosen=choices("103", [], []))
+    assert refused.value.code == "unreadable_file"
+
+
+def test_a_heading_means_what_the_caller_says() -> None:
+    rows = [["Exam Seat", "Roll No"], ["23/CS/107", "4"]]
+    chosen = choices(None, ["roll_no = exam seat"], [])
+    batch = read_batch(Kind.STUDENTS, csv(rows), in_class=True, chosen=chosen)
+    assert rolls(batch) == ["23/CS/107"]
+
+
+def test_headings_that_are_not_known_are_listed_with_the_way_to_say_it() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_batch(Kind.STUDENTS, csv([["Exam Seat", "Person"], ["7", "Kabir"]]), in_class=True)
+    assert refused.value.code == "column_missing"
+    for part in ("Row 1 has: Exam Seat, Person.", "--column roll_no=Heading"):
+        assert part in refused.value.detail
+
+
+def test_a_word_means_what_the_caller_says_also_against_the_usual_and_is_told() -> None:
+    rows = [
+        ["P = Present, L = Leave"],
+        ["Roll No", "2025-08-04", "2025-08-05", "2025-08-06"],
+        ["23/CS/107", "L", "X", "p"],
+    ]
+    chosen = choices(None, [], ["L=excused", "x = nothing"])
+    batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True, chosen=chosen)
+    assert batch.refusals == []
+    assert [mark.word for mark in batch.marks] == ["excused", "present"]
+    assert batch.notes == ["Marks were read so: L is excused (1), p is present (1)."]
+
+
+@pytest.mark.parametrize(
+    ("columns", "marks"),
+    [(["roll_no"], []), (["=Seat"], []), ([], ["L"]), ([], ["L=gone"]), ([], ["=late"])],
+)
+def test_a_choice_of_another_form_is_refused(columns: list[str], marks: list[str]) -> None:
+    with pytest.raises(Invalid) as refused:
+        choices(None, columns, marks)
+    assert refused.value.code == "invalid_choice"
+
+
+def test_a_column_means_a_field_of_its_kind_alone() -> None:
+    chosen = choices(None, ["grade=Grade"], [])
+    with pytest.raises(Invalid) as refused:
+        read_batch(Kind.STUDENTS, csv([["Roll No", "Grade"]]), in_class=True, chosen=chosen)
+    assert refused.value.code == "invalid_choice"

@@ -79,3 +79,15 @@ def test_a_file_that_cannot_be_read_is_one_sentence(meeras: Aims, tmp_path: Path
         "aims: large is larger than 10 MiB. Divide it into several.\n",
         "aims: empty: This file is empty.\n",
     ]
+
+
+def test_what_a_file_does_not_say_is_said_on_the_command_line(meeras: Aims, tmp_path: Path) -> None:
+    for kind in ("faculty", "classes", "students"):
+        meeras.must(f"import {kind} {kind}")
+    (tmp_path / "seats").write_bytes(csv([["Seat", "Code", "27/10/2025"], ["1", "CS301", "X"]]))
+    said = meeras.must("import attendance seats --column roll_no=Seat --mark X=late")
+    assert "Marks were read so: X is late (1)." in said
+    refused = meeras.refuse("import attendance seats --mark X=gone")
+    assert refused == (
+        "aims: seats: A mark is one of present, absent, late, excused, on_duty, nothing.\n"
+    )

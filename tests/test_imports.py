@@ -316,3 +316,17 @@ async def test_a_file_is_sent_as_what_it_is_and_may_be_larger_than_json(
     assert "10 MiB" in refused.json()["detail"]
     for wrong in (b"", b"\xff\xfe\x00", b"PK\x03\x04"):
         assert (await send(stage.asha, path, wrong)).json()["code"] == "unreadable_file"
+
+
+async def test_what_a_file_does_not_say_is_said_in_the_address(
+    stage: Stage, room: Classroom
+) -> None:
+    rows = [["Seat", "2025-08-04", "2025-08-05"], [ROLLS[0], "L", "T"]]
+    query = {"kind": "attendance", "classId": room.id, "dryRun": "true"}
+    said = {"columns": "roll_no=Seat", "marks": "L=excused;T=late"}
+    answer = await send(stage.meera, "/admin/import", csv(rows), **query, **said)
+    assert "Marks were read so: L is excused (1), T is late (1)." in answer.json()["notes"]
+    refused = await send(stage.meera, "/admin/import", csv(rows), **query, marks="L")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_choice")
+    refused = await send(stage.meera, "/admin/import", csv(rows), **query, sheet="A\0")
+    assert (refused.status_code, refused.json()["code"]) == (422, "control_character")

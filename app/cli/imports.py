@@ -18,6 +18,7 @@ from app.config import RuleSettings, load_rules
 from app.db import Database
 from app.errors import AppError, Invalid
 from app.files.sheets.batches import read_batch
+from app.files.sheets.choices import choices
 from app.files.sheets.limits import MAX_BYTES
 from app.schemas import words
 from app.schemas.imports import ImportedRow, ImportOutcome, Kind, RowOutcome
@@ -66,6 +67,17 @@ TrustNumbers = Annotated[
 ]
 
 
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; else the first")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="What a heading means: roll_no=Exam Seat. Can be repeated"),
+]
+Marks = Annotated[
+    list[str] | None,
+    typer.Option("--mark", help="What a word means: L=excused. Can be repeated"),
+]
+
+
 def _command(kind: Kind) -> Callable[..., None]:
     def run(
         file: Annotated[Path, typer.Argument(help="A CSV or an .xlsx")],
@@ -74,9 +86,13 @@ def _command(kind: Kind) -> Callable[..., None]:
         class_id: InClass = None,
         reason: Reason = None,
         trust_numbers: TrustNumbers = False,
+        sheet: Sheet = None,
+        column: Columns = None,
+        mark: Marks = None,
     ) -> None:
         rules = load_rules()
-        batch = _read(kind, file, in_class=class_id is not None)
+        said = (sheet, column or [], mark or [])
+        batch = _read(kind, file, said, in_class=class_id is not None)
         conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers
         )
@@ -96,10 +112,12 @@ for _kind in Kind:
     commands.command(_kind.value, help=_HELP[_kind])(_command(_kind))
 
 
-def _read(kind: Kind, file: Path, *, in_class: bool) -> Batch:
+def _read(
+    kind: Kind, file: Path, said: tuple[str | None, list[str], list[str]], *, in_class: bool
+) -> Batch:
     content = content_of(file, MAX_BYTES)
     try:
-        return read_batch(kind, content, in_class=in_class)
+        return read_batch(kind, content, in_class=in_class, chosen=choices(*said))
     except AppError as error:
         sys.exit(f"aims: {file}: {error.detail}")
 

@@ -10,14 +10,12 @@ from app.files.sheets.cells import (
     CellError,
     read_clock,
     read_date,
-    read_mark,
 )
+from app.files.sheets.choices import NOTHING
 from app.files.sheets.headings import key_of
 from app.files.sheets.session_columns import session_columns
 from app.files.sheets.sheet_reader import Readers, SheetReader
 from app.schemas.words import Prose, RollNo, Words
-
-_NOTHING = "nothing"
 
 
 class _Student(Words):
@@ -62,20 +60,20 @@ def _refuse_other_legend(reader: SheetReader) -> None:
     other = CellError("other_legend")
     for row in (*reader.sheet.preamble, *reader.sheet.rows):
         legend = _LEGEND.findall(" ".join(row.cells)) if len(row.cells) < 3 else []
-        meanings = [(_meaning(word), _meaning(said)) for word, said in legend]
+        meanings = [(_meaning(reader, word), _meaning(reader, said)) for word, said in legend]
         if any(here != said and {here, said} <= _MEANINGS for here, said in meanings):
             reader.refuse(row, 0, other.code, other.detail)
 
 
 _UNMARKED = {key_of(words) for words in ("not marked", "unmarked", "no mark", "blank")}
-_MEANINGS = {*LETTERS, _NOTHING}
+_MEANINGS = {*LETTERS, NOTHING}
 
 
-def _meaning(text: str) -> str | None:
+def _meaning(reader: SheetReader, text: str) -> str | None:
     if key_of(text) in _UNMARKED:
-        return _NOTHING
+        return NOTHING
     try:
-        return read_mark(text) or _NOTHING
+        return reader.meaning(text) or NOTHING
     except CellError:
         return None
 
@@ -94,11 +92,11 @@ def _read_list(reader: SheetReader) -> None:
     readers = {
         **_LINE,
         "roll_no": reader.read_roll,
-        "status": lambda text: reader.read_mark(text) or _NOTHING,
+        "status": lambda text: reader.read_mark(text) or NOTHING,
     }
     for row in reader.sheet.rows:
         class_name, line = reader.class_of(row), reader.model(row, _Line, readers)
-        if class_name and line and line.status != _NOTHING:
+        if class_name and line and line.status != NOTHING:
             name = SessionName(class_name, line.date, line.start_time)
             session = sessions.setdefault(name, name)
             column = reader.sheet.columns["status"]

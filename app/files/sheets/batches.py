@@ -1,10 +1,14 @@
 """Reads a file of one kind into what it says, row by row, with what cannot be read."""
 
+from contextlib import suppress
+
 from app.batch import Batch, ClassRow, FacultyRow, SlotRow, StudentRow
+from app.errors import Invalid
 from app.files.sheets.attendance_sheets import read_attendance
 from app.files.sheets.cells import read_code, read_date, read_weekday
+from app.files.sheets.choices import UNCHOSEN, Choices
 from app.files.sheets.clocks import Clock, noted
-from app.files.sheets.headings import sheet_of
+from app.files.sheets.headings import Sheet, sheet_of
 from app.files.sheets.sheet_reader import SheetReader
 from app.files.sheets.table import read_table
 from app.schemas.auth import Role
@@ -13,19 +17,44 @@ from app.schemas.imports import Kind
 from app.schemas.roster import RosterEntry
 from app.schemas.words import Email, Label, Name, Words
 
+# So many sheets are looked at for the first that can be read: a cover has no headings.
+_COVERS = 3
 
-def read_batch(kind: Kind, content: bytes, *, in_class: bool = False) -> Batch:
+
+def read_batch(
+    kind: Kind, content: bytes, *, in_class: bool = False, chosen: Choices = UNCHOSEN
+) -> Batch:
     """What the file says. `Invalid` if it cannot be read at all; rows that cannot are `refusals`.
 
     `in_class`: all of it is about one class that the caller knows, whatever stands above.
     """
-    table = read_table(content)
-    reader = SheetReader(kind, sheet_of(kind, table.rows), in_class=in_class)
-    if table.unread:
-        sheets = ", ".join(table.unread)
-        reader.batch.notes.append(f"Only the first sheet was read. Not read: {sheets}.")
+    sheet, notes = _sheet(kind, content, chosen)
+    reader = SheetReader(kind, sheet, chosen.marks, in_class=in_class)
+    reader.batch.notes += notes
     _READERS[kind](reader)
     return reader.batch
+
+
+def _sheet(kind: Kind, content: bytes, chosen: Choices) -> tuple[Sheet, list[str]]:
+    """The sheet that is chosen, else the first with headings, and what is to be said of others."""
+    table = read_table(content, chosen.sheet)
+    others = [] if chosen.sheet else table.unread[:_COVERS]
+    try:
+        which = f"the sheet {chosen.sheet}" if chosen.sheet else "the first sheet"
+        return sheet_of(kind, table.rows, chosen.columns), _noted(table.unread, which)
+    except Invalid as refusal:
+        for name in others if refusal.code == "column_missing" else ():
+            other = read_table(content, name)
+            with suppress(Invalid):
+                sheet = sheet_of(kind, other.rows, chosen.columns)
+                return sheet, _noted(other.unread, f"the sheet {name}")
+        raise
+
+
+def _noted(unread: list[str], which: str) -> list[str]:
+    if not unread:
+        return []
+    return [f"Only {which} was read. Not read: {', '.join(unread)}."]
 
 
 class _Person(Words):

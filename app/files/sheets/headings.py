@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.batch import column_letters
@@ -11,6 +12,8 @@ from app.schemas.imports import Kind
 
 # The headings are among the first rows; above them a sheet may say which class it is of.
 _SEARCHED = 50
+# Of the headings that are known none, so many letters of so many are shown.
+_SHOWN, _MOST_SHOWN = 30, 12
 
 _ROLL = """roll no|roll number|roll|rno|university roll|university roll no|university roll number
     |enrolment no|enrolment number|enrollment no|enrollment number|enroll no|enroll number
@@ -130,11 +133,15 @@ def field_of(kind: Kind, heading: str) -> str | None:
     return _FIELDS[kind].get(key_of(heading))
 
 
-def sheet_of(kind: Kind, rows: list[Row]) -> Sheet:
-    """The table with its headings found. Refuses one without the columns that its kind needs."""
+def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = None) -> Sheet:
+    """The table with its headings found. Refuses one without the columns that its kind needs.
+
+    `chosen` are headings by the fields that they mean, whatever they would mean otherwise.
+    """
     sign, *_ = REQUIRED[kind]
+    fields = _fields_with(kind, chosen or {})
     for place, row in enumerate(rows[:_SEARCHED]):
-        names = [field_of(kind, cell) for cell in row.cells]
+        names = [fields.get(key_of(cell)) for cell in row.cells]
         if sign in names:
             columns = _columns(row, names)
             others = {
@@ -144,10 +151,31 @@ def sheet_of(kind: Kind, rows: list[Row]) -> Sheet:
             }
             missing = [label for name, label in REQUIRED[kind].items() if name not in columns]
             if missing:
-                raise Invalid(f"There is no column {_listed(missing)}.", code="column_missing")
+                raise _missing(f"There is no column {_listed(missing)}.", row)
             return Sheet(columns, others, rows[place + 1 :], row, rows[:place])
-    raise Invalid(
-        f"No row names the columns. There has to be {_listed(list(REQUIRED[kind].values()))}.",
+    needed = _listed(list(REQUIRED[kind].values()))
+    fullest = max(rows[:_SEARCHED], key=lambda row: len(row.cells))
+    raise _missing(f"No row names the columns. There has to be {needed}.", fullest)
+
+
+def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The fields by the keys of headings, with the chosen ones in place of the usual."""
+    unknown = [name for name in chosen if name not in SPELLINGS[kind]]
+    if unknown:
+        raise Invalid(
+            f"A column here means one of {', '.join(SPELLINGS[kind])}.", code="invalid_choice"
+        )
+    usual = {key: name for key, name in _FIELDS[kind].items() if name not in chosen}
+    return usual | {key_of(heading): name for name, heading in chosen.items()}
+
+
+def _missing(sentence: str, row: Row) -> Invalid:
+    """Says which headings there are, or might be, and how to say what one of them means."""
+    found = [cell[:_SHOWN] for cell in row.cells if re.search(r"[^\W\d_]", cell)][:_MOST_SHOWN]
+    there = f" Row {row.number} has: {', '.join(found)}." if found else ""
+    return Invalid(
+        f"{sentence}{there} If one of these is meant, say which: --column roll_no=Heading "
+        "(columns=roll_no=Heading).",
         code="column_missing",
     )
 

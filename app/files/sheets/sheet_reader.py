@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.batch import MAX_REFUSALS, Batch, ClassName, Refusal
 from app.files.sheets.cells import CellError, checked, read_code, read_mark, read_roll_alone
+from app.files.sheets.choices import NOTHING
 from app.files.sheets.headings import Sheet, field_of
 from app.files.sheets.limits import unreadable
 from app.files.sheets.table import Row
@@ -39,21 +40,31 @@ class SheetReader:
     """The rows of a sheet as models and classes. What is refused goes to `batch`.
 
     With `in_class` all rows are of one class that the caller knows: what stands above the
-    headings is passed over, and no row has to name its class. `above` is the class that stands
-    there, or none; `words` counts how marks were read.
+    headings is passed over, and no row has to name its class. `marks` say what words mean.
+    `above` is the class that stands there, or none; `words` counts how marks were read.
     """
 
-    def __init__(self, kind: Kind, sheet: Sheet, *, in_class: bool = False) -> None:
+    def __init__(
+        self, kind: Kind, sheet: Sheet, marks: Mapping[str, str], *, in_class: bool = False
+    ) -> None:
         self.sheet = sheet
         self.batch = Batch(columns=sheet.columns, ignored=sorted(sheet.others))
         self.words: Counter[tuple[str, str]] = Counter()
+        self._marks = {word.casefold(): meaning for word, meaning in marks.items()}
         self._in_class = in_class
         self.above = ClassName() if in_class else self._class_above(kind)
         self._classes: dict[tuple[str, ...], ClassName | None] = {}
 
+    def meaning(self, text: str) -> str | None:
+        """`cells.read_mark`, unless the caller has said what the word means."""
+        chosen = self._marks.get(text.strip().casefold())
+        if chosen is None:
+            return read_mark(text)
+        return None if chosen == NOTHING else chosen
+
     def read_mark(self, text: str) -> str | None:
-        """`cells.read_mark`, counted."""
-        word = read_mark(text)
+        """What the word means, counted."""
+        word = self.meaning(text)
         if word:
             self.words[text, word] += 1
         return word

@@ -42,11 +42,11 @@ class Table(NamedTuple):
     unread: list[str]
 
 
-def read_table(content: bytes) -> Table:
+def read_table(content: bytes, sheet: str | None = None) -> Table:
     """The rows that have anything in them, their cells without surrounding white space.
 
     A CSV is UTF-8, or UTF-16 with its mark, with commas, semicolons or tabs. Of a workbook it
-    is the first sheet that is not hidden: formulas as the values they had, whole numbers
+    is that sheet, else the first that is not hidden: formulas as the values they had, whole numbers
     without a decimal point, dates as 2025-08-04, times as 09:00.
     """
     if content.startswith(_OLE):
@@ -58,7 +58,9 @@ def read_table(content: bytes) -> Table:
     unread: list[str] = []
     rows = _read_csv(content)
     if content.startswith(b"PK\x03\x04"):
-        unread, rows = workbook.read(content)
+        unread, rows = workbook.read(content, sheet)
+    elif sheet is not None:
+        raise unreadable("This is no workbook: it has no sheets to choose from.")
     found = list(_bounded(rows))
     if not found:
         raise unreadable("This file is empty.")

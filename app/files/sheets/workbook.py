@@ -26,13 +26,15 @@ _CHUNK = 1024 * 1024
 _ENTRY = b"PK\x01\x02"
 
 
-def read(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The rows of its first sheet that is not hidden, with their numbers, after the names of the
-    other sheets that have anything in them."""
+def read(
+    content: bytes, sheet: str | None = None
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The rows of that sheet, else of the first that is not hidden, with their numbers, after the
+    names of the other sheets that have anything in them."""
     _measure(content)
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(_READER)],
+            [sys.executable, "-I", str(_READER), *([sheet] if sheet is not None else [])],
             input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

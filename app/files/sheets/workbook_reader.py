@@ -1,10 +1,10 @@
 """Reads a workbook from standard input and writes its rows to standard output, as JSON.
 
 A program of its own, so that it can be given little memory and time: it imports nothing of `app`.
-It answers a line `{"unread": [name, ...]}` with the other sheets that have anything in them, then
-a line `[number, [cell, ...]]` for each row; or a sentence that says why it cannot be read. What it
-answers is bounded too, since whoever asked has to hold it: a text that stands in the file once may
-be that of a million cells.
+It reads the sheet that its argument names, else the first. It answers a line `{"unread": [name,
+...]}` with the other sheets that have anything in them, then a line `[number, [cell, ...]]` for
+each row; or a sentence that says why it cannot be read. What it answers is bounded too, since
+whoever asked has to hold it: a text that stands in the file once may be that of a million cells.
 """
 
 import json
@@ -24,7 +24,7 @@ def main() -> None:
     _limit(resource.RLIMIT_CPU, _CPU_SECONDS)
     _limit(resource.RLIMIT_CORE, 0)
     left = _ANSWER
-    for row in _rows(sys.stdin.buffer.read()):
+    for row in _rows(sys.stdin.buffer.read(), *sys.argv[1:]):
         line = json.dumps(row)
         left -= len(line)
         if left < 0:
@@ -39,7 +39,9 @@ def _limit(kind: int, most: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _rows(content: bytes) -> "Iterator[tuple[int, list[str]] | dict[str, list[str]] | str]":
+def _rows(
+    content: bytes, wanted: "str | None" = None
+) -> "Iterator[tuple[int, list[str]] | dict[str, list[str]] | str]":
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     book = CalamineWorkbook.from_filelike(BytesIO(content))
@@ -51,7 +53,13 @@ def _rows(content: bytes) -> "Iterator[tuple[int, list[str]] | dict[str, list[st
     if not shown:
         yield "This workbook has no sheet that is not hidden."
         return
-    found, *others = (book.get_sheet_by_index(place) for place in shown)
+    sheets = [book.get_sheet_by_index(place) for place in shown]
+    named = {sheet.name.strip().casefold(): sheet for sheet in sheets}
+    found = sheets[0] if wanted is None else named.get(wanted.strip().casefold())
+    if found is None:
+        yield f"There is no such sheet. There are: {', '.join(sheet.name for sheet in sheets)}."
+        return
+    others = [sheet for sheet in sheets if sheet is not found]
     yield {"unread": [sheet.name for sheet in others if sheet.start is not None]}
     before = [""] * (found.start[1] if found.start else 0)
     for number, cells in enumerate(found.iter_rows(), start=1):

@@ -12,9 +12,10 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.batch import Batch
 from app.errors import UnsupportedMedia
 from app.files.sheets.batches import read_batch
+from app.files.sheets.choices import UNCHOSEN, Choices, choices
 from app.files.sheets.limits import MAX_ROWS
 from app.request_limits import FILE, limited
-from app.routes.answers import CSV, WRITES, XLSX
+from app.routes.answers import CSV, WRITES, XLSX, check_text
 from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.words import Reason
 from app.services.classes.rosters import require_roster
@@ -40,6 +41,27 @@ TrustNumbers = Annotated[
         alias="trustNumbers",
         description="Take rows, too, whose name is another person's than the one stored under "
         "their number; without it they are refused (`another_name`)",
+    ),
+]
+
+
+Sheet = Annotated[
+    str | None,
+    Query(max_length=255, description="The sheet of a workbook to read; without it the first"),
+]
+Columns = Annotated[
+    str,
+    Query(
+        max_length=1000,
+        description="What headings mean: `roll_no=Exam Seat`, several with `;` between them",
+    ),
+]
+Marks = Annotated[
+    str,
+    Query(
+        max_length=1000,
+        description="What words of attendance mean: `L=excused`, several with `;` between them. "
+        "One of present, absent, late, excused, on_duty, nothing",
     ),
 ]
 
@@ -75,6 +97,9 @@ async def import_roster(
     call: Call,
     dry_run: DryRun = False,
     trust_numbers: TrustNumbers = False,
+    sheet: Sheet = None,
+    columns: Columns = "",
+    marks: Marks = "",
 ) -> ImportOutcome:
     """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
     erases nothing, and a stored value that the actor may not change stays (`conflicts`).
@@ -85,7 +110,8 @@ async def import_roster(
     """
     require_media(request)
     await require_roster(call.db, call.actor, id)
-    batch = await read_beside(Kind.STUDENTS, await request.body(), in_class=True)
+    chosen = _chosen(sheet, columns, marks)
+    batch = await read_beside(Kind.STUDENTS, await request.body(), chosen, in_class=True)
     return await importing.import_roster(
         call.db, call.actor, batch, id, trust_numbers=trust_numbers, dry_run=dry_run
     )
@@ -115,6 +141,9 @@ async def import_file(
     reason: Annotated[
         Reason | None, Query(description="Needed for marks outside the edit window")
     ] = None,
+    sheet: Sheet = None,
+    columns: Columns = "",
+    marks: Marks = "",
 ) -> ImportOutcome:
     """People, classes, timetables, rosters or past attendance, all rows or none.
 
@@ -123,7 +152,8 @@ async def import_file(
     """
     require_media(request)
     await call.require_admin()
-    batch = await read_beside(kind, await request.body(), in_class=class_id is not None)
+    chosen = _chosen(sheet, columns, marks)
+    batch = await read_beside(kind, await request.body(), chosen, in_class=class_id is not None)
     conditions = Conditions(call.now().date(), call.window, reason, trust_numbers)
     return await importing.import_batch(
         call.db, call.actor, batch, conditions, within=class_id, dry_run=dry_run
@@ -136,7 +166,14 @@ def require_media(request: Request) -> None:
         raise UnsupportedMedia(f"Send the file itself, with Content-Type: {CSV} or {XLSX}.")
 
 
-async def read_beside(kind: Kind, content: bytes, *, in_class: bool = False) -> Batch:
+def _chosen(sheet: str | None, columns: str, marks: str) -> Choices:
+    check_text(sheet, None, name="sheet")
+    return choices(sheet, *(list(filter(None, text.split(";"))) for text in (columns, marks)))
+
+
+async def read_beside(
+    kind: Kind, content: bytes, chosen: Choices = UNCHOSEN, *, in_class: bool = False
+) -> Batch:
     """`read_batch` beside the event loop, which goes on."""
-    read = partial(read_batch, kind, content, in_class=in_class)
+    read = partial(read_batch, kind, content, in_class=in_class, chosen=chosen)
     return await asyncio.get_running_loop().run_in_executor(_READER, read)

@@ -1,0 +1,47 @@
+"""What the caller says of a file where its headings, sheets and words do not say it themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.errors import Invalid
+from app.files.register.register_words import LETTERS
+
+NOTHING = "nothing"
+_MEANINGS = (*LETTERS, NOTHING)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """`sheet` is the one to read, `columns` are headings by the fields that they mean, and `marks`
+    the statuses (keys of `LETTERS`, or `NOTHING`) that words mean."""
+
+    sheet: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+
+UNCHOSEN = Choices()
+
+
+def choices(sheet: str | None, columns: list[str], marks: list[str]) -> Choices:
+    """The choices from texts such as `roll_no=Exam Seat` and `L=excused`.
+
+    Raises `Invalid` (`invalid_choice`) for one of another form.
+    """
+    said = dict(_halves(text, "a column", "roll_no=Exam Seat") for text in columns)
+    words = dict(_halves(text, "a mark", "L=excused") for text in marks)
+    meanings = {word: meaning.lower().replace(" ", "_") for word, meaning in words.items()}
+    if any(meaning not in _MEANINGS for meaning in meanings.values()):
+        raise _invalid(f"A mark is one of {', '.join(_MEANINGS)}.")
+    return Choices(sheet, said, meanings)
+
+
+def _halves(text: str, what: str, example: str) -> tuple[str, str]:
+    left, sign, right = (part.strip() for part in text.partition("="))
+    if not (left and sign and right):
+        raise _invalid(f"Say what {what} means like this: {example}.")
+    return left, right
+
+
+def _invalid(sentence: str) -> Invalid:
+    return Invalid(sentence, code="invalid_choice")
