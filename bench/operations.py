@@ -12,9 +12,8 @@ from uuid import UUID
 from app.demo.bench_data import CLASSES, SESSIONS, STUDENTS
 from app.services.classes import class_service
 from app.services.counting import class_stats
-from app.services.leave import leave_marks
 from app.services.people import accounts
-from app.services.sessions import attendance_service, marking, session_lock
+from app.services.sessions import attendance_service, leave_shown, marking, session_lock
 from app.sql import Statement
 
 DAY_ZERO = date(2026, 6, 1)  # the day before the first session
@@ -110,6 +109,8 @@ CLASS = "md5('class' || :c)::uuid"
 SESSION = "md5('session' || :c || '-' || :s)::uuid"
 DAY = "date '2026-06-01' + :s::int"
 _OF_CLASS = {"actor_id": USER, "class_id": CLASS}
+_AT_SESSION = {"class_id": CLASS, "session_id": SESSION, "day": DAY}
+_WRITER = {"actor_id": USER, "request_id": "'bench'", "reason": "NULL"}
 _AT = {**_OF_CLASS, "today": "date '2026-11-24'", "clock": "time '09:30'"}
 _VARIABLES = """\\set c random(1, 200)
 \\set s random(1, 30)
@@ -142,32 +143,25 @@ def _marking_scripts() -> list[str]:
         keys = [roll(number, place) for place in range(1, STUDENTS + 1)]
         ai = [place % 2 == 0 for place in range(1, STUDENTS + 1)]
         scores = ", ".join("60 + :r % 40" if by_ai else "NULL" for by_ai in ai)
-        mark = _filled(
+        texts = f"'{{{','.join(keys)}}}'::text[]".lower()
+        mark = _named(
             marking._MARK,
-            (
-                *(
-                    CLASS,
-                    SESSION,
-                    "'2026-07-01'",
-                    ":version::int",
-                    USER,
-                    "'bench'",
-                    "NULL",
-                    "false",
-                ),
-                "array[:version::int]",
-                f"'{{{','.join(keys)}}}'::text[]".lower(),
-                f"'{{{','.join(keys)}}}'::text[]",
-                "array_fill('present'::text, array[60])",
-                f"'{{{','.join(str(by_ai) for by_ai in ai)}}}'::boolean[]",
-                f"array[{scores}]::numeric[]",
-                "array_fill(NULL::text, array[60])",
-            ),
+            **_AT_SESSION,
+            **_WRITER,
+            version=":version::int",
+            strict="false",
+            if_match="array[:version::int]",
+            roll_keys=texts,
+            statuses="array_fill('present'::text, array[60])",
+            recognized=f"'{{{','.join(str(by_ai) for by_ai in ai)}}}'::boolean[]",
+            scores=f"array[{scores}]::numeric[]",
+            remarks="array_fill(NULL::text, array[60])",
         )
-        lock = _filled(session_lock.LOCK, (USER, SESSION, "NULL"))
+        lock = _named(session_lock.LOCK, actor_id=USER, session_id=SESSION, window="NULL")
+        marks = _named(marking._MARKS, class_id=CLASS, session_id=SESSION)
         scripts.append(
             f"\\set c {number}\n\\set s random(1, {SESSIONS})\n\\set r random(1, 1000000)\n"
-            f"BEGIN;\n{lock}\n\\gset\n{mark};\nCOMMIT;\n"
+            f"BEGIN;\n{lock}\n\\gset\n{mark};\n{marks};\nCOMMIT;\n"
         )
     return scripts
 
@@ -179,7 +173,7 @@ def _opening_scripts() -> list[str]:
     find = _named(attendance_service._FIND, day=day, start_time=start, **_AT)
     opening = {"day": day, "start_time": start, "end_time": "NULL", "image": "NULL"}
     open_ = _named(attendance_service._OPEN, **_OF_CLASS, **opening)
-    leave = _filled(leave_marks._ANYBODY_ON_LEAVE, (CLASS, ":id::uuid", day))
+    leave = _named(leave_shown._ANYBODY_ON_LEAVE, class_id=CLASS, session_id=":id::uuid", day=day)
     return [f"{_VARIABLES}{find};\nBEGIN;\n{open_}\n\\gset\n{leave};\nCOMMIT;\n"]
 
 

@@ -29,8 +29,12 @@ GRANT INSERT, UPDATE, DELETE ON
 TO aims_app;
 
 -- What was true once, and who did it: added to, never changed, never taken away.
-GRANT INSERT ON audit_log, attendance_batches, superseded_statuses, session_events TO aims_app;
--- When two records of one student become one, the marks of old change their owner, nothing else.
+GRANT INSERT ON
+    audit_log, attendance_batches, superseded_statuses, session_events, enrolment_events, policies
+TO aims_app;
+-- When two records of one student become one, what was true of the other changes its owner,
+-- nothing else.
 GRANT UPDATE (student_id, recorded_for) ON superseded_statuses TO aims_app;
+GRANT UPDATE (student_id) ON enrolment_events TO aims_app;
 
 COMMIT;

@@ -94,8 +94,10 @@ async def asked_leave(person: Person, roll: str, **body: Any) -> str:
     return str(asked.json()["id"])
 
 
-async def decide(person: Person, leave: str, decision: str) -> dict[str, Any]:
+async def decide(
+    person: Person, leave: str, decision: str, reason: str | None = None
+) -> dict[str, Any]:
     """Approve, reject or withdraw it; gives the leave, and how many marks that changed."""
-    answer = await person.post(f"/leaves/{leave}/{decision}")
+    answer = await person.post(f"/leaves/{leave}/{decision}", reason and {"reason": reason})
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -80,6 +80,8 @@ def emptied(*kept: str) -> str:
             *(f"DELETE FROM {table}" for table in tables),
             "RESET session_replication_role",
             "INSERT INTO policy DEFAULT VALUES",
+            "INSERT INTO policies SELECT '-infinity', threshold, late_weight, excused, on_duty,"
+            " minimum_sessions FROM policy",
         )
     )
 

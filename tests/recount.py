@@ -5,6 +5,8 @@ against it. Days are counted from today.
 """
 
 from collections import Counter
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import takewhile
@@ -113,9 +115,6 @@ HISTORIES = st.tuples(*[st.lists(EVENT, max_size=10)] * 3).map(
 PROLOGUE = (Open(0, -2), Open(1, -2))
 
 
-# The same in plain Python.
-
-
 @dataclass(frozen=True)
 class Mark:
     status: str
@@ -138,12 +137,11 @@ class Leave:
     status: str
 
 
+@dataclass
 class Refusal(Exception):
     """The request is refused with this status and changes nothing."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+    status: int
 
 
 @dataclass
@@ -170,20 +168,33 @@ class World:
                 return number
         return None
 
-    def excuse(self, key: tuple[int, int], rolls: list[str]) -> None:
+    def shown(self, key: tuple[int, int], roll: str) -> Mark | None:
         """Leave turns absent, and unmarked of who was enrolled that day, into excused."""
-        session = self.sessions[key]
-        for roll in rolls:
-            number, mark = self.leave_of(key, roll), session.marks.get(roll)
-            unmarked = mark is None and self.enrolled(key[0], roll, key[1])
-            absent = mark is not None and mark.status == "absent"
-            if number is not None and session.status != "cancelled" and (unmarked or absent):
-                session.marks[roll] = Mark("excused", "leave", number, mark)
+        mark = self.sessions[key].marks.get(roll)
+        said = mark.beneath if mark is not None and mark.source == "leave" else mark
+        number = self.leave_of(key, roll)
+        unmarked = said is None and self.enrolled(key[0], roll, key[1])
+        if number is not None and (unmarked or (said is not None and said.status == "absent")):
+            return Mark("excused", "leave", number, said)
+        return said
+
+    def settle(self, roll: str, keys: Iterable[tuple[int, int]]) -> None:
+        for key in keys:
+            marks, mark = self.sessions[key].marks, self.shown(key, roll)
+            marks.pop(roll, None)
+            if mark is not None:
+                marks[roll] = mark
+
+    def changes_closed_marks(self, room: int, roll: str) -> bool:
+        return any(
+            session.status == "finalised" and session.marks.get(roll) != self.shown(key, roll)
+            for key, session in self.sessions.items()
+            if key[0] == room
+        )
 
     def put(self, key: tuple[int, int], roll: str, mark: Mark) -> None:
         self.sessions[key].marks[roll] = mark
-        if mark.status == "absent":
-            self.excuse(key, [roll])
+        self.settle(roll, [key])
 
     def open_session(self, key: tuple[int, int]) -> Session:
         session = self.sessions[key]
@@ -209,7 +220,8 @@ class World:
             case Open(room, on):
                 if (room, on) not in self.sessions:
                     self.sessions[room, on] = Session()
-                    self.excuse((room, on), ROLLS)
+                    for roll in ROLLS:
+                        self.settle(roll, [(room, on)])
             case MarkThem(room, on, marks):
                 self._mark((room, on), marks)
             case Act(room, on, act):
@@ -218,8 +230,7 @@ class World:
                 self.open_session((room, on))
                 self.fill_in((room, on), Mark(status, "manual"))
             case Enrol(room, roll, kind, since):
-                enrolment = self.enrolments[room, roll]
-                enrolment.enrol(since) if kind == "in" else enrolment.withdraw(since)
+                self._enrol(room, roll, kind, since)
             case Ask():
                 self._ask(event)
             case Withdraw(number):
@@ -258,8 +269,15 @@ class World:
         if act == "finalise":
             self.finalise(key)
         session.status = goal
-        if act == "restore":
-            self.excuse(key, ROLLS)
+
+    def _enrol(self, room: int, roll: str, kind: str, since: int | None) -> None:
+        enrolment = self.enrolments[room, roll]
+        before = deepcopy(enrolment)
+        enrolment.enrol(since) if kind == "in" else enrolment.withdraw(since)
+        if self.changes_closed_marks(room, roll):
+            self.enrolments[room, roll] = before
+            raise Refusal(409)
+        self.settle(roll, [key for key in self.sessions if key[0] == room])
 
     def _ask(self, ask: Ask) -> None:
         if ask.days is None:
@@ -273,36 +291,19 @@ class World:
         )
         if approved:
             self.decided.append(len(self.leaves) - 1)
-            for key in covered & self.sessions.keys():
-                self.excuse(key, [ask.roll])
+            self.settle(ask.roll, self.sessions)
 
     def _withdraw(self, number: int) -> None:
         leave = self.leaves[number]
         if leave.status == "rejected":
             raise Refusal(409)
         leave.status = "withdrawn"
-        for key, session in self.sessions.items():
-            for roll, mark in list(session.marks.items()):
-                if mark.leave == number:
-                    self._take_back(key, roll, mark)
-
-    def _take_back(self, key: tuple[int, int], roll: str, mark: Mark) -> None:
-        session = self.sessions[key]
-        other = self.leave_of(key, roll)
-        if other is not None:
-            session.marks[roll] = replace(mark, leave=other)
-        elif mark.beneath is not None:
-            session.marks[roll] = mark.beneath
-        else:
-            del session.marks[roll]
+        self.settle(leave.roll, self.sessions)
 
 
 def by_hand(mark: Mark | None) -> bool:
     """Whether somebody made the mark, or the one that leave lies upon."""
     return mark is not None and "manual" in (mark.source, mark.beneath and mark.beneath.source)
-
-
-# Numbers, from the marks as they stand.
 
 
 def numbers(world: World, room: int, roll: str, policy: dict[str, Any]) -> dict[str, Any]:

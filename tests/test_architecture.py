@@ -47,6 +47,11 @@ MAY_IMPORT = {
         *("files", "batch", "reconciliation", "logs", "metrics"),
     },
 }
+# The rooms of the services, those below first: each knows the ones before it.
+SERVICES = (
+    *("access", "old_access", "audit", "health", "people", "timetable", "sessions", "classes"),
+    *("students", "leave", "counting", "imports"),
+)
 PURE = (
     *("sql", "batch", "reconciliation", "models", "schemas"),
     *("services", "documents", "files", "errors", "db"),
@@ -86,6 +91,17 @@ def test_a_room_imports_only_what_it_may() -> None:
         if room not in ("main", "__init__"):
             targets = {name.split(".")[1] for name in imports_of(path) if name.startswith("app.")}
             assert targets - {room} <= MAY_IMPORT[room], path
+
+
+def test_a_room_of_the_services_imports_only_from_those_below() -> None:
+    for path in (APP / "services").rglob("*.py"):
+        room = path.relative_to(APP / "services").parts[0].removesuffix(".py")
+        if room != "__init__":
+            below = SERVICES[: SERVICES.index(room)]
+            prefix = "app.services."
+            names = [name for name in imports_of(path) if name.startswith(prefix)]
+            targets = {name.removeprefix(prefix).split(".")[0] for name in names}
+            assert targets - {room} <= {*below}, path
 
 
 def test_rules_and_data_know_no_web_framework() -> None:

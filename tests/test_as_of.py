@@ -135,7 +135,7 @@ async def test_each_thing_that_is_undone_later_was_so_then(crowd: Stage) -> None
     await assert_same_then(crowd, answers)
 
 
-async def test_of_records_that_were_merged_the_enrolment_is_that_of_today(crowd: Stage) -> None:
+async def test_records_that_were_merged_are_enrolled_as_both_were(crowd: Stage) -> None:
     room = await classroom_of(crowd.asha, rolls=[])
     entries = [
         {"rollNo": roll, "from": str(day(since))}

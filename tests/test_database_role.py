@@ -11,7 +11,10 @@ from tests.conftest import APP_ROLE, Stage
 from tests.processes import Checkout
 from tests.support import checksum
 
-HISTORY = ("audit_log", "attendance_batches", "superseded_statuses", "session_events")
+HISTORY = (
+    *("audit_log", "attendance_batches", "superseded_statuses", "session_events"),
+    *("enrolment_events", "policies"),
+)
 FORBIDDEN = [
     *(f"DELETE FROM {table}" for table in (*HISTORY, "users", "attendance_sessions")),
     *(f"TRUNCATE {table} CASCADE" for table in (*HISTORY, "attendance_statuses")),
@@ -24,6 +27,8 @@ FORBIDDEN = [
     "UPDATE superseded_statuses SET marked_by = marked_by",
     "UPDATE superseded_statuses SET marked_at = now()",
     "UPDATE session_events SET reason = ''",
+    "UPDATE enrolment_events SET periods = '{}'",
+    "UPDATE policies SET threshold = 0",
     "DELETE FROM policy",
     "DELETE FROM leaves",
     "CREATE TABLE notes ()",

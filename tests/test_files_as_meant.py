@@ -40,6 +40,7 @@ def test_numbers_go_by_many_headings(heading: str) -> None:
         ('="0091107"', "0091107"),
         ("'0091107", "0091107"),
         ("91107.0", "91107"),
+        ('"91107,0"', "91107"),
         ("20E103", "20E103"),
     ],
 )
@@ -49,7 +50,13 @@ def test_what_a_spreadsheet_adds_to_a_number_is_taken_off(cell: str, code: str) 
     assert (row.entry.roll_no, row.entry.phone) == (code, code)
 
 
-@pytest.mark.parametrize("cell", ["2.31E+10", "2.31e10", '"2,31E+10"', "23.1E+09", "2E+10"])
+# Half of a number, the comma of thousands, and sixteen digits of which fifteen are left.
+CHANGED = ["91107.5", '"91,107"', "2301234567890120"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["2.31E+10", "2.31e10", '"2,31E+10"', "23.1E+09", "2E+10", *CHANGED]
+)
 @pytest.mark.parametrize("column", [0, 2])
 def test_a_number_that_a_spreadsheet_has_spoiled_is_refused(cell: str, column: int) -> None:
     line = ["23/CS/107", "Kabir V. Demo", "9876500000"]

@@ -28,6 +28,10 @@ POLICIES = st.fixed_dictionaries(
 )
 
 
+# For what takes a reason.
+WHY = {"reason": "So be it."}
+
+
 @dataclass
 class Told:
     """The same history, told to the API."""
@@ -58,7 +62,7 @@ class Told:
             return await self._ask(what)
         if isinstance(what, Withdraw):
             leave = self.leaves[what.number]
-            return (await self.stage.meera.post(f"/leaves/{leave}/withdraw")).status_code
+            return (await self.stage.meera.post(f"/leaves/{leave}/withdraw", WHY)).status_code
         if isinstance(what, Enrol):
             return await self._enrol(what)
         return await self._in_session(what, f"/attendance/sessions/{self.sessions[_key(what)]}")
@@ -73,7 +77,7 @@ class Told:
                 ]
                 return (await asha.put(f"{path}/statuses", {"updates": updates})).status_code
             case Act(act=act):
-                return (await asha.post(f"{path}/{act}", {"reason": "So be it"})).status_code
+                return (await asha.post(f"{path}/{act}", WHY)).status_code
             case FillIn(status=status):
                 answer = await asha.post(f"{path}/mark-unmarked", {"status": status})
                 return answer.status_code
@@ -100,9 +104,9 @@ class Told:
         asked = await self.stage.meera.post("/leaves", body)
         assert asked.status_code == 201, asked.text
         self.leaves.append(asked.json()["id"])
-        return (
-            await self.stage.meera.post(f"/leaves/{self.leaves[-1]}/{ask.decision}")
-        ).status_code
+        path = f"/leaves/{self.leaves[-1]}/{ask.decision}"
+        why = WHY if ask.decision == "approve" else None
+        return (await self.stage.meera.post(path, why)).status_code
 
 
 def _key(what: Any) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.classroom import ROLLS, Classroom, classroom_of, day
 from tests.conftest import Stage
 from tests.fuzz import examples
+from tests.support import Person
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +37,12 @@ Mark = tuple[Any, ...] | None
 
 @dataclass
 class Pair:
-    """The class with leave and the one without: their sessions of today and yesterday."""
+    """The class with leave and the one without: their sessions of today and yesterday.
 
+    An administrator decides on leave, since it may change sessions that are finalised.
+    """
+
+    admin: Person
     rooms: tuple[Classroom, Classroom]
     sessions: tuple[list[str], list[str]]
     leaves: list[str] = field(default_factory=list)
@@ -92,11 +97,11 @@ class Pair:
             when = {"sessionIds": self.sessions[0][days[0] : days[1] + 1]}
         body = {"rollNo": ROLLS[student], "classId": room.id, "kind": "other"} | when
         leave = (await room.teacher.post("/leaves", body)).json()["id"]
-        await room.teacher.post(f"/leaves/{leave}/approve")
+        await self.admin.post(f"/leaves/{leave}/approve", WHY)
         self.leaves.append(leave)
 
     async def end(self, leave: str) -> None:
-        ended = await self.rooms[0].teacher.post(f"/leaves/{leave}/withdraw")
+        ended = await self.admin.post(f"/leaves/{leave}/withdraw", WHY)
         assert ended.status_code == 200
 
     async def look(self) -> None:
@@ -145,7 +150,7 @@ async def pair_of(stage: Stage, number: int) -> Pair:
         await room.teacher.put(f"{room.path}/students", {"students": students + late})
         rooms.append(room)
         sessions.append([await room.open(day(n - 1)) for n in range(2)])
-    return Pair((rooms[0], rooms[1]), (sessions[0], sessions[1]))
+    return Pair(stage.meera, (rooms[0], rooms[1]), (sessions[0], sessions[1]))
 
 
 @examples(40)

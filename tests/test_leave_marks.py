@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, decide
 from tests.conftest import Stage
-from tests.support import checksum
+from tests.support import Person, checksum
 
 pytestmark = pytest.mark.anyio
 
@@ -40,14 +41,19 @@ async def whole_mark(room: Classroom, session: str) -> dict[str, Any] | None:
     return whole and {name: value for name, value in whole.items() if name != "markedAt"}
 
 
-async def approved(room: Classroom, roll: str = ONE, **body: Any) -> str:
+WHY = "The certificate came late."
+
+
+async def approved(room: Classroom, roll: str = ONE, by: Person | None = None, **body: Any) -> str:
+    """Leave, approved by the teacher, or by an administrator who says why."""
     leave = await asked_leave(room.teacher, roll, **{"classId": room.id, **body})
-    await decide(room.teacher, leave, "approve")
+    await decide(by or room.teacher, leave, "approve", by and WHY)
     return leave
 
 
-async def withdraw(room: Classroom, leave: str) -> int:
-    changed: int = (await decide(room.teacher, leave, "withdraw"))["changed"]
+async def withdraw(room: Classroom, leave: str, by: Person | None = None) -> int:
+    answer = await decide(by or room.teacher, leave, "withdraw", by and WHY)
+    changed: int = answer["changed"]
     return changed
 
 
@@ -91,21 +97,21 @@ async def make_absent(room: Classroom, session: str, how: str) -> None:
 
 @pytest.mark.parametrize("how", ABSENCES)
 async def test_an_absence_is_excused_and_comes_back_just_as_it_was(
-    room: Classroom, session: str, how: str
+    stage: Stage, room: Classroom, session: str, how: str
 ) -> None:
     await make_absent(room, session, how)
     was = await whole_mark(room, session)
     assert was is not None
     source = ABSENCES[how][2]
     assert (was["status"], was["source"]) == ("absent", source)
-    leave = await approved(room)
+    leave = await approved(room, by=stage.meera)
     assert await whole_mark(room, session) == was | {
         "status": "excused",
         "source": "leave",
         "recognizedByAi": False,
         "similarityScore": None,
     }
-    assert await withdraw(room, leave) == 1
+    assert await withdraw(room, leave, by=stage.meera) == 1
     assert await whole_mark(room, session) == was
     assert await history_of(room, session) == [
         ("leave", source),
@@ -117,13 +123,13 @@ async def test_an_absence_is_excused_and_comes_back_just_as_it_was(
 
 @pytest.mark.parametrize("how", ABSENCES)
 async def test_an_absence_on_a_day_of_leave_is_excused_at_once_and_shows_when_it_is_withdrawn(
-    room: Classroom, session: str, how: str
+    stage: Stage, room: Classroom, session: str, how: str
 ) -> None:
     leave = await approved(room)
     assert await mark_of(room, session) == EXCUSED
     await make_absent(room, session, how)
     assert await mark_of(room, session) == EXCUSED
-    await withdraw(room, leave)
+    await withdraw(room, leave, by=stage.meera)
     assert await mark_of(room, session) == ("absent", ABSENCES[how][2])
 
 
@@ -151,28 +157,32 @@ async def test_where_there_was_no_mark_there_is_none_again_and_the_history_says_
 
 @pytest.mark.parametrize("acts", [["finalise"], ["finalise", "reopen"]])
 async def test_where_it_was_finalised_meanwhile_an_absence_takes_the_place_of_leave(
-    room: Classroom, session: str, acts: list[str]
+    stage: Stage, room: Classroom, session: str, acts: list[str]
 ) -> None:
     leave = await approved(room)
     for act in acts:
         await do(room, session, act)
     assert await mark_of(room, session) == EXCUSED
     assert (await read(room, session))["version"] == 2
-    await withdraw(room, leave)
+    await withdraw(room, leave, by=stage.meera)
     assert await mark_of(room, session) == ("absent", "auto")
 
 
-async def test_nobody_comes_to_be_absent_on_a_day_they_were_not_enrolled(room: Classroom) -> None:
-    async def enrol_from(distance: int) -> None:
-        students = [{"rollNo": ONE, "from": str(day(distance))}]
-        await room.teacher.put(f"{room.path}/students?mode=merge", {"students": students})
+async def enrol(room: Classroom, roll: str, distance: int, **more: Any) -> httpx2.Response:
+    students = [{"rollNo": roll, "from": str(day(distance))}]
+    path = f"{room.path}/students?mode=merge"
+    return await room.teacher.put(path, {"students": students, **more})
 
-    await enrol_from(-9)
+
+async def test_leave_shows_on_the_days_of_an_enrolment_and_no_others(room: Classroom) -> None:
     session = await room.open(day(-5))
-    leave = await approved(room, firstDay=str(day(-5)))
-    await enrol_from(-2)
+    await approved(room, firstDay=str(day(-5)))
+    assert await mark_of(room, session) is None
+    await enrol(room, ONE, -9)
+    assert await mark_of(room, session) == EXCUSED
+    await enrol(room, ONE, -2)
+    assert await mark_of(room, session) is None
     await do(room, session, "finalise")
-    await withdraw(room, leave)
     assert await mark_of(room, session) is None
 
 
@@ -199,36 +209,34 @@ async def test_marking_everybody_unmarked_leaves_who_is_on_leave(
     assert await mark_of(room, session) is None
 
 
-async def test_who_joined_while_on_leave_is_excused_wherever_an_absence_would_be_filled_in(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_who_joins_while_on_leave_is_excused_at_once(stage: Stage, room: Classroom) -> None:
     new = "23/CS/200"
     await classroom_of(stage.bilal, "CS999", [new])
     leave = await asked_leave(stage.meera, new, firstDay=str(day(-3)))
     await decide(stage.meera, leave, "approve")
     first, second = await room.open(day(-1)), await room.open(day(0))
-    students = [{"rollNo": new, "from": str(day(-1))}]
-    await room.teacher.put(f"{room.path}/students?mode=merge", {"students": students})
+    await enrol(room, new, -1)
+    assert [await mark_of(room, each, new) for each in (first, second)] == [EXCUSED] * 2
     await do(room, first, "finalise")
     await do(room, second, "mark-unmarked", {"status": "absent"})
     assert [await mark_of(room, each, new) for each in (first, second)] == [EXCUSED] * 2
-    await decide(stage.meera, leave, "withdraw")
-    for session, source in ((first, "auto"), (second, "manual")):
-        assert await mark_of(room, session, new) == ("absent", source)
+    await decide(stage.meera, leave, "withdraw", WHY)
+    assert await mark_of(room, first, new) == ("absent", "auto")
+    assert await mark_of(room, second, new) is None
 
 
-async def test_a_restored_session_counts_leave_that_was_decided_meanwhile(
+async def test_leave_shows_in_a_cancelled_session_and_counts_when_that_is_restored(
     room: Classroom, session: str
 ) -> None:
     await put(room, session, "absent")
     early = await approved(room)
     await do(room, session, "cancel")
-    await withdraw(room, early)
+    assert await withdraw(room, early) == 0, "nothing that counts"
+    assert await mark_of(room, session) == ("absent", "manual")
     late = await approved(room)
-    assert await mark_of(room, session) == ("absent", "manual"), "closed while cancelled"
     await do(room, session, "restore")
     assert await mark_of(room, session) == EXCUSED
-    await withdraw(room, late)
+    assert await withdraw(room, late) == 1
     assert await mark_of(room, session) == ("absent", "manual")
 
 
@@ -315,15 +323,16 @@ async def test_leave_is_for_its_student_class_days_and_sessions_alone(
     assert await mark_of(room, mine[1], ROLLS[1]) is None
 
 
-async def test_archived_classes_are_left_alone_by_an_approval_and_not_by_a_withdrawal(
+async def test_leave_shows_in_archived_classes_too_and_so_in_restored_ones(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     early = await approved(room)
     late = await asked_leave(stage.asha, ROLLS[1])
     await stage.asha.delete(room.path)
-    assert (await decide(stage.meera, late, "approve"))["changed"] == 0
+    assert (await decide(stage.meera, late, "approve"))["changed"] == 1
     assert await withdraw(room, early) == 1
-    assert (await read(room, session))["statuses"] == []
+    await stage.asha.post(f"{room.path}/restore")
+    assert [m["rollNo"] for m in (await read(room, session))["statuses"]] == [ROLLS[1]]
 
 
 async def test_the_stats_count_the_leave_while_it_is_approved(

@@ -195,3 +195,13 @@ async def test_two_thousand_updates_are_taken_and_one_more_refused(
     assert (await put(room, session, mark(ROLLS[0]), *updates)).status_code == 422
     taken = await put(room, session, mark(ROLLS[0]), *updates[:1999])
     assert len(taken.json()["rejected"]) == 1999
+
+
+@pytest.mark.parametrize(
+    "alike", ["２３/ＣＳ/１０１", "23∕СS∕101", "23/CS/\u200b101", " 23/cs/101 "]
+)
+async def test_a_roll_number_is_found_however_its_letters_look_alike(
+    room: Classroom, alike: str
+) -> None:
+    marked = await room.mark(await room.open(), {alike: "present"})
+    assert [mark["rollNo"] for mark in marked.json()["statuses"]] == ["23/CS/101"]

@@ -203,7 +203,7 @@ async def test_a_withdrawal_and_finalising_come_one_after_the_other(
         session = await term.open(on)
         answers = await at_once(
             turn,
-            crowd.meera.post(f"/leaves/{leave}/withdraw"),
+            crowd.meera.post(f"/leaves/{leave}/withdraw", {"reason": "It was not so."}),
             act(crowd.asha, session, "finalise"),
         )
         assert [answer.status_code for answer in answers] == [200, 200]

@@ -109,9 +109,6 @@ STILL_OLD = {
     "app.services.counting.institution_stats",
     "app.services.counting.registers",
     "app.services.counting.student_stats",
-    "app.services.leave.leaves",
-    "app.services.sessions.lifecycle",
-    "app.services.sessions.session_lock",
     "app.services.timetable.occurrences",
 }
 

@@ -66,6 +66,10 @@ acts AS MATERIALIZED (
     SELECT id, coalesce({_MOMENT}, $1) AS at, subject, subject_id, details
     FROM audit_log WHERE at >= now()
 ),
+periods AS (
+    UPDATE enrolment_events SET since = coalesce({_MOMENT}, $1) WHERE since >= now()
+),
+policies AS (UPDATE policies SET since = $1 WHERE since >= now()),
 log AS (UPDATE audit_log l SET at = acts.at FROM acts WHERE l.id = acts.id),
 leaves AS (
     UPDATE leaves l

@@ -12,8 +12,9 @@ from app.demo.dating import at
 from app.demo.department import ASHA, BILAL, COURSES, Course
 from app.schemas.leave import Leave, LeaveDraft, LeaveKind
 from app.services.access import Actor
-from app.services.leave import leaves
-from app.services.leave.leaves import Decision
+from app.services.leave.asking import request_leave
+from app.services.leave.deciding import Decision, decide
+from app.services.sessions.session_lock import Change
 
 _leave = TypeAdapter(Leave)
 
@@ -24,8 +25,8 @@ Step = tuple[int, Decision]
 class Absence:
     """Leave for `days` days; `begins` says week and weekday, and week 0 is the current one.
 
-    Without a course it is for all, and Meera decides; else the class's teacher does. When it is
-    asked for and decided is in days after the first one.
+    The class's teacher decides; Meera does without a course, which is for all, and when the
+    sessions are finalised by then. When it is asked for and decided is in days after the first one.
     """
 
     roll: str
@@ -48,6 +49,10 @@ class Absence:
         """In the afternoon, that many days after the first one."""
         day = self.first_day(now.date()) + timedelta(days=after)
         return datetime.combine(day, time(16, 30), now.tzinfo)
+
+    @property
+    def is_over_when_decided(self) -> bool:
+        return any(days >= self.days for days, step in self.steps if step is not Decision.REJECT)
 
     @property
     def is_ahead(self) -> bool:
@@ -142,8 +147,8 @@ async def ask(
         "note": absence.note,
     }
     asked = at(asker, absence.moment(absence.asked, now))
-    document, _ = await leaves.request_leave(db, asked, LeaveDraft.model_validate(draft))
+    document, _ = await request_leave(db, asked, LeaveDraft.model_validate(draft))
     leave_id = _leave.validate_json(document.json).id
     for days, decision in absence.steps:
         decided = at(decider, absence.moment(days, now))
-        await leaves.decide(db, decided, leave_id, decision)
+        await decide(db, decided, leave_id, decision, Change(reason=absence.note))

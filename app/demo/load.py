@@ -152,7 +152,9 @@ async def _ask(
 ) -> None:
     """Have the leave asked for, and decided by who decides on it."""
     asker = staff.teachers[absence.asked_by]
-    decider = staff.teachers[absence.course.teacher] if absence.course else staff.admin
+    decider = staff.admin
+    if absence.course and not absence.is_over_when_decided:
+        decider = staff.teachers[absence.course.teacher]
     await ask(db, absence, asker, decider, class_id, now)
 
 

@@ -16,9 +16,10 @@ from app.models.class_model import (
     ClassSchedule,
     ClassStudent,
     ClassTeacher,
+    EnrolmentEvent,
 )
 from app.models.leave import Leave, LeaveSession
-from app.models.policy import Policy
+from app.models.policy import FormerPolicy, Policy
 from app.models.student import Student
 from app.models.user import AllowedEmail, User
 
@@ -34,6 +35,8 @@ __all__ = [
     "ClassSchedule",
     "ClassStudent",
     "ClassTeacher",
+    "EnrolmentEvent",
+    "FormerPolicy",
     "Holiday",
     "Leave",
     "LeaveSession",

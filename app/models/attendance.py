@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,7 +14,6 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Id, Now
@@ -103,9 +101,8 @@ class AttendanceBatch(Base):
 class AttendanceStatus(Base):
     """The mark that counts. Only enrolled students have one: it references the enrolment.
 
-    A mark that a leave made carries the leave, its kind, and in `beneath` the mark that comes
-    back when the leave is withdrawn: JSON of status, recognizedByAi, similarityScore, remark
-    and source, or null for none.
+    A mark that leave excuses carries the leave, its kind, and in `said_*` what it hides: the
+    absence that comes back when the leave is withdrawn, or nothing if nothing was said.
     """
 
     __tablename__ = "attendance_statuses"
@@ -120,6 +117,11 @@ class AttendanceStatus(Base):
         CheckConstraint("similarity_score BETWEEN 0 AND 100", name="similarity_score"),
         CheckConstraint("source IN ('manual', 'ai', 'auto', 'import', 'leave')", name="source"),
         CheckConstraint("(source = 'leave') = (leave_id IS NOT NULL)", name="leave"),
+        CheckConstraint(
+            "said_status = 'absent' AND said_source IS NOT NULL AND leave_id IS NOT NULL"
+            " OR num_nonnulls(said_status, said_score, said_remark, said_source) = 0",
+            name="said",
+        ),
         Index(
             "ix_attendance_statuses_leave_id",
             "leave_id",
@@ -143,7 +145,10 @@ class AttendanceStatus(Base):
     version: Mapped[int] = mapped_column(server_default="0")
     leave_id: Mapped[UUID | None]
     leave_kind: Mapped[str | None]
-    beneath: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    said_status: Mapped[str | None]
+    said_score: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
+    said_remark: Mapped[str | None]
+    said_source: Mapped[str | None]
 
 
 class SupersededStatus(Base):

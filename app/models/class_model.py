@@ -8,7 +8,16 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -126,3 +135,29 @@ class ClassStudent(Base):
     )
     added_at: Mapped[Now]
     periods: Mapped[Any] = mapped_column(DATEMULTIRANGE)
+
+
+class EnrolmentEvent(Base):
+    """The periods that an enrolment had from an instant until the next one, and who made them.
+
+    `recorded_for` is the student they were given to: another than `student_id` where two records
+    of one person were merged. `actor_id` is null for what was done on the command line.
+    """
+
+    __tablename__ = "enrolment_events"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["class_id", "student_id"],
+            ["class_students.class_id", "class_students.student_id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    class_id: Mapped[UUID] = mapped_column(primary_key=True)
+    student_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    recorded_for: Mapped[UUID]
+    periods: Mapped[Any] = mapped_column(DATEMULTIRANGE)
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    request_id: Mapped[str]

@@ -1,4 +1,6 @@
-"""How attendance is counted and judged: one row."""
+"""How attendance is counted and judged: the rules in force, and those that were."""
+
+from datetime import datetime
 
 from sqlalchemy import CheckConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +9,10 @@ from app.models.base import Base, Now
 
 
 class Policy(Base):
-    """`threshold` is in hundredths of a per cent, `late_weight` in hundredths of a session."""
+    """The rules in force: one row.
+
+    `threshold` is in hundredths of a per cent, `late_weight` in hundredths of a session.
+    """
 
     __tablename__ = "policy"
     __table_args__ = (
@@ -26,3 +31,16 @@ class Policy(Base):
     on_duty: Mapped[str] = mapped_column(server_default="present")
     minimum_sessions: Mapped[int] = mapped_column(server_default="5")
     updated_at: Mapped[Now]
+
+
+class FormerPolicy(Base):
+    """The rules that were in force from an instant until the next one, the present ones too."""
+
+    __tablename__ = "policies"
+
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    threshold: Mapped[int]
+    late_weight: Mapped[int]
+    excused: Mapped[str]
+    on_duty: Mapped[str]
+    minimum_sessions: Mapped[int]

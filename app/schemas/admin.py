@@ -19,6 +19,7 @@ from app.schemas.words import (
     Id,
     Instant,
     Name,
+    Reason,
     RollNo,
     SessionId,
     Text,
@@ -141,10 +142,14 @@ class Keep(StrEnum):
 class Merge(
     Words, json_schema_extra=example(otherId="f0e2d4c6-b8a9-4b7c-8d5e-3f1a2b0c9d8e", onClash="this")
 ):
-    """`otherId` is the record to take in; `onClash` decides where both have a mark."""
+    """`otherId` is the record to take in; `onClash` decides where both have a mark.
+
+    `reason` stands in the history of the sessions whose marks move.
+    """
 
     other_id: Id
     on_clash: Keep | None = None
+    reason: Reason | None = None
 
 
 class MarkClash(
@@ -161,12 +166,17 @@ class MarkClash(
     kept: Keep | None
 
 
-class Merged(Answer, json_schema_extra=example(classes=1, marks=6)):
-    """The one record that is left, and what came to it from the other."""
+class Merged(Answer, json_schema_extra=example(classes=1, marks=6, needsReason=False)):
+    """The one record that is left, and what came to it from the other.
+
+    `needsReason`: some of the marks are in sessions that are finalised or older than the edit
+    window, so that merging takes a `reason`.
+    """
 
     student: Student
     classes: int
     marks: int
+    needs_reason: bool
     clashes: list[MarkClash]
 
 

@@ -11,6 +11,7 @@ from app.schemas.words import (
     Answer,
     Date,
     Name,
+    Reason,
     RollNo,
     StoredDate,
     StudentId,
@@ -70,6 +71,7 @@ class Withdrawal(Words):
 class Roster(Words):
     """Who is in the class, and who leaves it on which day."""
 
+    reason: Reason | None = None
     students: Annotated[list[RosterEntry], Field(max_length=MAX_ENTRIES)]
     withdrawals: Annotated[list[Withdrawal], Field(default_factory=list, max_length=MAX_ENTRIES)]
 

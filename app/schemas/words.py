@@ -61,10 +61,23 @@ class Answer(BaseModel):
     )
 
 
+# What looks like these capitals, and the dashes and slashes that office programs put in.
+_LOOK_ALIKES = str.maketrans(
+    "АВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‐‑‒–—―−⁄∕⧸",
+    "ABEKMHOPCTYXIJSABEZHIKMNOPTYX-------///",
+)
+
+
 @lru_cache(4096)  # a batch asks three times for each of its roll numbers
 def roll_key(roll_no: str) -> str:
-    """What roll numbers compare by: stripped, NFC, case-folded. Stored as `students.roll_key`."""
-    folded = unicodedata.normalize("NFC", roll_no.strip()).casefold()
+    """What roll numbers compare by, stored as `students.roll_key`: case-folded, and with letters of
+    full width or of another script, dashes and slashes as the ones of ASCII that they look like.
+
+    Migration 0011 has the same rule for the keys there were.
+    """
+    text = unicodedata.normalize("NFKC", roll_no)
+    visible = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
+    folded = visible.upper().translate(_LOOK_ALIKES).casefold()
     return unicodedata.normalize("NFC", folded)
 
 

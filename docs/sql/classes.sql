@@ -26,18 +26,14 @@ listed AS MATERIALIZED (
         ELSE term_id::text = $3
     END
 ),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -67,8 +63,7 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
@@ -134,18 +129,14 @@ listed AS MATERIALIZED (
         ELSE term_id::text = $3
     END
 ),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -175,22 +166,18 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
 rosters AS MATERIALIZED (
     SELECT class_id, count(*) AS students FROM class_students
-    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods)
-    GROUP BY class_id
+    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods) GROUP BY class_id
 ),
 documents AS (
     SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
     FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
-    CROSS JOIN LATERAL (
-        SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount"
-    ) document
+    CROSS JOIN LATERAL (SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount") document
 ),
 verdict AS (
     SELECT CASE
@@ -236,18 +223,14 @@ verdict AS (
     END AS verdict
 ),
 listed AS (SELECT * FROM granted),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -277,8 +260,7 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
@@ -334,18 +316,14 @@ verdict AS (
     END AS verdict
 ),
 listed AS (SELECT * FROM granted),
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-),
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
 slot_documents AS (
     SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
         'id', s.id, 'dayOfWeek', s.day_of_week,
         'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
     FROM slots s
 ),
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-),
+moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
 move_documents AS (
     SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
         'id', r.id, 'originalDate', r.original_date,
@@ -375,22 +353,18 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 ),
 rosters AS MATERIALIZED (
     SELECT class_id, count(*) AS students FROM class_students
-    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods)
-    GROUP BY class_id
+    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods) GROUP BY class_id
 ),
 documents AS (
     SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
     FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
-    CROSS JOIN LATERAL (
-        SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount"
-    ) document
+    CROSS JOIN LATERAL (SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount") document
 )
 SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
 
@@ -571,6 +545,251 @@ recorded AS (
     SELECT $2::uuid, $3::text, action, subject, subject_id, details FROM acts
 )
 SELECT count(*) AS acts FROM acts;
+
+-- app.services.classes.enrolling._CREATE_AND_LOCK_STUDENTS
+-- $1 roll_keys, $2 roll_nos, $3 records, $4 begins
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::date[])
+        WITH ORDINALITY AS g(roll_key, roll_no, record, begins, place)
+)
+INSERT INTO students (roll_key, roll_no, name, photo_url, program, sp_code, semester, status,
+                      duration, email, dtu_email, phone)
+SELECT g.roll_key, g.roll_no, coalesce(r.name, ''), r.photo_url, r.program, r.sp_code, r.semester,
+       r.status, r.duration, r.email, r.dtu_email, r.phone
+FROM given g CROSS JOIN jsonb_populate_record(NULL::students, g.record) r
+ORDER BY g.roll_key COLLATE "C"
+ON CONFLICT (roll_key) DO UPDATE SET roll_no = students.roll_no WHERE false;
+
+-- app.services.classes.enrolling._FORGET_STRANGERS
+-- $1 actor_id, $2 roll_keys, $3 roll_nos, $4 records, $5 begins, $6 class_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+given AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::date[])
+        WITH ORDINALITY AS g(roll_key, roll_no, record, begins, place)
+)
+UPDATE students s
+SET (name, photo_url, program, sp_code, semester, status, duration, email, dtu_email, phone) = (
+        SELECT coalesce(r.name, ''), r.photo_url, r.program, r.sp_code, r.semester, r.status,
+               r.duration, r.email, r.dtu_email, r.phone
+        FROM jsonb_populate_record(NULL::students, given.record) r),
+    roll_key = CASE WHEN EXISTS (
+        SELECT FROM class_students e WHERE e.class_id = $6 AND e.student_id = s.id
+    ) THEN s.roll_key ELSE chr(10) || s.id END
+FROM given
+WHERE s.roll_key = given.roll_key AND NOT EXISTS (
+    SELECT FROM class_students e JOIN mine ON mine.id = e.class_id
+    WHERE e.student_id = s.id AND on_roster(e.periods));
+
+-- app.services.classes.enrolling._FILL
+-- $1 actor_id, $2 roll_keys, $3 roll_nos, $4 records, $5 begins, $6 names
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+given AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::date[])
+        WITH ORDINALITY AS g(roll_key, roll_no, record, begins, place)
+),
+known AS MATERIALIZED (
+    SELECT s.id, s.roll_key, s.roll_no, to_jsonb(s) AS stored, given.record
+    FROM given JOIN students s USING (roll_key)
+),
+different AS MATERIALIZED (
+    SELECT k.id, k.roll_key, k.roll_no, f.key AS field, f.value,
+           coalesce(k.stored ->> f.key, '') = '' OR coalesce((
+               SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
+               WHERE e.student_id = k.id AND on_roster(e.periods)), true) AS may_change
+    FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
+    WHERE f.value IS DISTINCT FROM k.stored ->> f.key
+),
+records AS (
+    SELECT id, jsonb_object_agg(field, value) AS record FROM different WHERE may_change GROUP BY id
+),
+filled AS (
+    UPDATE students s
+    SET (name, photo_url, program, sp_code, semester, status, duration, email, dtu_email, phone) = (
+        SELECT r.name, r.photo_url, r.program, r.sp_code, r.semester, r.status, r.duration,
+               r.email, r.dtu_email, r.phone
+        FROM jsonb_populate_record(s, records.record) r)
+    FROM records WHERE s.id = records.id AND s.id = ANY(ARRAY(SELECT id FROM records))
+    RETURNING s.roll_key
+),
+conflicts AS (
+    SELECT roll_key, field, json_build_object(
+        'rollNo', roll_no, 'field', $6::jsonb ->> field) AS conflict
+    FROM different WHERE NOT may_change
+)
+SELECT (SELECT array_agg(roll_key) FROM filled) AS filled,
+       (SELECT coalesce(json_agg(conflict ORDER BY roll_key, field), '[]') FROM conflicts)::text
+           AS conflicts,
+       (SELECT role FROM staff) AS actor_role;
+
+-- app.services.classes.enrolling._ENROL
+-- $1 roll_keys, $2 begins, $3 class_id, $4 leavers, $5 last_days, $6 replace, $7 ahead, $8 actor_id, $9 request_id
+WITH given AS (SELECT * FROM unnest($1::text[], $2::date[]) WITH ORDINALITY AS g(roll_key, begins, place)),
+enrolments AS MATERIALIZED (
+    SELECT student_id, periods, on_roster(periods) AS enrolled, enrolled_from(periods) AS first_day,
+           upper(periods) AS until,
+           periods - datemultirange(daterange(enrolled_from(periods), NULL)) AS earlier
+    FROM class_students WHERE class_id = $3
+),
+named AS MATERIALIZED (
+    SELECT s.id AS student_id, place, begins, NULL::date AS last_day, false AS leaves
+    FROM students s JOIN given USING (roll_key)
+    UNION ALL
+    SELECT s.id, place, NULL, last_day, true
+    FROM unnest($4::text[], $5::date[]) WITH ORDINALITY AS w(key, last_day, place)
+    LEFT JOIN students s ON s.roll_key = w.key
+),
+asked AS (
+    SELECT * FROM named
+    UNION ALL
+    SELECT student_id, NULL, NULL, NULL, true FROM enrolments
+    WHERE $6 AND enrolled AND student_id NOT IN (
+        SELECT student_id FROM named WHERE student_id IS NOT NULL)
+),
+judged AS MATERIALIZED (
+    SELECT asked.*, e.periods, coalesce(e.enrolled, false) AS enrolled, first_day, until, earlier,
+           CASE
+               WHEN leaves AND (e.periods IS NULL OR (first_day IS NULL AND last_day IS NOT NULL))
+               THEN 'not_enrolled'
+               WHEN greatest(begins, last_day) > current_date + $7::integer
+               THEN 'too_far_ahead'
+               WHEN last_day < first_day THEN 'last_day_before_first'
+               WHEN begins <= upper(CASE WHEN enrolled THEN earlier ELSE periods END)
+               THEN 'within_earlier_period'
+               WHEN enrolled AND begins >= until THEN 'first_day_after_last'
+           END AS refusal
+    FROM asked LEFT JOIN enrolments e USING (student_id)
+),
+planned AS (
+    SELECT student_id, periods AS before, enrolled, CASE
+        WHEN leaves AND last_day IS NULL
+        THEN periods - datemultirange(daterange(current_date, NULL))
+        WHEN leaves THEN earlier + datemultirange(daterange(first_day, last_day, '[]'))
+        WHEN enrolled AND begins IS NULL THEN periods
+        WHEN enrolled THEN earlier + datemultirange(daterange(begins, until))
+        ELSE coalesce(periods, '{}')
+             + datemultirange(daterange(coalesce(begins, current_date), NULL))
+    END AS after
+    FROM judged WHERE refusal IS NULL
+),
+moved AS MATERIALIZED (
+    SELECT student_id, after, CASE
+        WHEN on_roster(after) = enrolled THEN 'enrolment_changed'
+        WHEN enrolled THEN 'student_withdrawn'
+        ELSE 'student_enrolled'
+    END AS action
+    FROM planned WHERE after IS DISTINCT FROM before
+),
+written AS (
+    INSERT INTO class_students (class_id, student_id, periods)
+    SELECT $3, student_id, after FROM moved ORDER BY student_id
+    ON CONFLICT (class_id, student_id) DO UPDATE SET periods = excluded.periods
+),
+events AS (
+    INSERT INTO enrolment_events (
+        class_id, student_id, recorded_for, periods, actor_id, request_id)
+    SELECT $3, student_id, student_id, after, $8::uuid, $9::text FROM moved
+),
+acts AS (
+    SELECT action, 'student' AS subject, student_id AS subject_id, jsonb_build_object(
+        'classId', $3::uuid, 'firstDay', last_period_start(after),
+        'lastDay', upper(after) - 1) AS details
+    FROM moved
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $8::uuid, $9::text, action, subject, subject_id, details FROM acts
+),
+rolls AS (
+    SELECT action, json_agg(roll_no ORDER BY roll_key)::text AS list
+    FROM moved JOIN students s ON s.id = moved.student_id GROUP BY action
+)
+SELECT
+    (SELECT array_agg(student_id) FROM moved WHERE student_id IN (
+        SELECT student_id FROM leaves WHERE status = 'approved')) AS on_leave,
+    (SELECT array_agg(refusal ORDER BY leaves, place) FROM judged WHERE refusal IS NOT NULL)
+        AS refusals,
+    (SELECT array_agg(format('/%s/%s', CASE WHEN leaves THEN 'withdrawals' ELSE 'students' END,
+                             place - 1) ORDER BY leaves, place)
+     FROM judged WHERE refusal IS NOT NULL) AS refused,
+    coalesce((SELECT list FROM rolls WHERE action = 'student_enrolled'), '[]') AS added,
+    coalesce((SELECT list FROM rolls WHERE action = 'student_withdrawn'), '[]') AS removed,
+    coalesce((SELECT list FROM rolls WHERE action = 'enrolment_changed'), '[]') AS changed;
+
+-- app.services.classes.rosters._LOCK
+-- $1 actor_id, $2 class_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) FOR NO KEY UPDATE OF c
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+        WHEN NOT (SELECT may FROM class) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+        ELSE 'granted'
+    END AS verdict
+)
+SELECT verdict, (SELECT actor_role FROM granted) AS actor_role FROM verdict;
+
+-- app.services.classes.rosters._COUNT
+-- $1 class_id
+SELECT count(*) AS students FROM class_students
+WHERE class_id = $1 AND on_roster(periods);
+
+-- app.services.classes.rosters._ROSTER
+-- $1 class_id
+WITH listed AS (SELECT $1::uuid AS id),
+rosters AS MATERIALIZED (
+    SELECT e.class_id, json_agg(student ORDER BY s.roll_key) AS students
+    FROM class_students e
+    JOIN students s ON s.id = e.student_id
+    CROSS JOIN LATERAL (
+        SELECT s.id AS "studentId", s.roll_no AS "rollNo", s.name, s.photo_url AS "photoUrl",
+               s.program, s.sp_code AS "spCode", s.semester, s.status, s.duration, s.email,
+               s.dtu_email AS "dtuEmail", s.phone, enrolled_from(e.periods) AS "enrolledFrom",
+               upper(e.periods) - 1 AS "enrolledUntil"
+    ) student
+    WHERE e.class_id IN (SELECT id FROM listed) AND on_roster(e.periods)
+    GROUP BY e.class_id
+)
+SELECT coalesce((SELECT students FROM rosters), '[]')::text AS students;
 
 -- app.services.classes.teachers._LIST
 -- $1 actor_id, $2 class_id

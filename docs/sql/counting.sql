@@ -39,6 +39,10 @@ changed AS (
           (w.threshold, w.late_weight, w.excused, w.on_duty, w.minimum_sessions)
     RETURNING p.single
 ),
+history AS (
+    INSERT INTO policies (since, threshold, late_weight, excused, on_duty, minimum_sessions)
+    SELECT clock_timestamp(), w.* FROM wanted w WHERE EXISTS (SELECT FROM changed)
+),
 acts AS (
     SELECT 'policy_changed' AS action, 'policy' AS subject, $6::uuid AS subject_id,
            $7::jsonb AS details

@@ -1,3 +1,151 @@
+-- app.services.imports.attendance_import._JUDGE
+-- $1 source, $2 reason, $3 window, $4 class_ids, $5 session_ids, $6 roll_keys, $7 words, $8 notes
+WITH given AS MATERIALIZED (
+    SELECT place, word, note, s.status AS state, e.student_id, m.status AS stored, m.leave_id,
+           $1::text IS NOT NULL OR on_roster(e.periods) OR e.periods @> s.session_date
+               OR m.status IS NOT NULL AS markable,
+           $2::text IS NULL AND s.session_date < current_date - $3::integer AS late,
+           m.source <> 'import' OR starts_with(m.request_id, $1 || '-') IS NOT TRUE AS others,
+           coalesce(note = m.remark, note IS NULL) AND CASE
+               WHEN $1 IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
+               THEN m.status = replace(word, 'on_duty', 'excused')
+               WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
+               WHEN word = 'excused'
+               THEN m.status = word AND (m.leave_id IS NOT NULL OR m.leave_kind IS NULL)
+               WHEN m.leave_id IS NOT NULL THEN coalesce(m.said_status = word, false)
+               ELSE m.status = word
+           END AS same
+    FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[],
+                $8::text[]) WITH ORDINALITY AS g(class_id, session_id, key, word, note, place)
+    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
+    LEFT JOIN students st ON st.roll_key = g.key
+    LEFT JOIN class_students e ON e.class_id = g.class_id AND e.student_id = st.id
+    LEFT JOIN LATERAL (
+        SELECT m.*, b.request_id FROM attendance_statuses m
+        LEFT JOIN attendance_batches b ON $1::text IS NOT NULL AND b.class_id = m.class_id
+            AND b.session_id = m.session_id AND b.version = m.version
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = e.student_id
+        LIMIT 1
+    ) m ON true
+),
+judged AS (
+    SELECT place, student_id, stored, coalesce(same, false) AS same, CASE
+        WHEN student_id IS NULL OR NOT markable THEN 'not_enrolled'
+        WHEN same AND $1 IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
+        THEN 'excused_by_leave'
+        WHEN same THEN NULL
+        WHEN state <> 'open' THEN 'session_' || state
+        WHEN late THEN 'reason_required'
+        WHEN $1 IS NOT NULL AND stored IS NOT NULL AND others THEN 'changed_in_aims'
+    END AS code
+    FROM given
+)
+SELECT array_agg(student_id ORDER BY place) AS students, array_agg(stored ORDER BY place) AS stored,
+       array_agg(same ORDER BY place) AS same, array_agg(code ORDER BY place) AS codes
+FROM judged;
+
+-- app.services.imports.attendance_import._MARK
+-- $1 class_ids, $2 session_ids, $3 students, $4 words, $5 notes, $6 request_id, $7 actor_id, $8 reason
+WITH sessions AS MATERIALIZED (
+    SELECT class_id, id AS session_id, session_date AS day
+    FROM attendance_sessions
+    WHERE class_id = ANY($1::uuid[]) AND id = ANY($2::uuid[])
+),
+enrolments AS MATERIALIZED (
+    SELECT * FROM class_students
+    WHERE class_id = ANY($1) AND student_id = ANY($3::uuid[])
+),
+on_leave AS MATERIALIZED (
+    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
+           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
+    FROM enrolments e
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND (l.class_id IS NULL OR l.class_id = e.class_id)
+    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
+    WHERE NOT l.by_session OR EXISTS (
+        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
+    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
+),
+given AS MATERIALIZED (
+    SELECT g.*, m.leave_id IS NOT NULL AND (
+               word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
+           m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM unnest($1, $2, $3, $4::text[], $5::text[])
+        AS g(class_id, session_id, student_id, word, note)
+    LEFT JOIN LATERAL (
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = g.student_id
+        LIMIT 1
+    ) m ON true
+),
+said AS MATERIALIZED (
+    SELECT class_id, session_id, student_id, mark.* FROM given CROSS JOIN LATERAL (
+        SELECT replace(word, 'on_duty', 'excused') AS status, false AS recognized_by_ai,
+               NULL::numeric AS similarity_score, note AS remark, 'import' AS source,
+               CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
+        WHERE NOT known
+        UNION ALL
+        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
+               said_source, NULL, note
+        WHERE known
+    ) mark
+),
+shown AS MATERIALIZED (
+    SELECT said.class_id, said.session_id, said.student_id, mark.*
+    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
+    CROSS JOIN LATERAL (
+        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
+               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
+               status AS said_status, similarity_score AS said_score, remark AS said_remark,
+               source AS said_source
+        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
+        UNION ALL
+        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
+               NULL, NULL, NULL, NULL
+        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
+    ) mark
+),
+changes AS MATERIALIZED (SELECT * FROM shown),
+numbered AS (
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
+    RETURNING s.class_id, s.id AS session_id, s.version
+),
+recorded AS (
+    INSERT INTO attendance_batches (
+        class_id, session_id, version, request_id, actor_id, made_at, reason)
+    SELECT numbered.*, $6::text, $7::uuid, statement_timestamp(), $8::text
+    FROM numbered
+),
+superseded AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
+           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
+    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
+),
+written AS (
+    INSERT INTO attendance_statuses (
+        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
+        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
+        marked_by, marked_at, version)
+    SELECT changes.*, $7, statement_timestamp(), version
+    FROM changes JOIN numbered USING (class_id, session_id)
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
+    ON CONFLICT (class_id, session_id, student_id) DO UPDATE
+    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
+        similarity_score = excluded.similarity_score, remark = excluded.remark,
+        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
+        said_status = excluded.said_status, said_score = excluded.said_score,
+        said_remark = excluded.said_remark, said_source = excluded.said_source,
+        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
+)
+SELECT array_agg(session_id) AS sessions, array_agg(student_id) AS students FROM changes WHERE said_source = 'import';
+
 -- app.services.imports.class_names._CANDIDATES
 -- $1 actor_id, $2 ids, $3 codes
 WITH actor AS MATERIALIZED (
@@ -193,6 +341,12 @@ enrolled AS (
     FROM given WHERE periods IS NULL
     ORDER BY student_id
     RETURNING student_id, periods
+),
+events AS (
+    INSERT INTO enrolment_events (
+        class_id, student_id, recorded_for, periods, actor_id, request_id)
+    SELECT $2, student_id, student_id, periods, $3::uuid, $4::text
+    FROM enrolled
 ),
 acts AS (
     SELECT 'student_enrolled' AS action, 'student' AS subject, student_id AS subject_id,

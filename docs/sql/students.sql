@@ -1,3 +1,225 @@
+-- app.services.students.merging._LOCK_CLASSES
+-- $1 this, $2 other
+WITH locked AS (
+    SELECT id FROM classes
+    WHERE id IN (SELECT class_id FROM class_students WHERE student_id IN ($1, $2))
+    ORDER BY id FOR NO KEY UPDATE
+)
+SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked;
+
+-- app.services.students.merging._LOCK_STUDENTS
+-- $1 this, $2 other
+WITH locked AS (
+    SELECT FROM students WHERE id IN ($1, $2) ORDER BY roll_key COLLATE "C" FOR UPDATE
+)
+SELECT count(*) AS students FROM locked;
+
+-- app.services.students.merging._COUNT_CLASSES
+-- $1 this, $2 other
+SELECT count(DISTINCT class_id) AS classes FROM class_students
+WHERE student_id IN ($1, $2);
+
+-- app.services.students.merging._CLOSED
+-- $1 other, $2 window
+SELECT EXISTS (
+    SELECT FROM attendance_statuses m
+    JOIN attendance_sessions s ON s.class_id = m.class_id AND s.id = m.session_id
+    WHERE m.student_id = $1
+      AND (s.status = 'finalised' OR s.session_date < current_date - $2::integer)
+) AS closed;
+
+-- app.services.students.merging._CLASHES
+-- $1 this, $2 other, $3 kept
+WITH clashing AS MATERIALIZED (
+    SELECT this.class_id, this.session_id, s.session_date, s.version
+    FROM attendance_statuses this
+    JOIN attendance_statuses other USING (class_id, session_id)
+    JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
+    WHERE this.student_id = $1 AND other.student_id = $2
+      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark)
+          IS DISTINCT FROM
+          (other.status, other.recognized_by_ai, other.similarity_score, other.remark)
+),
+states AS (
+    SELECT m.session_id, m.student_id, json_build_object(
+        'status', m.status, 'recognizedByAi', m.recognized_by_ai,
+        'similarityScore', m.similarity_score, 'remark', m.remark, 'source', m.source) AS state
+    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
+    WHERE m.student_id IN ($1, $2)
+)
+SELECT count(*) AS number, coalesce(json_agg(json_build_object(
+    'sessionId', c.session_id, 'classId', c.class_id, 'sessionDate', c.session_date,
+    'this', this.state, 'other', other.state, 'kept', $3::text
+) ORDER BY c.session_date, c.session_id), '[]')::text AS clashes
+FROM clashing c
+JOIN states this ON this.session_id = c.session_id AND this.student_id = $1
+JOIN states other ON other.session_id = c.session_id AND other.student_id = $2;
+
+-- app.services.students.merging._ENROL
+-- $1 this, $2 other
+INSERT INTO class_students AS e (class_id, student_id, added_at, periods)
+SELECT class_id, $1, added_at, periods FROM class_students WHERE student_id = $2
+ON CONFLICT (class_id, student_id) DO UPDATE
+SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at);
+
+-- app.services.students.merging._END_EVENTS
+-- $1 this, $2 actor_id, $3 request_id, $4 other
+INSERT INTO enrolment_events (class_id, student_id, recorded_for, periods, actor_id, request_id)
+SELECT class_id, student_id, student_id, CASE student_id WHEN $1 THEN periods ELSE '{}' END,
+       $2::uuid, $3::text
+FROM class_students
+WHERE student_id IN ($1, $4)
+  AND class_id IN (SELECT class_id FROM class_students WHERE student_id = $4);
+
+-- app.services.students.merging._MOVE_EVENTS
+-- $1 this, $2 other
+UPDATE enrolment_events SET student_id = $1 WHERE student_id = $2;
+
+-- app.services.students.merging._COUNT_VERSIONS
+-- $1 other, $2 actor_id, $3 request_id, $4 reason
+WITH counted AS (
+    UPDATE attendance_sessions s SET version = s.version + 1
+    FROM attendance_statuses m
+    WHERE m.student_id = $1 AND s.class_id = m.class_id AND s.id = m.session_id
+    RETURNING s.class_id, s.id, s.version
+),
+recorded AS (
+    INSERT INTO attendance_batches (
+        class_id, session_id, version, actor_id, request_id, made_at, reason)
+    SELECT class_id, id, version, $2::uuid, $3::text, statement_timestamp(),
+           $4::text
+    FROM counted
+)
+SELECT count(*) AS marks FROM counted;
+
+-- app.services.students.merging._BEGIN_ANEW
+-- $1 other, $2 this, $3 actor_id
+WITH begun AS MATERIALIZED (
+    SELECT other.*, s.version AS next
+    FROM attendance_statuses other
+    JOIN attendance_sessions s ON s.class_id = other.class_id AND s.id = other.session_id
+    WHERE other.student_id = $1
+      AND (other.class_id, other.session_id) IN (
+          SELECT class_id, session_id FROM superseded_statuses WHERE student_id = $2)
+      AND (other.class_id, other.session_id) NOT IN (
+          SELECT class_id, session_id FROM attendance_statuses WHERE student_id = $2)
+),
+superseded AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT class_id, session_id, $2, student_id, version, status, recognized_by_ai,
+           similarity_score, remark, source, leave_kind, marked_by, marked_at
+    FROM begun
+)
+UPDATE attendance_statuses m
+SET version = begun.next, marked_by = $3, marked_at = statement_timestamp()
+FROM begun
+WHERE m.class_id = begun.class_id AND m.session_id = begun.session_id AND m.student_id = $1;
+
+-- app.services.students.merging._MOVE_HISTORY
+-- $1 this, $2 other
+WITH shared AS MATERIALIZED (
+    SELECT class_id, session_id FROM attendance_statuses WHERE student_id = $1
+    UNION
+    SELECT class_id, session_id FROM superseded_statuses WHERE student_id = $1
+)
+UPDATE superseded_statuses h
+SET student_id = $1,
+    recorded_for = CASE
+        WHEN h.recorded_for <> $2
+          OR (h.class_id, h.session_id) IN (SELECT class_id, session_id FROM shared)
+        THEN h.recorded_for ELSE $1 END
+WHERE h.student_id = $2;
+
+-- app.services.students.merging._TAKE_OTHERS_MARKS
+-- $1 this, $2 other, $3 actor_id
+WITH clashing AS MATERIALIZED (
+    SELECT this.class_id, this.session_id, s.session_date, s.version
+    FROM attendance_statuses this
+    JOIN attendance_statuses other USING (class_id, session_id)
+    JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
+    WHERE this.student_id = $1 AND other.student_id = $2
+      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark)
+          IS DISTINCT FROM
+          (other.status, other.recognized_by_ai, other.similarity_score, other.remark)
+),
+superseded AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT m.class_id, m.session_id, m.student_id, m.student_id, m.version, m.status,
+           m.recognized_by_ai, m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by,
+           m.marked_at
+    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
+    WHERE m.student_id = $1
+)
+UPDATE attendance_statuses m
+SET status = o.status, recognized_by_ai = o.recognized_by_ai,
+    similarity_score = o.similarity_score, remark = o.remark, source = o.source,
+    leave_id = o.leave_id, leave_kind = o.leave_kind, said_status = o.said_status,
+    said_score = o.said_score, said_remark = o.said_remark, said_source = o.said_source,
+    version = c.version, marked_by = $3, marked_at = statement_timestamp()
+FROM clashing c JOIN attendance_statuses o USING (class_id, session_id)
+WHERE o.student_id = $2 AND m.student_id = $1
+  AND m.class_id = c.class_id AND m.session_id = c.session_id;
+
+-- app.services.students.merging._RETIRE_OTHERS_MARKS
+-- $1 other, $2 this
+WITH retired AS (
+    DELETE FROM attendance_statuses other USING attendance_statuses this
+    WHERE other.student_id = $1 AND this.student_id = $2
+      AND this.class_id = other.class_id AND this.session_id = other.session_id
+    RETURNING other.*
+)
+INSERT INTO superseded_statuses (
+    class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+    similarity_score, remark, source, leave_kind, marked_by, marked_at)
+SELECT class_id, session_id, $2, student_id, version, status, recognized_by_ai,
+       similarity_score, remark, source, leave_kind, marked_by, marked_at
+FROM retired;
+
+-- app.services.students.merging._MOVE_LEAVES
+-- $1 this, $2 other
+UPDATE leaves SET student_id = $1 WHERE student_id = $2;
+
+-- app.services.students.merging._MOVE_MARKS
+-- $1 this, $2 other
+UPDATE attendance_statuses SET student_id = $1 WHERE student_id = $2;
+
+-- app.services.students.merging._LEAVE_CLASSES
+-- $1 other
+WITH gone AS (DELETE FROM class_students WHERE student_id = $1 RETURNING class_id)
+SELECT count(*) AS classes FROM gone;
+
+-- app.services.students.merging._FILL_AND_REMOVE
+-- $1 other, $2 this
+WITH gone AS (DELETE FROM students WHERE id = $1 RETURNING *)
+UPDATE students s
+SET name = coalesce(nullif(s.name, ''), gone.name),
+    photo_url = coalesce(nullif(s.photo_url, ''), gone.photo_url),
+    program = coalesce(nullif(s.program, ''), gone.program),
+    sp_code = coalesce(nullif(s.sp_code, ''), gone.sp_code),
+    semester = coalesce(nullif(s.semester, ''), gone.semester),
+    status = coalesce(nullif(s.status, ''), gone.status),
+    duration = coalesce(nullif(s.duration, ''), gone.duration),
+    email = coalesce(nullif(s.email, ''), gone.email),
+    dtu_email = coalesce(nullif(s.dtu_email, ''), gone.dtu_email),
+    phone = coalesce(nullif(s.phone, ''), gone.phone)
+FROM gone WHERE s.id = $2;
+
+-- app.services.students.merging._RECORD
+-- $1 this, $2 other, $3 actor_id, $4 request_id
+WITH acts AS (
+    SELECT 'students_merged' AS action, 'student' AS subject, $1::uuid AS subject_id,
+           jsonb_build_object('other', $2::uuid) AS details
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $3::uuid, $4::text, action, subject, subject_id, details FROM acts
+)
+SELECT;
+
 -- app.services.students.records._LIST
 -- $1 actor_id, $2 after, $3 query, $4 roll_key, $5 most
 WITH actor AS MATERIALIZED (

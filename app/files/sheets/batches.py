@@ -83,6 +83,7 @@ def _read_students(reader: SheetReader) -> None:
         "roll_no": reader.read_roll,
         "phone": read_code,
         "sp_code": read_code,
+        "semester": read_code,
         "from_": _iso_date,
     }
     for row in reader.sheet.rows:

@@ -19,7 +19,7 @@ _OF_ROWS = {
     "invalid_status": "This is not a mark: write P, A, L, E or OD.",
     "invalid_role": "The role has to be teacher or admin.",
     "number_and_name": "A number and a name stand in one cell. Give names a column of their own.",
-    "shortened_number": "A spreadsheet has shortened this number. Format its column as text.",
+    "shortened_number": "A spreadsheet has changed this number. Format its column as text.",
     "heading_unknown": "Marks stand below this heading, which names no session: give it the date, "
     "or take the column out.",
     "other_legend": "This legend says otherwise than AIMS, for which P, A, L, E and OD are "
@@ -145,7 +145,10 @@ def read_session(text: str) -> tuple[date, time | None] | None:
 
 # A power of ten has a sign or a fraction; `20E1032` and `19E51A0501` are roll numbers.
 _POWER_OF_TEN = re.compile(r"[0-9]+([.,][0-9]+[Ee][+-]?|[Ee][+-])[0-9]+")
-_WHOLE_AS_FRACTION = re.compile(r"([0-9]+)\.0+")
+_WHOLE_AS_FRACTION = re.compile(r"([0-9]+)[.,]0+")
+_FRACTION = re.compile(r"[0-9]+[.,][0-9]+")
+# A spreadsheet keeps 15 digits of a number, and writes noughts for the others.
+_CUT_OFF = re.compile(r"[0-9]{15}0+")
 _MARKED_AS_TEXT = re.compile(r"['’‘]([0-9A-Za-z].*)")
 _NUMBER_AND_WORDS = re.compile(
     r"\S*[0-9]\S*(?:\s+[^\W\d_]+\.?)*\s+[^\W\d_]{3,}(?:\s+[^\W\d_]+\.?)*"
@@ -156,14 +159,17 @@ def read_code(text: str) -> str:
     """Whatever is a number or a code: a roll number, a phone. The one gate for all of them.
 
     What a spreadsheet adds is taken off (`'0091`, `91103.0`); what it has spoiled is refused
-    (`2.31E+10`), since the digits are lost.
+    (`2.31E+10`, `91103.5`, the noughts after fifteen digits), since the digits are lost.
     """
     if match := _MARKED_AS_TEXT.fullmatch(text):
         text = match[1]
     if _POWER_OF_TEN.fullmatch(text):
         raise CellError("shortened_number")
-    match = _WHOLE_AS_FRACTION.fullmatch(text)
-    return match[1] if match else text
+    if match := _WHOLE_AS_FRACTION.fullmatch(text):
+        text = match[1]
+    if _FRACTION.fullmatch(text) or _CUT_OFF.fullmatch(text):
+        raise CellError("shortened_number")
+    return text
 
 
 def read_roll_alone(text: str) -> str:

@@ -211,9 +211,12 @@ async def change_student(id: UUID, body: StudentChange, call: Call) -> Response:
 async def merge_students(id: UUID, body: Merge, call: Call, dry_run: DryRun = False) -> Response:
     """Rosters, marks and history of the other record come to this one, and it is gone.
 
-    Two different marks in one session are a 409 until `onClash` says which stays.
+    Two different marks in one session are a 409 until `onClash` says which stays. Marks of the
+    other in sessions that are finalised or older than the edit window need a `reason`.
     """
-    return answer(await merging.merge(call.db, call.actor, id, body, dry_run=dry_run))
+    return answer(
+        await merging.merge(call.db, call.actor, id, body, window=call.window, dry_run=dry_run)
+    )
 
 
 @router.get(

@@ -22,12 +22,19 @@ from app.routes.answers import (
     problems_of,
 )
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
+from app.schemas.lifecycle import Explained
 from app.services.leave import leaves
-from app.services.leave.leaves import Decision, Filter
+from app.services.leave.asking import request_leave as ask
+from app.services.leave.deciding import Decision, decide
+from app.services.leave.leaves import Filter
+from app.services.sessions.session_lock import Change
 
 router = APIRouter(prefix="/leaves", tags=["Leave"], route_class=SignedInRoute)
 
-_DECISIONS = problems_of(401, 403, 404, 409, 422)
+_DECISIONS = WRITES
+
+# A reason is needed for marks that are closed for marking alone: an empty body will do.
+_NO_REASON = Explained()
 
 
 @router.get(
@@ -67,7 +74,7 @@ async def list_leaves(
 )
 async def request_leave(body: LeaveDraft, call: Call) -> Response:
     """For a class of one's own, or for all classes of a student; it is then to be decided."""
-    leave, made = await leaves.request_leave(call.db, call.actor, body)
+    leave, made = await ask(call.db, call.actor, body)
     return answer(leave, status=201 if made else 200)
 
 
@@ -90,12 +97,13 @@ async def get_leave(id: UUID, call: Call) -> Response:
     response_model=DecidedLeave,
     responses=_DECISIONS,
 )
-async def approve_leave(id: UUID, call: Call) -> Response:
+async def approve_leave(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
     """Absences and missing marks in its time become `excused`, now and in sessions to come.
 
-    A teacher decides for a class of theirs, an admin for any and for all classes.
+    A teacher decides for a class of theirs, an admin for any and for all classes. Marks of sessions
+    that are finalised or older than the edit window change only if an admin gives a `reason`.
     """
-    return answer(await leaves.decide(call.db, call.actor, id, Decision.APPROVE))
+    return await _decide(call, id, Decision.APPROVE, body.reason)
 
 
 @router.post(
@@ -107,7 +115,7 @@ async def approve_leave(id: UUID, call: Call) -> Response:
 )
 async def reject_leave(id: UUID, call: Call) -> Response:
     """It changes no mark."""
-    return answer(await leaves.decide(call.db, call.actor, id, Decision.REJECT))
+    return await _decide(call, id, Decision.REJECT, None)
 
 
 @router.post(
@@ -117,6 +125,11 @@ async def reject_leave(id: UUID, call: Call) -> Response:
     response_model=DecidedLeave,
     responses=_DECISIONS,
 )
-async def withdraw_leave(id: UUID, call: Call) -> Response:
-    """What the leave had replaced comes back, where its mark still stands."""
-    return answer(await leaves.decide(call.db, call.actor, id, Decision.WITHDRAW))
+async def withdraw_leave(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
+    """What the leave had hidden comes back, by the rules of approving it."""
+    return await _decide(call, id, Decision.WITHDRAW, body.reason)
+
+
+async def _decide(call: Call, leave_id: UUID, decision: Decision, reason: str | None) -> Response:
+    change = Change(call.window, reason)
+    return answer(await decide(call.db, call.actor, leave_id, decision, change))

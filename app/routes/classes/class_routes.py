@@ -170,7 +170,9 @@ async def put_roster(
     `from` of an entry is the first day of the enrolment; `withdrawals` names who leaves with a
     last day of their own. Without them an enrolment begins today, or ended yesterday.
     A stored value that the actor may not change stays, and is named in `conflicts`.
-    A teacher's dry run treats students who are in none of their classes as new.
+    A teacher's dry run treats students who are in none of their classes as new. Days that show or
+    hide leave in sessions that are finalised or older than the edit window take an admin and a
+    `reason`.
     """
     return answer(
         await rosters.put_roster(
@@ -178,6 +180,7 @@ async def put_roster(
             call.actor,
             id,
             body,
+            window=call.window,
             merge=mode is RosterMode.MERGE,
             dry_run=dry_run,
             confirm=confirm,

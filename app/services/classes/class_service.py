@@ -30,14 +30,9 @@ from app.sql import Relations, Statement
 # From `listed`, the classes to show, to `documents`, one JSON object each.
 _TIMETABLES: Relations = (
     """
-slots AS MATERIALIZED (
-    SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)
-)""",
+slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed))""",
     SLOT_DOCUMENTS,
-    """
-moves AS MATERIALIZED (
-    SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)
-)""",
+    "moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed))",
     MOVE_DOCUMENTS,
     """
 schedules AS MATERIALIZED (
@@ -61,8 +56,7 @@ shown AS (
            json_instant(l.archived_at) AS "archivedAt",
            coalesce(schedules.schedule, '[]') AS schedule,
            coalesce(reschedules.reschedules, '[]') AS reschedules
-    FROM listed l
-    CROSS JOIN staff
+    FROM listed l CROSS JOIN staff
     LEFT JOIN schedules ON schedules.class_id = l.id
     LEFT JOIN reschedules ON reschedules.class_id = l.id
 )"""
@@ -86,15 +80,12 @@ _WITH_COUNT: Relations = (
     """
 rosters AS MATERIALIZED (
     SELECT class_id, count(*) AS students FROM class_students
-    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods)
-    GROUP BY class_id
+    WHERE class_id IN (SELECT id FROM listed) AND on_roster(periods) GROUP BY class_id
 ),
 documents AS (
     SELECT shown.code, shown.section, shown.id, row_to_json(document) AS document
     FROM shown LEFT JOIN rosters ON rosters.class_id = shown.id
-    CROSS JOIN LATERAL (
-        SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount"
-    ) document
+    CROSS JOIN LATERAL (SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount") document
 )""",
 )
 

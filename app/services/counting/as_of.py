@@ -1,9 +1,8 @@
 """What attendance was at an instant: sessions, marks, rosters and the policy of then.
 
 A mark stands from when it was made until the one that replaced it was; sessions that were made
-later are not there yet. Rosters are read from the audit log, and where it says nothing of an
-enrolment (it came with other data, or from a record merged into this one) they are today's, as
-timetable, holidays and terms are.
+later are not there yet. Rosters are those of `enrolment_events`, and an enrolment of which these
+know nothing is today's, as timetable, holidays and terms are. The rules are those of `policies`.
 """
 
 from app.services.counting.figures import ANY, Source
@@ -29,7 +28,7 @@ sessions_then AS MATERIALIZED (
     WHERE s.class_id {ANY} AND s.created_at <= {at}
 ),
 {_MARKS.format(at=at)},
-{_ENROLMENTS.format(at=at)}"""
+{_ENROLMENTS.format(at=at, ANY=ANY)}"""
 
 
 # Of two records that were merged both may have had a mark: the one that stayed counts.
@@ -51,35 +50,22 @@ marks_then AS MATERIALIZED (
     WHERE status IS NOT NULL
 )"""
 
-# Each act names the last period that an enrolment then had. It left those before it as they
-# were, and took the place of any that touched or followed its first day. Nobody wrote down what
-# periods a record had that was merged into this one, so nothing is known then.
-_ENROLMENTS = f"""
+# What the last event said; of two records that were merged, both. Of an enrolment that came into
+# the database by another way nothing is known, and it is today's.
+_ENROLMENTS = """
 enrolments_then AS MATERIALIZED (
-    SELECT e.class_id, e.student_id,
-           CASE WHEN acts.known THEN acts.periods ELSE e.periods END AS periods
+    SELECT e.class_id, e.student_id, CASE WHEN told.known THEN told.periods ELSE e.periods END
+               AS periods
     FROM class_students e
     CROSS JOIN LATERAL (
-        SELECT coalesce(bool_and(action <> 'students_merged'), false) AS known,
-               count(*) FILTER (WHERE at <= {{at}}) > 0 AS made,
-               coalesce(range_agg(period) FILTER (WHERE at <= {{at}} AND (
-                   next_first IS NULL OR upper(period) < next_first)), '{{{{}}}}') AS periods
+        SELECT count(*) > 0 AS known, count(*) FILTER (WHERE since <= {at}) > 0 AS made,
+               range_agg(periods) FILTER (WHERE since <= {at} AND last) AS periods
         FROM (
-            SELECT l.at, l.action, CASE WHEN first_day > '-infinity'
-                              THEN daterange(first_day, last_day, '[]') END AS period,
-                   min(first_day) FILTER (WHERE l.at <= {{at}}) OVER (
-                       ORDER BY l.at DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                   ) AS next_first
-            FROM audit_log l
-            CROSS JOIN LATERAL (
-                SELECT coalesce((l.details->>'firstDay')::date, '-infinity') AS first_day,
-                       (l.details->>'lastDay')::date AS last_day
-            ) said
-            WHERE l.subject_id = e.student_id
-              AND (l.action = 'students_merged' OR (
-                  l.action IN ('student_enrolled', 'student_withdrawn', 'enrolment_changed')
-                  AND l.details->>'classId' = e.class_id::text))
-        ) act
-    ) acts
-    WHERE e.class_id {ANY} AND CASE WHEN acts.known THEN acts.made ELSE e.added_at <= {{at}} END
+            SELECT since, periods, since = max(since) FILTER (WHERE since <= {at})
+                       OVER (PARTITION BY recorded_for) AS last
+            FROM enrolment_events v
+            WHERE v.class_id = e.class_id AND v.student_id = e.student_id
+        ) events
+    ) told
+    WHERE e.class_id {ANY} AND CASE WHEN told.known THEN told.made ELSE e.added_at <= {at} END
 )"""

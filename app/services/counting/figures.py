@@ -30,22 +30,19 @@ NOW = Source(
     "attendance_sessions", "attendance_statuses", "class_students", "policy", "current_date"
 )
 
-# Of marks `m`. Of the four statuses three are looked for, since that is done for every mark;
-# only an excuse has a kind of leave.
-_TALLY = """
-    count(*) AS total,
-    count(*) FILTER (WHERE m.status = 'absent') AS absent,
-    count(*) FILTER (WHERE m.status = 'late') AS late,
-    count(*) FILTER (WHERE m.status = 'excused') AS excused,
-    count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty"""
-
 
 def tallied(key: str, marks: str) -> str:
     """SQL for the marks `m` counted for each `key`: `present, absent, late, excused, total`, and
-    `on_duty`, those of `excused` that leave on duty excused."""
+    `on_duty`, those of `excused` that leave on duty excused. Each status is counted by its name:
+    one that is forgotten here is part of `total` alone, and a test finds it."""
     return f"""
-    SELECT t.*, total - absent - late - excused AS present
-    FROM (SELECT {key}, {_TALLY} FROM {marks} GROUP BY {key}) t"""
+    SELECT {key}, count(*) AS total,
+           count(*) FILTER (WHERE m.status = 'present') AS present,
+           count(*) FILTER (WHERE m.status = 'absent') AS absent,
+           count(*) FILTER (WHERE m.status = 'late') AS late,
+           count(*) FILTER (WHERE m.status = 'excused') AS excused,
+           count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty
+    FROM {marks} GROUP BY {key}"""
 
 
 def by_policy(counts: str) -> str:

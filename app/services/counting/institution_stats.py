@@ -10,7 +10,6 @@ from app.documents import Document, clock
 from app.schemas.stats import Defaulter, MissingSession, Overview
 from app.services import old_access as access
 from app.services.access import Actor, check
-from app.services.classes.rosters import ENROLLED
 from app.services.counting.figures import ANY, NOW, by_policy, marks_in, tallied
 from app.services.timetable.calendar import CURRENT_TERM, in_term, no_such_term, term_known
 from app.services.timetable.occurrences import MAX_DAYS, judged, taken
@@ -68,7 +67,7 @@ defaulters AS MATERIALIZED (
     JOIN class_students e ON e.class_id = k.class_id AND e.student_id = k.student_id
     JOIN shown c ON c.id = k.class_id
     JOIN students s ON s.id = k.student_id
-    WHERE attendance_below(rules.p, k.attended, k.counted) AND {ENROLLED}
+    WHERE attendance_below(rules.p, k.attended, k.counted) AND on_roster(e.periods)
 ),
 page AS MATERIALIZED (
     SELECT d.*, row_number() OVER (ORDER BY {_ORDER}) AS n
@@ -197,7 +196,7 @@ students AS MATERIALIZED (
            coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
            coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
     FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
-    WHERE e.class_id {ANY} AND {ENROLLED}
+    WHERE e.class_id {ANY} AND on_roster(e.periods)
 )
 SELECT {access.ADMIN_VERDICT}, {term_known("$2")} AS term_known, (
     SELECT row_to_json(overview) FROM (

@@ -8,8 +8,6 @@ migration 0007.
 from typing import Any
 from uuid import UUID
 
-from pydantic.alias_generators import to_camel
-
 from app.db import Database, Transaction
 from app.documents import Document
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
@@ -41,8 +39,6 @@ async def get_policy(db: Database | Transaction, actor: Actor) -> Document[Polic
     return Document(row["document"])
 
 
-_RULES = ("threshold", "late_weight", "excused", "on_duty", "minimum_sessions")
-
 _SET = Statement(
     """
 wanted AS (
@@ -59,6 +55,10 @@ changed AS (
           IS DISTINCT FROM
           (w.threshold, w.late_weight, w.excused, w.on_duty, w.minimum_sessions)
     RETURNING p.single
+),
+history AS (
+    INSERT INTO policies (since, threshold, late_weight, excused, on_duty, minimum_sessions)
+    SELECT clock_timestamp(), w.* FROM wanted w WHERE EXISTS (SELECT FROM changed)
 ),
 acts AS (
     SELECT 'policy_changed' AS action, 'policy' AS subject, :subject_id::uuid AS subject_id,
@@ -82,21 +82,14 @@ async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document
         return await get_policy(tx, actor)
 
 
-# The rules of a new installation (migration 0006).
-_FIRST = "ROW(true, 7500, 100, 'absent', 'present', 5, 'epoch')::policy"
-
-
 def policy_at(at: str) -> str:
     """SQL for a relation: the one row of the policy as it was at an instant."""
-    rules = ", ".join(f"'{rule}', l.details->'{to_camel(rule)}'" for rule in _RULES)
-    return f"""jsonb_populate_record({_FIRST}, (
-        SELECT jsonb_build_object({rules}) FROM audit_log l
-        WHERE l.subject_id = '{_SUBJECT}' AND l.action = 'policy_changed' AND l.at <= {at}
-        ORDER BY l.at DESC LIMIT 1))"""
+    return f"""jsonb_populate_record(NULL::policy, (
+        SELECT to_jsonb(r) FROM policies r WHERE since <= {at} ORDER BY since DESC LIMIT 1))"""
 
 
 def _values(rules: PolicyRules) -> dict[str, Any]:
-    return {rule: getattr(rules, rule) for rule in _RULES}
+    return rules.model_dump()
 
 
 # `:after_class` and `:after_roll` say after which class and roll to go on.

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.batch import Batch, MarkRow, SessionName
@@ -12,19 +12,37 @@ from app.db import Transaction
 from app.schemas.imports import RowOutcome
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
-from app.services.classes.rosters import ENROLLED
 from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.conditions import Conditions
 from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.outcomes import Outcomes, Table
 from app.services.imports.session_names import Unfound, find_or_make
-from app.services.leave.leave_marks import apply_to_sessions
-from app.services.sessions.mark_changes import WRITE_MANY, beneath, fields_of, on_leave_in
+from app.services.sessions.leave_shown import Scope, settle
+from app.services.sessions.mark_changes import ON_LEAVE, SHOWN, WRITTEN
+from app.services.sessions.session_lock import Change
+from app.sql import Statement
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
 # compares grows with the square: it cannot know how many rows a CTE has.
 CHUNK = 2_000
+
+
+class _Fate(NamedTuple):
+    """What becomes of a mark: the columns of `_JUDGE`."""
+
+    students: UUID | None
+    stored: str | None
+    same: bool
+    codes: str | None
+
+    @property
+    def outcome(self) -> RowOutcome:
+        if self.codes:
+            return RowOutcome.REFUSED
+        if self.same:
+            return RowOutcome.UNCHANGED
+        return RowOutcome.CHANGED if self.stored else RowOutcome.CREATED
 
 
 class Written(NamedTuple):
@@ -34,109 +52,109 @@ class Written(NamedTuple):
     excused: int
 
 
-# $1 to $3 actor, request and reason, $4 the edit window, $5 classes and $6 sessions, $7 roll
-# keys, $8 to $11 marks: the places of session and student in those, words and remarks. A mark
-# that says what is there already changes nothing, whoever made it and whatever the session's
-# state; so does an excuse for who is excused by leave. An absence on a day of leave is excused
-# and lies beneath the leave's mark. All of this is the rule of marking by hand, for many sessions.
+# What becomes of each mark, by its place: `same` is null where it may not be written, for what
+# `code` says. A mark that says what is there already changes nothing, whoever made it and whatever
+# the session's state; so does an excuse for who is excused by leave.
 #
-# Each mark is looked up by its whole key, also by a plan made while there were few: `LIMIT` keeps
-# the planner from joining by one of its columns.
-#
-# $12 is the source, if there is one. It changes only marks that an import of it made, and its
-# marks count whether or not the enrolment, which stays, has their days.
-_MARK = f"""
-WITH act AS (SELECT $1::uuid AS actor_id, $2::text AS request_id, $3::text AS reason),
-sessions AS MATERIALIZED (
-    SELECT n, s.class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
-           $3 IS NULL AND s.session_date < current_date - $4::integer AS late
-    FROM unnest($5::uuid[], $6::uuid[]) WITH ORDINALITY AS g(class_id, id, n)
-    JOIN attendance_sessions s USING (class_id, id)
-),
-people AS MATERIALIZED (
-    SELECT n, st.id AS student_id
-    FROM unnest($7::text[]) WITH ORDINALITY AS g(roll_key, n) JOIN students st USING (roll_key)
-),
-on_leave AS MATERIALIZED ({on_leave_in("sessions")}),
+# `:source` changes only marks that an import of it made, and its marks count whether or not the
+# enrolment has their days. Each mark is looked up by its whole key, also by a plan made while there
+# were few: `LIMIT` keeps the planner from joining by one of its columns.
+_JUDGE = Statement(
+    """
 given AS MATERIALIZED (
-    SELECT g.place, g.word, g.note, s.class_id, s.session_id, s.state, s.late,
-           CASE WHEN m.student_id IS NOT NULL OR EXISTS (
-               SELECT FROM class_students e
-               WHERE e.class_id = s.class_id AND e.student_id = p.student_id
-                 AND ($12::text IS NOT NULL OR {ENROLLED} OR e.periods @> s.day)
-           ) THEN p.student_id END AS student_id,
-           m.student_id IS NOT NULL AS marked, {fields_of("m")},
-           m.version,
-           l.leave_id AS on_leave_id, l.leave_kind AS on_leave_kind
-    FROM unnest($8::integer[], $9::integer[], $10::text[], $11::text[])
-        WITH ORDINALITY AS g(session, person, word, note, place)
-    JOIN sessions s ON s.n = g.session
-    LEFT JOIN people p ON p.n = g.person
+    SELECT place, word, note, s.status AS state, e.student_id, m.status AS stored, m.leave_id,
+           :source::text IS NOT NULL OR on_roster(e.periods) OR e.periods @> s.session_date
+               OR m.status IS NOT NULL AS markable,
+           :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late,
+           m.source <> 'import' OR starts_with(m.request_id, :source || '-') IS NOT TRUE AS others,
+           coalesce(note = m.remark, note IS NULL) AND CASE
+               WHEN :source IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
+               THEN m.status = replace(word, 'on_duty', 'excused')
+               WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
+               WHEN word = 'excused'
+               THEN m.status = word AND (m.leave_id IS NOT NULL OR m.leave_kind IS NULL)
+               WHEN m.leave_id IS NOT NULL THEN coalesce(m.said_status = word, false)
+               ELSE m.status = word
+           END AS same
+    FROM unnest(:class_ids::uuid[], :session_ids::uuid[], :roll_keys::text[], :words::text[],
+                :notes::text[]) WITH ORDINALITY AS g(class_id, session_id, key, word, note, place)
+    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
+    LEFT JOIN students st ON st.roll_key = g.key
+    LEFT JOIN class_students e ON e.class_id = g.class_id AND e.student_id = st.id
     LEFT JOIN LATERAL (
-        SELECT * FROM attendance_statuses m
-        WHERE m.class_id = s.class_id AND m.session_id = s.session_id
-          AND m.student_id = p.student_id
+        SELECT m.*, b.request_id FROM attendance_statuses m
+        LEFT JOIN attendance_batches b ON :source::text IS NOT NULL AND b.class_id = m.class_id
+            AND b.session_id = m.session_id AND b.version = m.version
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = e.student_id
         LIMIT 1
     ) m ON true
-    LEFT JOIN on_leave l ON l.session_id = s.session_id AND l.student_id = p.student_id
 ),
-judged AS MATERIALIZED (
-    SELECT given.*, rule.*,
-           CASE WHEN student_id IS NULL THEN 'not_enrolled'
-                WHEN same AND $12 IS NOT NULL AND source = 'leave' AND word = 'absent'
-                THEN 'excused_by_leave'
-                WHEN same THEN NULL
-                WHEN state <> 'open' THEN 'session_' || state
-                WHEN late THEN 'reason_required'
-                WHEN $12 IS NOT NULL AND marked AND NOT (source = 'import' AND EXISTS (
-                    SELECT FROM attendance_batches b
-                    WHERE (b.class_id, b.session_id, b.version)
-                        = (given.class_id, given.session_id, given.version)
-                      AND starts_with(b.request_id, $12 || '-')))
-                THEN 'changed_in_aims'
-           END AS refusal
+judged AS (
+    SELECT place, student_id, stored, coalesce(same, false) AS same, CASE
+        WHEN student_id IS NULL OR NOT markable THEN 'not_enrolled'
+        WHEN same AND :source IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
+        THEN 'excused_by_leave'
+        WHEN same THEN NULL
+        WHEN state <> 'open' THEN 'session_' || state
+        WHEN late THEN 'reason_required'
+        WHEN :source IS NOT NULL AND stored IS NOT NULL AND others THEN 'changed_in_aims'
+    END AS code
     FROM given
-    CROSS JOIN LATERAL (
-        SELECT word = 'absent' AND on_leave_id IS NOT NULL AS excused,
-               marked AND source = 'leave'
-                   AND (word = 'excused' OR (word = 'on_duty' AND leave_kind = 'on_duty'))
-                   AS known,
-               marked AND (note IS NULL OR note IS NOT DISTINCT FROM remark) AND CASE
-                   WHEN $12 IS NOT NULL AND source <> 'import' AND word <> 'absent'
-                   THEN status = CASE word WHEN 'on_duty' THEN 'excused' ELSE word END
-                   WHEN word = 'on_duty'
-                   THEN status = 'excused' AND leave_kind IS NOT DISTINCT FROM 'on_duty'
-                   WHEN word = 'excused'
-                   THEN status = 'excused' AND (source = 'leave' OR leave_kind IS NULL)
-                   WHEN word = 'absent' AND source = 'leave'
-                   THEN beneath ->> 'status' IS NOT DISTINCT FROM 'absent'
-                   ELSE status = word
-               END AS same
-    ) rule
+)""",
+    """
+SELECT array_agg(student_id ORDER BY place) AS students, array_agg(stored ORDER BY place) AS stored,
+       array_agg(same ORDER BY place) AS same, array_agg(code ORDER BY place) AS codes
+FROM judged
+""",
+)
+
+# The rule of marking by hand, for many sessions: an excuse for who is excused by leave leaves what
+# was said as it is.
+_MARK = Statement(
+    """
+sessions AS MATERIALIZED (
+    SELECT class_id, id AS session_id, session_date AS day
+    FROM attendance_sessions
+    WHERE class_id = ANY(:class_ids::uuid[]) AND id = ANY(:session_ids::uuid[])
 ),
-changes AS MATERIALIZED (
-    SELECT class_id, session_id, student_id,
-           CASE WHEN excused OR word = 'on_duty' THEN 'excused' ELSE word END AS status,
-           false AS recognized_by_ai, NULL::numeric AS similarity_score, note AS remark,
-           CASE WHEN excused OR known THEN 'leave' ELSE 'import' END AS source,
-           CASE WHEN excused THEN on_leave_id WHEN known THEN leave_id END AS leave_id,
-           CASE WHEN excused THEN on_leave_kind WHEN known THEN leave_kind
-                WHEN word = 'on_duty' THEN word END AS leave_kind,
-           CASE WHEN excused
-                THEN {beneath("word", "false", "NULL", "note", "'import'::text")}
-                WHEN known THEN beneath END AS beneath
-    FROM judged WHERE refusal IS NULL AND NOT same
+enrolments AS MATERIALIZED (
+    SELECT * FROM class_students
+    WHERE class_id = ANY(:class_ids) AND student_id = ANY(:students::uuid[])
+)""",
+    ON_LEAVE,
+    """
+given AS MATERIALIZED (
+    SELECT g.*, m.leave_id IS NOT NULL AND (
+               word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
+           m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM unnest(:class_ids, :session_ids, :students, :words::text[], :notes::text[])
+        AS g(class_id, session_id, student_id, word, note)
+    LEFT JOIN LATERAL (
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = g.student_id
+        LIMIT 1
+    ) m ON true
 ),
-{WRITE_MANY}
-SELECT (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND NOT marked) AS created,
-       (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND marked AND NOT same)
-           AS changed,
-       (SELECT array_agg(place) FROM judged WHERE refusal IS NULL AND excused AND NOT same)
-           AS excused,
-       (SELECT array_agg(place) FROM judged WHERE refusal IS NOT NULL) AS refused,
-       (SELECT array_agg(status) FROM judged WHERE refusal IS NOT NULL) AS stored,
-       (SELECT array_agg(refusal) FROM judged WHERE refusal IS NOT NULL) AS refusals
-"""
+said AS MATERIALIZED (
+    SELECT class_id, session_id, student_id, mark.* FROM given CROSS JOIN LATERAL (
+        SELECT replace(word, 'on_duty', 'excused') AS status, false AS recognized_by_ai,
+               NULL::numeric AS similarity_score, note AS remark, 'import' AS source,
+               CASE word WHEN 'on_duty' THEN word END AS leave_kind, note
+        WHERE NOT known
+        UNION ALL
+        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
+               said_source, NULL, note
+        WHERE known
+    ) mark
+)""",
+    SHOWN,
+    "changes AS MATERIALIZED (SELECT * FROM shown)",
+    WRITTEN,
+    "SELECT array_agg(session_id) AS sessions, array_agg(student_id) AS students FROM changes"
+    " WHERE said_source = 'import'",
+)
 
 
 async def write(
@@ -155,7 +173,7 @@ async def write(
     """
     names = batch.session_names()
     class_ids = {classes[name.class_name] for name in names}
-    known_ids = (id for id in class_ids if not isinstance(id, Unresolved))
+    known_ids = [id for id in class_ids if not isinstance(id, Unresolved)]
     await hold_classes(tx, actor, known_ids, to_change=False)
     found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
     marks = batch.marks
@@ -168,8 +186,10 @@ async def write(
     sessions = {name: id for name, id in found.items() if not isinstance(id, Unfound)}
     # What a source says of sessions that were there may be of people enrolled just now.
     newly = list(sessions.values()) if conditions.source else made
-    excused, _ = await apply_to_sessions(tx, actor, newly) if newly else (0, 0)
-    return Written(sessions, excused)
+    if not newly:
+        return Written(sessions, 0)
+    scope = Scope(known_ids, session_ids=newly, open_alone=True)
+    return Written(sessions, (await settle(tx, actor, scope, Change())).absent)
 
 
 async def _of_whom_they_name(
@@ -236,29 +256,39 @@ async def _write_chunk(
 ) -> None:
     """Write these marks, and tell of them."""
     marks = [mark for _, _, named in chunk for mark in named.values()]
-    keys = [key for _, _, named in chunk for key in named]
-    people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
-    done = await tx.row(
-        _MARK,
-        actor.user_id,
-        actor.request_id,
-        conditions.reason,
-        conditions.window,
-        [class_id for class_id, _, _ in chunk],
-        [session_id for _, session_id, _ in chunk],
-        list(people),
-        [n for n, (_, _, named) in enumerate(chunk, start=1) for _ in named],
-        [people[key] for key in keys],
-        [mark.word for mark in marks],
-        [mark.remark for mark in marks],
-        conditions.source,
+    named_by: dict[str, list[Any]] = {
+        "class_ids": [class_id for class_id, _, named in chunk for _ in named],
+        "session_ids": [session_id for _, session_id, named in chunk for _ in named],
+        "words": [mark.word for mark in marks],
+        "notes": [mark.remark for mark in marks],
+    }
+    judged = await tx.row(
+        _JUDGE,
+        **named_by,
+        roll_keys=[key for _, _, named in chunk for key in named],
+        reason=conditions.reason,
+        window=conditions.window,
+        source=conditions.source,
     )
-    outcomes = [RowOutcome.UNCHANGED] * len(marks)
-    for name in (RowOutcome.CREATED, RowOutcome.CHANGED, RowOutcome.REFUSED):
-        for place in done[name] or ():
-            outcomes[place - 1] = name
-    reasons = dict.fromkeys(done["excused"] or (), ("excused_by_leave", "excused"))
-    refusals = zip(done["refusals"] or (), done["stored"] or (), strict=True)
-    reasons |= dict(zip(done["refused"] or (), refusals, strict=True))
-    for place, (mark, outcome) in enumerate(zip(marks, outcomes, strict=True), start=1):
-        told.mark(mark, outcome, *reasons.get(place, ()))
+    fates = [
+        _Fate(*columns) for columns in zip(*(judged[name] for name in _Fate._fields), strict=True)
+    ]
+    new = [place for place, fate in enumerate(fates) if not fate.codes and not fate.same]
+    hidden: set[tuple[UUID, UUID]] = set()
+    if new:
+        written = await tx.row(
+            _MARK,
+            **{name: [column[place] for place in new] for name, column in named_by.items()},
+            students=[fates[place].students for place in new],
+            actor_id=actor.user_id,
+            request_id=actor.request_id,
+            reason=conditions.reason,
+        )
+        hidden = set(zip(written["sessions"] or (), written["students"] or (), strict=True))
+    for mark, session_id, fate in zip(marks, named_by["session_ids"], fates, strict=True):
+        if (session_id, fate.students) in hidden:
+            told.mark(mark, fate.outcome, "excused_by_leave", "excused")
+        elif fate.codes:
+            told.mark(mark, fate.outcome, fate.codes, fate.stored)
+        else:
+            told.mark(mark, fate.outcome)

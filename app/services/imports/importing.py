@@ -8,7 +8,8 @@ from app.batch import Batch
 from app.db import Database, Transaction
 from app.schemas.imports import ImportOutcome
 from app.services.access import Actor, require_admin
-from app.services.classes.rosters import forget_strangers, lock_roster
+from app.services.classes.enrolling import forget_strangers
+from app.services.classes.rosters import lock_roster
 from app.services.imports import (
     attendance_import,
     classes_import,

@@ -58,6 +58,12 @@ enrolled AS (
     ORDER BY student_id
     RETURNING student_id, periods
 ),
+events AS (
+    INSERT INTO enrolment_events (
+        class_id, student_id, recorded_for, periods, actor_id, request_id)
+    SELECT :class_id, student_id, student_id, periods, :actor_id::uuid, :request_id::text
+    FROM enrolled
+),
 acts AS (
     SELECT 'student_enrolled' AS action, 'student' AS subject, student_id AS subject_id,
            jsonb_build_object('classId', :class_id::uuid, 'firstDay', enrolled_from(periods),

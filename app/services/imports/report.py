@@ -14,10 +14,10 @@ from app.schemas.imports import (
     RowOutcome,
 )
 from app.schemas.words import MAX_ENTRIES
-from app.services.classes import rosters
+from app.services.classes.enrolling import SENTENCES
 from app.services.imports.outcomes import Table
 
-_OF_ROWS = rosters.SENTENCES | {
+_OF_ROWS = SENTENCES | {
     "repeated": "Row {row} says the same already.",
     "another_name": "This number is {whose} here. If the numbers of the file are right, import it "
     "with trustNumbers (--trust-numbers).",

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from app.batch import StudentRow
 from app.db import Transaction
@@ -12,7 +11,7 @@ from app.schemas.imports import RowOutcome
 from app.schemas.roster import STUDENT_FIELDS, RosterEntry
 from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
-from app.services.classes import rosters
+from app.services.classes.enrolling import create_and_lock, enrol
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.missing_students import add_missing, known_keys
@@ -48,7 +47,7 @@ async def write(
         if key not in everybody or not everybody[key].name:
             everybody[key] = row.entry
     known = await known_keys(tx, everybody) if keep else set(everybody)
-    await rosters.create_and_lock(tx, list(everybody.values()))
+    await create_and_lock(tx, list(everybody.values()))
     if not trust_numbers:
         await _refuse_others(tx, by_class, told)
     for class_id, named in by_class.items():
@@ -56,7 +55,7 @@ async def write(
             await add_missing(tx, actor, class_id, named, known, told)
         else:
             entries = [row.entry for row in named.values()]
-            _tell(named, await rosters.apply(tx, actor, class_id, entries), told)
+            _tell(named, await enrol(tx, actor, class_id, entries), told)
         step(len(named))
 
 
@@ -109,7 +108,7 @@ async def _refuse_others(tx: Transaction, by_class: Rows, told: Outcomes) -> Non
             told.refuse_other(row.row, stored[key])
 
 
-def _tell(named: dict[str, StudentRow], change: asyncpg.Record, told: Outcomes) -> None:
+def _tell(named: dict[str, StudentRow], change: dict[str, Any], told: Outcomes) -> None:
     rows = list(named.values())
     added = {roll_key(roll) for roll in json.loads(change["added"])}
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}

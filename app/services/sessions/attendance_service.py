@@ -15,7 +15,7 @@ from app.services.access import (
     Actor,
     check,
 )
-from app.services.leave.leave_marks import apply_to_session
+from app.services.sessions.leave_shown import settle_session
 from app.services.timetable.meetings import SLOTS_ON_DAY
 from app.sql import Statement
 
@@ -136,7 +136,7 @@ async def open_session(
         )
         check(opened)
         key = (draft.class_id, opened["id"])
-        if opened["created"] and await apply_to_session(tx, actor, *key, draft.session_date):
+        if opened["created"] and await settle_session(tx, actor, *key, draft.session_date):
             opened = await tx.row(
                 _OPENED_WITH_LEAVE, class_id=draft.class_id, session_id=opened["id"]
             )
@@ -152,7 +152,7 @@ def _too_far_ahead() -> Invalid:
 
 # From `sessions`, those of one class to show, to `marks`, their marks as JSON arrays.
 # Everyone who ever was in the class has an enrolment, so no mark is without its student.
-_MARKS = """
+MARKS = """
 people AS MATERIALIZED (
     SELECT st.id, st.roll_key, st.roll_no, st.name
     FROM class_students e JOIN students st ON st.id = e.student_id
@@ -191,7 +191,7 @@ page AS MATERIALIZED (
 ),
 sessions AS MATERIALIZED (SELECT * FROM page WHERE n <= :most)""",
     SESSION_FIELDS,
-    _MARKS,
+    MARKS,
     """
 SELECT verdict, (
     SELECT coalesce(json_agg(d ORDER BY s.n), '[]')
@@ -220,7 +220,7 @@ sessions AS MATERIALIZED (
     WHERE s.id = :session_id
 )""",
     SESSION_FIELDS,
-    _MARKS,
+    MARKS,
     """
 unmarked AS (
     SELECT json_agg(person ORDER BY p.roll_key) AS people

@@ -6,15 +6,15 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Database, Transaction
-from app.documents import Document, instant
+from app.documents import Document
 from app.schemas.attendance import SessionDetail, Status
 from app.schemas.lifecycle import SessionEvent
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.leave.leave_marks import apply_to_session
+from app.services.access import READ_SESSION, Actor, check
 from app.services.sessions.attendance_service import get_session
-from app.services.sessions.marking import fill
+from app.services.sessions.leave_shown import settle_session
+from app.services.sessions.marking import fill, fill_absent
 from app.services.sessions.session_lock import Change, lock_session, require_open
+from app.sql import Statement
 
 
 class Act(Enum):
@@ -43,11 +43,11 @@ async def perform(
         session = await lock_session(tx, actor, session_id, change)
         if session["status"] == start:
             if act is Act.FINALISE:
-                await fill(tx, actor, session, Status.ABSENT, "auto", change.reason)
+                await fill_absent(tx, actor, session, change.reason)
             await _set_status(tx, actor, session, goal, change.reason)
             if act is Act.RESTORE:
                 key = (session["class_id"], session_id)
-                await apply_to_session(tx, actor, *key, session["session_date"])
+                await settle_session(tx, actor, *key, session["session_date"])
         elif session["status"] != goal:
             require_open(session)
         return await get_session(tx, actor, session_id)
@@ -64,39 +64,55 @@ async def mark_unmarked(
         return await get_session(tx, actor, session_id)
 
 
-_SET_STATUS = """
-WITH event AS (
+_SET_STATUS = Statement(
+    """
+event AS (
     INSERT INTO session_events (class_id, session_id, status, reason, actor_id, request_id)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    VALUES (:class_id, :session_id, :status, :reason, :actor_id, :request_id)
+)""",
+    """
+UPDATE attendance_sessions SET status = :status, status_reason = :reason
+WHERE class_id = :class_id AND id = :session_id
+""",
 )
-UPDATE attendance_sessions SET status = $3, status_reason = $4 WHERE class_id = $1 AND id = $2
-"""
 
 
 async def _set_status(
     tx: Transaction, actor: Actor, session: asyncpg.Record, status: str, reason: str | None
 ) -> None:
-    key = (session["class_id"], session["session_id"])
-    await tx.find_row(_SET_STATUS, *key, status, reason, actor.user_id, actor.request_id)
+    await tx.execute(
+        _SET_STATUS,
+        class_id=session["class_id"],
+        session_id=session["session_id"],
+        status=status,
+        reason=reason,
+        actor_id=actor.user_id,
+        request_id=actor.request_id,
+    )
 
 
-_EVENTS = f"""
-{access.READ_SESSION}
-SELECT {access.VERDICT}, (
-    SELECT coalesce(json_agg(event ORDER BY e.at DESC, e.id), '[]')
+_EVENTS = Statement(
+    READ_SESSION,
+    """
+events AS (
+    SELECT e.at, e.id, json_build_object(
+        'status', e.status, 'reason', e.reason, 'actorId', e.actor_id, 'actorName', u.name,
+        'at', json_instant(e.at), 'requestId', e.request_id) AS event
     FROM session_events e
+    JOIN granted ON granted.id = e.class_id
     LEFT JOIN users u ON u.id = e.actor_id
-    CROSS JOIN LATERAL (
-        SELECT e.status, e.reason, e.actor_id AS "actorId", u.name AS "actorName",
-               {instant("e.at")} AS at, e.request_id AS "requestId"
-    ) event
-    WHERE e.class_id = (SELECT id FROM granted) AND e.session_id = $2
-)::text AS document
-"""
+    WHERE e.session_id = :session_id
+)""",
+    """
+SELECT verdict,
+       (SELECT coalesce(json_agg(event ORDER BY at DESC, id), '[]') FROM events)::text AS document
+FROM verdict
+""",
+)
 
 
 async def list_events(db: Database, actor: Actor, session_id: UUID) -> Document[list[SessionEvent]]:
     """When the session was finalised, reopened, cancelled or restored, newest first."""
-    row = await db.row(_EVENTS, actor.user_id, session_id)
+    row = await db.row(_EVENTS, actor_id=actor.user_id, session_id=session_id)
     check(row, "session")
     return Document(row["document"])

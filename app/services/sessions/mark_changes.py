@@ -1,135 +1,112 @@
-"""How marks change: one way for all that changes any, by hand, by rule or by leave.
+"""How marks change: one way for all that changes any, by hand, by file, by rule or by leave.
 
-A statement that changes marks begins with its locks taken (class, then session) and has two
-CTEs: `act` (actor_id, request_id, reason) and `changes`, a row for each mark to be as it says,
-with class_id, session_id, student_id and `FIELDS`; a status of null takes the mark away, for
-what `source` then says. It goes on with `WRITE` (changes of one session) or `WRITE_MANY`, which
-give each session a new version, keep the marks replaced, and write the new ones. Input that
-changes nothing must be left out of `changes`: it writes nothing.
+Two things are kept apart: what was said of a student in a session, and the leave that hides it.
+A statement that changes marks begins with its locks taken (class, then session). It has the
+relations `enrolments` and `sessions`, in which leave is looked for, and `said`, a row for each
+mark that is to be said anew: class_id, session_id, student_id; status (null: nothing is said),
+recognized_by_ai, similarity_score, remark, source, leave_kind; and `note`, the remark to be seen
+where leave hides the mark. `ON_LEAVE`, `SHOWN` and `DIFFERENT` make of these the rows that would
+stand, and `WRITTEN` writes `changes`, those of them that shall.
 """
 
-FIELDS = (
-    "status",
-    "recognized_by_ai",
-    "similarity_score",
-    "remark",
-    "source",
-    "leave_id",
-    "leave_kind",
-    "beneath",
-)
+# From `enrolments` (class_id, student_id, periods) and `sessions` (class_id, session_id, day) to
+# who of them is on approved leave, one leave each. Of several the one decided first counts, so
+# that the answer stays the same.
+ON_LEAVE = """
+on_leave AS MATERIALIZED (
+    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
+           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
+    FROM enrolments e
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND (l.class_id IS NULL OR l.class_id = e.class_id)
+    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
+    WHERE NOT l.by_session OR EXISTS (
+        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
+    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
+)"""
 
-_KEPT = "status, recognized_by_ai, similarity_score, remark, source, leave_kind"
-_ALL = ", ".join(FIELDS)
+# The rule of leave: it hides an absence, and excuses who was enrolled that day and has no mark.
+SHOWN = """
+shown AS MATERIALIZED (
+    SELECT said.class_id, said.session_id, said.student_id, mark.*
+    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
+    CROSS JOIN LATERAL (
+        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
+               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
+               status AS said_status, similarity_score AS said_score, remark AS said_remark,
+               source AS said_source
+        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
+        UNION ALL
+        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
+               NULL, NULL, NULL, NULL
+        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
+    ) mark
+)"""
 
+# Those of `shown` that do not stand so already.
+DIFFERENT = """
+different AS MATERIALIZED (
+    SELECT * FROM shown
+    EXCEPT
+    SELECT class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
+           source, leave_id, leave_kind, said_status, said_score, said_remark, said_source
+    FROM attendance_statuses JOIN sessions USING (class_id, session_id)
+)"""
 
-def fields_of(name: str) -> str:
-    """The fields of a mark, as columns of the table or CTE of that name."""
-    return ", ".join(f"{name}.{field}" for field in FIELDS)
-
-
-# Times are of the statement, which began after the locks were had, so they grow as versions do.
-_WRITE = f"""
+# Writes `changes` with a new version of each session, keeps the marks they replace, and says who
+# did it, in which request and why. Times are of the statement, which began after the locks were
+# had, so they grow as versions do.
+WRITTEN = """
 numbered AS (
-    UPDATE attendance_sessions s SET version = s.version + 1
-    FROM (SELECT {{sessions}}) changed
-    WHERE s.class_id = changed.class_id AND s.id = changed.session_id
+    UPDATE attendance_sessions s SET version = version + 1
+    FROM sessions t WHERE s.class_id = t.class_id AND s.id = t.session_id
+        AND t.session_id IN (SELECT session_id FROM changes)
     RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
     INSERT INTO attendance_batches (
         class_id, session_id, version, request_id, actor_id, made_at, reason)
-    SELECT class_id, session_id, version, request_id, actor_id, statement_timestamp(), reason
-    FROM numbered CROSS JOIN act
+    SELECT numbered.*, :request_id::text, :actor_id::uuid, statement_timestamp(), :reason::text
+    FROM numbered
 ),
 superseded AS (
     INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, {_KEPT}, marked_by, marked_at)
-    SELECT old.class_id, old.session_id, old.student_id, old.student_id, old.version,
-           {", ".join(f"old.{field}" for field in _KEPT.split(", "))},
-           old.marked_by, old.marked_at
-    FROM changes JOIN attendance_statuses old USING (class_id, session_id, student_id)
-    UNION ALL
-    SELECT class_id, session_id, student_id, student_id, version,
-           NULL, false, NULL, NULL, source, NULL, actor_id, statement_timestamp()
-    FROM changes JOIN numbered USING (class_id, session_id) CROSS JOIN act
-    WHERE status IS NULL
-),
-removed AS (
-    DELETE FROM attendance_statuses old USING changes
-    WHERE changes.status IS NULL AND old.class_id = changes.class_id
-      AND old.session_id = changes.session_id AND old.student_id = changes.student_id
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
+           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
+    FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
 ),
 written AS (
     INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, {_ALL}, marked_by, marked_at, version)
-    SELECT class_id, session_id, student_id, {_ALL}, actor_id, statement_timestamp(), version
-    FROM changes JOIN numbered USING (class_id, session_id) CROSS JOIN act
-    WHERE status IS NOT NULL
-    ORDER BY session_id, student_id
+        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
+        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
+        marked_by, marked_at, version)
+    SELECT changes.*, :actor_id, statement_timestamp(), version
+    FROM changes JOIN numbered USING (class_id, session_id)
+    WHERE status IS NOT NULL ORDER BY session_id, student_id
     ON CONFLICT (class_id, session_id, student_id) DO UPDATE
-    SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)},
-        marked_by = excluded.marked_by, marked_at = excluded.marked_at,
-        version = excluded.version
-)"""
-WRITE = _WRITE.format(sessions="class_id, session_id FROM changes LIMIT 1")
-WRITE_MANY = _WRITE.format(sessions="DISTINCT class_id, session_id FROM changes")
-
-
-def beneath(status: str, recognized_by_ai: str, score: str, remark: str, source: str) -> str:
-    """SQL for a mark as one that a leave hides."""
-    return f"""jsonb_build_object(
-        'status', {status}, 'recognizedByAi', {recognized_by_ai},
-        'similarityScore', {score}, 'remark', {remark}, 'source', {source})"""
-
-
-# From `covered` (class_id, session_id, student_id, leave_id, leave_kind, and whether they were
-# enrolled on the day), leave as it shows in marks: whoever is absent or unmarked is excused.
-EXCUSE = f"""
-changes AS MATERIALIZED (
-    SELECT class_id, session_id, student_id, 'excused' AS status, false AS recognized_by_ai,
-           NULL::numeric AS similarity_score, m.remark, 'leave' AS source,
-           covered.leave_id, covered.leave_kind,
-           CASE WHEN m.status IS NOT NULL THEN {
-    beneath("m.status", "m.recognized_by_ai", "m.similarity_score", "m.remark", "m.source")
-} END AS beneath
-    FROM covered LEFT JOIN attendance_statuses m USING (class_id, session_id, student_id)
-    WHERE m.status = 'absent' OR (m.status IS NULL AND enrolled)
+    SET status = excluded.status, recognized_by_ai = excluded.recognized_by_ai,
+        similarity_score = excluded.similarity_score, remark = excluded.remark,
+        source = excluded.source, leave_id = excluded.leave_id, leave_kind = excluded.leave_kind,
+        said_status = excluded.said_status, said_score = excluded.said_score,
+        said_remark = excluded.said_remark, said_source = excluded.said_source,
+        marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
 )"""
 
-
-def on_leave(class_id: str, session_id: str, day: str) -> str:
-    """SQL for who of the class is on approved leave in a session, one leave each.
-
-    Of several leaves the one decided first counts, so that the answer stays the same.
-    """
-    return f"""
-    SELECT DISTINCT ON (l.student_id) l.student_id, l.id AS leave_id, l.kind AS leave_kind
-    FROM leaves l
-    WHERE l.status = 'approved' AND {covers("l", class_id, session_id, day)}
-      AND l.student_id IN (SELECT student_id FROM class_students WHERE class_id = {class_id})
-    ORDER BY l.student_id, l.decided_at, l.id"""
-
-
-def on_leave_in(sessions: str) -> str:
-    """SQL for the same in many sessions, as `covered`: from a relation of that name with
-    class_id, session_id and day."""
-    return f"""
-    SELECT DISTINCT ON (s.class_id, s.session_id, l.student_id)
-           s.class_id, s.session_id, l.student_id, l.id AS leave_id, l.kind AS leave_kind,
-           e.periods @> s.day AS enrolled
-    FROM {sessions} s
-    JOIN class_students e ON e.class_id = s.class_id
-    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
-        AND {covers("l", "s.class_id", "s.session_id", "s.day")}
-    ORDER BY s.class_id, s.session_id, l.student_id, l.decided_at, l.id"""
-
-
-def covers(leave: str, class_id: str, session_id: str, day: str) -> str:
-    """SQL for whether a leave, approved or not, is for that session."""
-    return f"""(
-        {leave}.first_day <= {day} AND {leave}.last_day >= {day}
-        AND ({leave}.class_id IS NULL OR {leave}.class_id = {class_id})
-        AND (NOT {leave}.by_session OR EXISTS (
-            SELECT FROM leave_sessions ls
-            WHERE ls.leave_id = {leave}.id AND ls.session_id = {session_id})))"""
+# Leave that is withdrawn may leave nothing said: then the mark goes, and history says so.
+REMOVED = """
+unsaid AS (
+    INSERT INTO superseded_statuses (
+        class_id, session_id, student_id, recorded_for, version, recognized_by_ai, source,
+        marked_by, marked_at)
+    SELECT class_id, session_id, student_id, student_id, version, false, 'leave', :actor_id,
+           statement_timestamp()
+    FROM changes JOIN numbered USING (class_id, session_id)
+    WHERE status IS NULL
+),
+removed AS (
+    DELETE FROM attendance_statuses m USING changes c
+    WHERE c.status IS NULL AND m.class_id = c.class_id AND m.session_id = c.session_id
+      AND m.student_id = c.student_id
+)"""

@@ -1,115 +1,97 @@
 """Marking students in a session."""
 
+import json
 from uuid import UUID
 
 import asyncpg
 
 from app.db import Database, Transaction
-from app.documents import Document, instant
+from app.documents import Document
 from app.errors import Flaw, Invalid, Stale
 from app.schemas.attendance import MarkBatch, Marks, Status
 from app.schemas.words import roll_key
 from app.services.access import Actor
-from app.services.classes.rosters import ENROLLED
-from app.services.sessions.mark_changes import WRITE, beneath, fields_of, on_leave
+from app.services.sessions.attendance_service import MARKS
+from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, SHOWN, WRITTEN
 from app.services.sessions.session_lock import Change, lock_session, require_open
+from app.sql import Statement
 
-# $1 class, $2 session, $3 its date, $4 its version, $5 to $7 actor, request and reason, $8
-# strict, $9 the versions the caller accepts, $10 to $15 the updates. Writes all that changes,
-# or nothing. An absence on a day of leave is excused, and lies beneath the leave's mark; one
-# made by hand counts as such there too. An excuse for who is excused by leave already stays
-# the leave's: the app sends back what it read.
-_MARK = f"""
-WITH act AS (SELECT $5::uuid AS actor_id, $6::text AS request_id, $7::text AS reason),
-given AS MATERIALIZED (
-    SELECT *
-    FROM unnest($10::text[], $11::text[], $12::text[], $13::boolean[], $14::numeric[], $15::text[])
-        WITH ORDINALITY
-        AS g(roll_key, roll_no, status, recognized_by_ai, similarity_score, remark, place)
+# The one session that is held, as `ON_LEAVE` wants it.
+_SESSION = """
+sessions AS (
+    SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id, :day::date AS day
 ),
-on_leave AS MATERIALIZED ({on_leave("$1", "$2", "$3::date")}),
-markable AS MATERIALIZED (
-    SELECT st.roll_key, st.roll_no, st.name, e.student_id, m.student_id IS NOT NULL AS marked,
-           {fields_of("m")}, m.marked_at
-    FROM class_students e
-    JOIN students st ON st.id = e.student_id
-    LEFT JOIN attendance_statuses m
-        ON m.class_id = $1 AND m.session_id = $2 AND m.student_id = e.student_id
-    WHERE e.class_id = $1
-      AND ({ENROLLED} OR e.periods @> $3::date OR m.student_id IS NOT NULL)
+enrolments AS NOT MATERIALIZED (SELECT * FROM class_students WHERE class_id = :class_id)"""
+
+# Writes all that changes, or nothing. An excuse for who is excused by leave already leaves what
+# was said as it is: the app sends back what it read.
+_MARK = Statement(
+    _SESSION,
+    ON_LEAVE,
+    """
+given AS MATERIALIZED (
+    SELECT * FROM unnest(:roll_keys::text[], :statuses::text[], :recognized::boolean[],
+                         :scores::numeric[], :remarks::text[]) WITH ORDINALITY
+        AS g(roll_key, status, recognized_by_ai, similarity_score, remark, place)
 ),
 judged AS MATERIALIZED (
-    SELECT g.place, g.roll_no, old.student_id,
-           CASE WHEN old.student_id IS NULL THEN 'not_enrolled'
-                WHEN g.recognized_by_ai AND 'manual' IN (old.source, old.beneath ->> 'source')
-                THEN 'marked_by_hand'
-           END AS refusal,
-           coalesce(g.status = 'excused' AND old.source = 'leave', false) AS known,
-           g.status, g.recognized_by_ai, g.similarity_score, g.remark,
-           CASE WHEN g.recognized_by_ai THEN 'ai' ELSE 'manual' END AS source
-    FROM given g LEFT JOIN markable old USING (roll_key)
+    SELECT g.*, e.student_id, leave_id, said_status, said_score, said_remark, said_source, CASE
+        WHEN (on_roster(e.periods) OR e.periods @> :day OR m.student_id IS NOT NULL) IS NOT TRUE
+        THEN 'not_enrolled'
+        WHEN g.recognized_by_ai AND 'manual' IN (m.source, m.said_source) THEN 'marked_by_hand'
+    END AS refusal
+    FROM given g
+    LEFT JOIN students st ON st.roll_key = g.roll_key
+    LEFT JOIN enrolments e ON e.student_id = st.id
+    LEFT JOIN attendance_statuses m ON m.class_id = :class_id AND m.session_id = :session_id
+        AND m.student_id = e.student_id
 ),
-wanted AS MATERIALIZED (
-    SELECT student_id, status, recognized_by_ai, similarity_score, remark, source,
-           NULL::uuid AS leave_id, NULL::text AS leave_kind, NULL::jsonb AS beneath
-    FROM judged
-    WHERE refusal IS NULL AND NOT known
-      AND NOT (status = 'absent' AND student_id IN (SELECT student_id FROM on_leave))
-    UNION ALL
-    SELECT student_id, 'excused', false, NULL, judged.remark, 'leave',
-           old.leave_id, old.leave_kind, old.beneath
-    FROM judged JOIN markable old USING (student_id)
-    WHERE refusal IS NULL AND known
-    UNION ALL
-    SELECT student_id, 'excused', false, NULL, remark, 'leave', leave_id, leave_kind,
-           {beneath("status", "recognized_by_ai", "similarity_score", "remark", "source")}
-    FROM judged JOIN on_leave USING (student_id)
-    WHERE refusal IS NULL AND status = 'absent'
-),
-different AS MATERIALIZED (
-    SELECT $1::uuid AS class_id, $2::uuid AS session_id, wanted.*
-    FROM wanted JOIN markable old USING (student_id)
-    WHERE ({fields_of("wanted")}) IS DISTINCT FROM ({fields_of("old")})
-),
+said AS MATERIALIZED (
+    SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id, student_id, word.*
+    FROM judged CROSS JOIN LATERAL (
+        SELECT status, recognized_by_ai, similarity_score, remark,
+               CASE WHEN recognized_by_ai THEN 'ai' ELSE 'manual' END AS source,
+               NULL::text AS leave_kind, remark AS note
+        WHERE status <> 'excused' OR leave_id IS NULL
+        UNION ALL
+        SELECT said_status, said_source = 'ai', said_score, said_remark, said_source, NULL, remark
+        WHERE status = 'excused' AND leave_id IS NOT NULL
+    ) word
+    WHERE refusal IS NULL
+)""",
+    SHOWN,
+    DIFFERENT,
+    """
 decision AS MATERIALIZED (
     SELECT CASE
-        WHEN refused > 0 AND ($8 OR refused = asked) THEN 'refused'
+        WHEN count(refusal) > 0 AND (:strict OR count(refusal) = count(*)) THEN 'refused'
         WHEN NOT EXISTS (SELECT FROM different) THEN 'unchanged'
-        WHEN NOT $4 = ANY($9::integer[]) THEN 'stale'
+        WHEN NOT :version::integer = ANY(:if_match::integer[]) THEN 'stale'
         ELSE 'changed'
     END AS outcome
-    FROM (SELECT count(*) AS asked, count(refusal) AS refused FROM judged) counts
+    FROM judged
 ),
 changes AS MATERIALIZED (
     SELECT different.* FROM different CROSS JOIN decision WHERE outcome = 'changed'
-),
-{WRITE},
-marks AS (
-    SELECT old.roll_key, mark
-    FROM markable old
-    LEFT JOIN changes new ON new.student_id = old.student_id
-    CROSS JOIN LATERAL (
-        SELECT old.roll_no AS "rollNo", old.name,
-               new.status, new.recognized_by_ai AS "recognizedByAi",
-               new.similarity_score AS "similarityScore", new.remark, new.source,
-               {instant("statement_timestamp()")} AS "markedAt"
-        WHERE new.student_id IS NOT NULL
-        UNION ALL
-        SELECT old.roll_no, old.name, old.status, old.recognized_by_ai, old.similarity_score,
-               old.remark, old.source, {instant("old.marked_at")}
-        WHERE new.student_id IS NULL AND old.marked
-    ) mark
+)""",
+    WRITTEN,
+    """
+SELECT (SELECT outcome FROM decision) AS outcome,
+       coalesce((SELECT version FROM numbered), :version) AS version,
+       array_agg(place ORDER BY place) FILTER (WHERE refusal IS NOT NULL) AS places,
+       array_agg(refusal ORDER BY place) FILTER (WHERE refusal IS NOT NULL) AS refusals
+FROM judged
+""",
 )
-SELECT decision.outcome,
-       coalesce((SELECT version FROM numbered), $4) AS version,
-       (SELECT json_agg(mark ORDER BY roll_key) FROM marks)::text AS statuses,
-       (SELECT json_agg(json_build_object('rollNo', roll_no, 'code', refusal) ORDER BY place)
-        FROM judged WHERE refusal IS NOT NULL)::text AS rejected,
-       (SELECT array_agg(place ORDER BY place) FROM judged WHERE refusal IS NOT NULL) AS places,
-       (SELECT array_agg(refusal ORDER BY place) FROM judged
-        WHERE refusal IS NOT NULL) AS refusals
-FROM decision
-"""
+
+# A statement of its own: what the one before wrote it could not have seen.
+_MARKS = Statement(
+    """
+sessions AS (SELECT :session_id::uuid AS id),
+granted AS (SELECT :class_id::uuid AS id)""",
+    MARKS,
+    "SELECT coalesce((SELECT statuses FROM marks), '[]')::text AS statuses",
+)
 
 
 async def mark(
@@ -133,35 +115,49 @@ async def mark(
         require_open(session)
         row = await tx.row(
             _MARK,
-            session["class_id"],
-            session_id,
-            session["session_date"],
-            session["version"],
-            actor.user_id,
-            actor.request_id,
-            batch.reason,
-            strict,
-            if_match if if_match is not None else [session["version"]],
-            *_columns(batch),
+            **_held(session, actor, batch.reason),
+            version=session["version"],
+            strict=strict,
+            if_match=if_match if if_match is not None else [session["version"]],
+            **_columns(batch),
         )
-        _check_outcome(row)
+        refused = dict(zip(row["places"] or (), row["refusals"] or (), strict=True))
+        _check_outcome(row["outcome"], refused)
+        marks = await tx.row(_MARKS, class_id=session["class_id"], session_id=session_id)
+    rejected = json.dumps(
+        [
+            {"rollNo": batch.updates[place - 1].roll_no, "code": code}
+            for place, code in refused.items()
+        ]
+    )
     return Document(
         f'{{"sessionId":"{session_id}","version":{row["version"]},'
-        f'"statuses":{row["statuses"] or "[]"},"rejected":{row["rejected"] or "[]"}}}',
+        f'"statuses":{marks["statuses"]},"rejected":{rejected}}}',
         version=row["version"],
     )
 
 
-def _columns(batch: MarkBatch) -> tuple[list[object], ...]:
+def _held(session: asyncpg.Record, actor: Actor, reason: str | None) -> dict[str, object]:
+    """The session that is held, and who changes marks in it, and why."""
+    return {
+        "class_id": session["class_id"],
+        "session_id": session["session_id"],
+        "day": session["session_date"],
+        "actor_id": actor.user_id,
+        "request_id": actor.request_id,
+        "reason": reason,
+    }
+
+
+def _columns(batch: MarkBatch) -> dict[str, list[object]]:
     updates = batch.updates
-    return (
-        [roll_key(update.roll_no) for update in updates],
-        [update.roll_no for update in updates],
-        [update.status for update in updates],
-        [update.recognized_by_ai for update in updates],
-        [update.similarity_score for update in updates],
-        [update.remark for update in updates],
-    )
+    return {
+        "roll_keys": [roll_key(update.roll_no) for update in updates],
+        "statuses": [update.status for update in updates],
+        "recognized": [update.recognized_by_ai for update in updates],
+        "scores": [update.similarity_score for update in updates],
+        "remarks": [update.remark for update in updates],
+    }
 
 
 _REFUSALS = {
@@ -170,53 +166,37 @@ _REFUSALS = {
 }
 
 
-def _check_outcome(row: asyncpg.Record) -> None:
-    if row["outcome"] == "stale":
+def _check_outcome(outcome: str, refused: dict[int, str]) -> None:
+    """`refused` are codes by the places of the updates, from 1 on."""
+    if outcome == "stale":
         raise Stale("Somebody else has changed this attendance since. Reload it and try again.")
-    if row["outcome"] == "refused":
+    if outcome == "refused":
         flaws = tuple(
             Flaw(f"/updates/{place - 1}/rollNo", code, _REFUSALS[code])
-            for place, code in zip(row["places"], row["refusals"], strict=True)
+            for place, code in refused.items()
         )
         raise Invalid(f"Nothing was marked. {flaws[0].detail}", code=flaws[0].code, flaws=flaws)
 
 
-# $1 class, $2 session, $3 its date, $4 to $6 actor, request and reason, $7 status, $8 source.
-# Marks everybody who was enrolled on the day and has no mark; an absence is excused by leave.
-# When a session is finalised, it also lies beneath what leave had excused without a mark.
-_FILL = f"""
-WITH act AS (SELECT $4::uuid AS actor_id, $5::text AS request_id, $6::text AS reason),
-on_leave AS MATERIALIZED ({on_leave("$1", "$2", "$3::date")}),
-changes AS MATERIALIZED (
-    SELECT $1::uuid AS class_id, $2::uuid AS session_id, e.student_id,
-           CASE WHEN excused THEN 'excused' ELSE $7 END AS status,
+# Marks everybody who was enrolled on the day and has no mark; who is excused by leave has one.
+_FILL = Statement(
+    _SESSION,
+    ON_LEAVE,
+    """
+said AS MATERIALIZED (
+    SELECT e.class_id, :session_id::uuid AS session_id, e.student_id, :status::text AS status,
            false AS recognized_by_ai, NULL::numeric AS similarity_score, NULL::text AS remark,
-           CASE WHEN excused THEN 'leave' ELSE $8 END AS source,
-           CASE WHEN excused THEN l.leave_id END AS leave_id,
-           CASE WHEN excused THEN l.leave_kind END AS leave_kind,
-           CASE WHEN excused THEN {beneath("$7::text", "false", "NULL", "NULL", "$8::text")}
-           END AS beneath
-    FROM class_students e
-    LEFT JOIN on_leave l USING (student_id)
-    CROSS JOIN LATERAL (
-        SELECT l.leave_id IS NOT NULL AND $7::text = 'absent' AS excused
-    ) rule
-    WHERE e.class_id = $1 AND e.periods @> $3::date
-      AND NOT EXISTS (
-          SELECT FROM attendance_statuses m
-          WHERE m.class_id = $1 AND m.session_id = $2 AND m.student_id = e.student_id)
-),
-hidden AS (
-    UPDATE attendance_statuses m
-    SET beneath = {beneath("$7::text", "false", "NULL", "NULL", "$8::text")}
-    FROM class_students e
-    WHERE $8 = 'auto' AND m.class_id = $1 AND m.session_id = $2
-      AND m.source = 'leave' AND m.beneath IS NULL
-      AND e.class_id = $1 AND e.student_id = m.student_id AND e.periods @> $3::date
-),
-{WRITE}
-SELECT count(*) AS marked FROM changes
-"""
+           :source::text AS source, NULL::text AS leave_kind, NULL::text AS note
+    FROM enrolments e
+    WHERE e.periods @> :day AND e.student_id NOT IN (
+        SELECT student_id FROM attendance_statuses
+        WHERE class_id = :class_id AND session_id = :session_id)
+)""",
+    SHOWN,
+    "changes AS MATERIALIZED (SELECT * FROM shown)",
+    WRITTEN,
+    "SELECT FROM numbered",
+)
 
 
 async def fill(
@@ -228,14 +208,27 @@ async def fill(
     reason: str | None,
 ) -> None:
     """Mark who was enrolled on the session's day and has no mark yet."""
-    await tx.row(
-        _FILL,
-        session["class_id"],
-        session["session_id"],
-        session["session_date"],
-        actor.user_id,
-        actor.request_id,
-        reason,
-        status,
-        source,
+    await tx.execute(_FILL, **_held(session, actor, reason), status=status, source=source)
+
+
+# What leave hides is in no history and has no version of its own.
+_FILL_BENEATH_LEAVE = Statement("""
+UPDATE attendance_statuses m SET said_status = 'absent', said_source = 'auto'
+FROM class_students e
+WHERE m.class_id = :class_id AND m.session_id = :session_id
+  AND m.leave_id IS NOT NULL AND m.said_status IS NULL
+  AND e.class_id = m.class_id AND e.student_id = m.student_id AND e.periods @> :day::date
+""")
+
+
+async def fill_absent(
+    tx: Transaction, actor: Actor, session: asyncpg.Record, reason: str | None
+) -> None:
+    """Say absent of everybody of whom nothing is said, also where leave hides it."""
+    await tx.execute(
+        _FILL_BENEATH_LEAVE,
+        class_id=session["class_id"],
+        session_id=session["session_id"],
+        day=session["session_date"],
     )
+    await fill(tx, actor, session, Status.ABSENT, "auto", reason)

@@ -7,24 +7,26 @@ import asyncpg
 
 from app.db import Transaction
 from app.errors import Conflict, Flaw, Invalid
-from app.services import old_access as access
-from app.services.access import Actor, check
+from app.services.access import MARK_SESSION, Actor, check
+from app.sql import Statement
 
 # Locks class, then session, so that the next statement sees what these waited for: a
 # statement that waits and then compares would compare marks from before the wait.
-LOCK = f"""
-{access.MARK_SESSION},
+LOCK = Statement(
+    MARK_SESSION,
+    """
 session AS MATERIALIZED (
     SELECT s.id AS session_id, s.version, s.status, s.session_date
     FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
-    WHERE s.id = $2
+    WHERE s.id = :session_id
     FOR NO KEY UPDATE OF s
+)""",
+    """
+SELECT verdict, granted.id AS class_id, actor_role, session.*,
+       coalesce(session_date < current_date - :window::integer, false) AS late
+FROM verdict LEFT JOIN granted ON true LEFT JOIN session ON true
+""",
 )
-SELECT {access.VERDICT}, (SELECT id FROM granted) AS class_id,
-       (SELECT actor_role FROM granted) AS actor_role, session.*,
-       coalesce(session.session_date < current_date - $3::integer, false) AS late
-FROM (SELECT) AS always LEFT JOIN session ON true
-"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ async def lock_session(
     Raises the refusals of access, and outside the edit window `session_locked` for a teacher,
     `reason_required` for an administrator who gives none.
     """
-    row = await tx.row(LOCK, actor.user_id, session_id, change.window)
+    row = await tx.row(LOCK, actor_id=actor.user_id, session_id=session_id, window=change.window)
     check(row, "session")
     if row["late"] and row["actor_role"] != "admin":
         raise Conflict(
@@ -56,13 +58,18 @@ async def lock_session(
             code="session_locked",
         )
     if row["late"] and change.reason is None:
-        sentence = f"This attendance is older than {change.window} days: give a reason."
-        raise Invalid(
-            sentence,
-            code="reason_required",
-            flaws=(Flaw("/reason", "reason_required", sentence),),
-        )
+        raise reason_required(f"This attendance is older than {change.window} days")
     return row
+
+
+def reason_required(cause: str) -> Invalid:
+    """The refusal of a change that an administrator may make, but not without saying why."""
+    sentence = f"{cause}: give a reason."
+    return Invalid(
+        sentence,
+        code="reason_required",
+        flaws=(Flaw("/reason", "reason_required", sentence),),
+    )
 
 
 def require_open(session: asyncpg.Record) -> None:

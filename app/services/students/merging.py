@@ -1,236 +1,341 @@
 """Two records of one person become one, with the rosters, marks and history of both.
 
-In the statements `$1` is the record that stays ("this") and `$2` the one that goes ("other").
+In the statements `:this` is the record that stays and `:other` the one that goes.
 """
 
+import json
 from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
 from app.errors import Conflict, Invalid, Unavailable
 from app.schemas.admin import Keep, Merge, Merged
-from app.schemas.roster import STUDENT_FIELDS
 from app.services.access import Actor, require_admin
-from app.services.audit import RECORD, author
-from app.services.sessions.mark_changes import FIELDS, fields_of
+from app.services.audit import RECORDED, signed
+from app.services.sessions.leave_shown import Scope, settle
+from app.services.sessions.session_lock import Change, reason_required
 from app.services.students.records import missing, student_document
+from app.sql import Statement
 
 # With these nobody marks either student meanwhile. Locks are in the order of `services.access`.
-_LOCK_CLASSES = """
-SELECT count(*) AS classes FROM (
-    SELECT FROM classes
-    WHERE id IN (SELECT class_id FROM class_students WHERE student_id IN ($1, $2))
+_LOCK_CLASSES = Statement(
+    """
+locked AS (
+    SELECT id FROM classes
+    WHERE id IN (SELECT class_id FROM class_students WHERE student_id IN (:this, :other))
     ORDER BY id FOR NO KEY UPDATE
-) locked
-"""
+)""",
+    "SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked",
+)
 
-_LOCK_STUDENTS = """
-SELECT count(*) AS students FROM (
-    SELECT FROM students WHERE id IN ($1, $2) ORDER BY roll_key COLLATE "C" FOR UPDATE
-) locked
-"""
+_LOCK_STUDENTS = Statement(
+    """
+locked AS (
+    SELECT FROM students WHERE id IN (:this, :other) ORDER BY roll_key COLLATE "C" FOR UPDATE
+)""",
+    "SELECT count(*) AS students FROM locked",
+)
 
-_CLASSES = """
-SELECT count(DISTINCT class_id) AS classes FROM class_students WHERE student_id IN ($1, $2)
-"""
+_COUNT_CLASSES = Statement("""
+SELECT count(DISTINCT class_id) AS classes FROM class_students
+WHERE student_id IN (:this, :other)
+""")
 
-_SAID = "({0}.status, {0}.recognized_by_ai, {0}.similarity_score, {0}.remark)"
+# Marks of the other record in sessions that are closed for marking.
+_CLOSED = Statement("""
+SELECT EXISTS (
+    SELECT FROM attendance_statuses m
+    JOIN attendance_sessions s ON s.class_id = m.class_id AND s.id = m.session_id
+    WHERE m.student_id = :other
+      AND (s.status = 'finalised' OR s.session_date < current_date - :window::integer)
+) AS closed
+""")
 
-# The sessions in which both have a mark.
-_BOTH = """
+# The sessions in which both have a mark, and not the same.
+_CLASHING = """
+clashing AS MATERIALIZED (
+    SELECT this.class_id, this.session_id, s.session_date, s.version
     FROM attendance_statuses this
-    JOIN attendance_statuses other
-        ON other.class_id = this.class_id AND other.session_id = this.session_id
-       AND other.student_id = $2
+    JOIN attendance_statuses other USING (class_id, session_id)
     JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
-    WHERE this.student_id = $1"""
-_DIFFERENT = f"{_BOTH} AND {_SAID.format('this')} IS DISTINCT FROM {_SAID.format('other')}"
+    WHERE this.student_id = :this AND other.student_id = :other
+      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark)
+          IS DISTINCT FROM
+          (other.status, other.recognized_by_ai, other.similarity_score, other.remark)
+)"""
 
-_STATE = """(SELECT row_to_json(state) FROM (
-    SELECT {0}.status, {0}.recognized_by_ai AS "recognizedByAi",
-           {0}.similarity_score AS "similarityScore", {0}.remark, {0}.source) state)"""
-
-_CLASHES = f"""
+_CLASHES = Statement(
+    _CLASHING,
+    """
+states AS (
+    SELECT m.session_id, m.student_id, json_build_object(
+        'status', m.status, 'recognizedByAi', m.recognized_by_ai,
+        'similarityScore', m.similarity_score, 'remark', m.remark, 'source', m.source) AS state
+    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
+    WHERE m.student_id IN (:this, :other)
+)""",
+    """
 SELECT count(*) AS number, coalesce(json_agg(json_build_object(
-    'sessionId', s.id, 'classId', s.class_id, 'sessionDate', s.session_date,
-    'this', {_STATE.format("this")}, 'other', {_STATE.format("other")}, 'kept', $3::text
-) ORDER BY s.session_date, s.id), '[]')::text AS clashes
-{_DIFFERENT}
-"""
+    'sessionId', c.session_id, 'classId', c.class_id, 'sessionDate', c.session_date,
+    'this', this.state, 'other', other.state, 'kept', :kept::text
+) ORDER BY c.session_date, c.session_id), '[]')::text AS clashes
+FROM clashing c
+JOIN states this ON this.session_id = c.session_id AND this.student_id = :this
+JOIN states other ON other.session_id = c.session_id AND other.student_id = :other
+""",
+)
 
-_ENROL = """
+_ENROL = Statement("""
 INSERT INTO class_students AS e (class_id, student_id, added_at, periods)
-SELECT class_id, $1, added_at, periods FROM class_students WHERE student_id = $2
+SELECT class_id, :this, added_at, periods FROM class_students WHERE student_id = :other
 ON CONFLICT (class_id, student_id) DO UPDATE
 SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at)
-"""
+""")
+
+# What was known of the other's days goes on as such, until now; from now on there is one record.
+_END_EVENTS = Statement("""
+INSERT INTO enrolment_events (class_id, student_id, recorded_for, periods, actor_id, request_id)
+SELECT class_id, student_id, student_id, CASE student_id WHEN :this THEN periods ELSE '{}' END,
+       :actor_id::uuid, :request_id::text
+FROM class_students
+WHERE student_id IN (:this, :other)
+  AND class_id IN (SELECT class_id FROM class_students WHERE student_id = :other)
+""")
+
+_MOVE_EVENTS = Statement("UPDATE enrolment_events SET student_id = :this WHERE student_id = :other")
 
 # A session that loses a mark of the other record changes, so it gets a version of its own. Its
 # time is the statement's: the transaction began before the locks it waited for.
-_COUNT_VERSIONS = """
-WITH counted AS (
+_COUNT_VERSIONS = Statement(
+    """
+counted AS (
     UPDATE attendance_sessions s SET version = s.version + 1
     FROM attendance_statuses m
-    WHERE m.student_id = $1 AND s.class_id = m.class_id AND s.id = m.session_id
+    WHERE m.student_id = :other AND s.class_id = m.class_id AND s.id = m.session_id
     RETURNING s.class_id, s.id, s.version
 ),
 recorded AS (
-    INSERT INTO attendance_batches (class_id, session_id, version, actor_id, request_id, made_at)
-    SELECT class_id, id, version, $2, $3, statement_timestamp() FROM counted
+    INSERT INTO attendance_batches (
+        class_id, session_id, version, actor_id, request_id, made_at, reason)
+    SELECT class_id, id, version, :actor_id::uuid, :request_id::text, statement_timestamp(),
+           :reason::text
+    FROM counted
+)""",
+    "SELECT count(*) AS marks FROM counted",
 )
-SELECT count(*) AS marks FROM counted
-"""
-
-_FIELDS = (
-    "status, recognized_by_ai, similarity_score, remark, source, leave_kind, marked_by, marked_at"
-)
-
-
-def _has(table: str, mark: str) -> str:
-    """SQL for whether the record that stays has rows there for the session of that mark."""
-    return f"""EXISTS (
-        SELECT FROM {table} this
-        WHERE this.class_id = {mark}.class_id AND this.session_id = {mark}.session_id
-          AND this.student_id = $1)"""
-
-
-_MARK, _HISTORY = "attendance_statuses", "superseded_statuses"
 
 # Leave may have given this record a mark and taken it away again. The other's mark then stands
 # in its own history, and begins anew in that of the record that stays.
-_BEGIN_ANEW = f"""
-WITH begun AS MATERIALIZED (
+_BEGIN_ANEW = Statement(
+    """
+begun AS MATERIALIZED (
     SELECT other.*, s.version AS next
     FROM attendance_statuses other
     JOIN attendance_sessions s ON s.class_id = other.class_id AND s.id = other.session_id
-    WHERE other.student_id = $2 AND {_has(_HISTORY, "other")} AND NOT {_has(_MARK, "other")}
+    WHERE other.student_id = :other
+      AND (other.class_id, other.session_id) IN (
+          SELECT class_id, session_id FROM superseded_statuses WHERE student_id = :this)
+      AND (other.class_id, other.session_id) NOT IN (
+          SELECT class_id, session_id FROM attendance_statuses WHERE student_id = :this)
 ),
 superseded AS (
     INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, {_FIELDS})
-    SELECT class_id, session_id, $1, student_id, version, {_FIELDS} FROM begun
-)
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT class_id, session_id, :this, student_id, version, status, recognized_by_ai,
+           similarity_score, remark, source, leave_kind, marked_by, marked_at
+    FROM begun
+)""",
+    """
 UPDATE attendance_statuses m
-SET version = begun.next, marked_by = $3, marked_at = statement_timestamp()
+SET version = begun.next, marked_by = :actor_id, marked_at = statement_timestamp()
 FROM begun
-WHERE m.class_id = begun.class_id AND m.session_id = begun.session_id AND m.student_id = $2
-"""
+WHERE m.class_id = begun.class_id AND m.session_id = begun.session_id AND m.student_id = :other
+""",
+)
 
 # Where both were marked their histories stand side by side, told apart by `recorded_for`;
 # elsewhere the other's simply becomes that of the record that stays. What the other took in
 # from a third record stays that one's: a single batch may have marked both.
-_MOVE_HISTORY = f"""
+_MOVE_HISTORY = Statement(
+    """
+shared AS MATERIALIZED (
+    SELECT class_id, session_id FROM attendance_statuses WHERE student_id = :this
+    UNION
+    SELECT class_id, session_id FROM superseded_statuses WHERE student_id = :this
+)""",
+    """
 UPDATE superseded_statuses h
-SET student_id = $1,
+SET student_id = :this,
     recorded_for = CASE
-        WHEN h.recorded_for <> $2 OR {_has(_MARK, "h")} OR {_has(_HISTORY, "h")}
-        THEN h.recorded_for ELSE $1 END
-WHERE h.student_id = $2
-"""
+        WHEN h.recorded_for <> :other
+          OR (h.class_id, h.session_id) IN (SELECT class_id, session_id FROM shared)
+        THEN h.recorded_for ELSE :this END
+WHERE h.student_id = :other
+""",
+)
 
-_TAKE_OTHERS_MARKS = f"""
-WITH clashing AS MATERIALIZED (
-    SELECT this.class_id, this.session_id, s.version, {fields_of("other")}
-    {_DIFFERENT}
-),
+_TAKE_OTHERS_MARKS = Statement(
+    _CLASHING,
+    """
 superseded AS (
     INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, {_FIELDS})
-    SELECT this.class_id, this.session_id, $1, $1, this.version,
-           {", ".join(f"this.{field}" for field in _FIELDS.split(", "))}
-    {_DIFFERENT}
-)
+        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    SELECT m.class_id, m.session_id, m.student_id, m.student_id, m.version, m.status,
+           m.recognized_by_ai, m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by,
+           m.marked_at
+    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
+    WHERE m.student_id = :this
+)""",
+    """
 UPDATE attendance_statuses m
-SET {", ".join(f"{field} = c.{field}" for field in FIELDS)}, version = c.version,
-    marked_by = $3, marked_at = statement_timestamp()
-FROM clashing c
-WHERE m.class_id = c.class_id AND m.session_id = c.session_id AND m.student_id = $1
-"""
-
-_RETIRE_OTHERS_MARKS = f"""
-WITH retired AS (
-    DELETE FROM attendance_statuses other
-    WHERE other.student_id = $2 AND {_has(_MARK, "other")}
-    RETURNING other.*
+SET status = o.status, recognized_by_ai = o.recognized_by_ai,
+    similarity_score = o.similarity_score, remark = o.remark, source = o.source,
+    leave_id = o.leave_id, leave_kind = o.leave_kind, said_status = o.said_status,
+    said_score = o.said_score, said_remark = o.said_remark, said_source = o.said_source,
+    version = c.version, marked_by = :actor_id, marked_at = statement_timestamp()
+FROM clashing c JOIN attendance_statuses o USING (class_id, session_id)
+WHERE o.student_id = :other AND m.student_id = :this
+  AND m.class_id = c.class_id AND m.session_id = c.session_id
+""",
 )
+
+_RETIRE_OTHERS_MARKS = Statement(
+    """
+retired AS (
+    DELETE FROM attendance_statuses other USING attendance_statuses this
+    WHERE other.student_id = :other AND this.student_id = :this
+      AND this.class_id = other.class_id AND this.session_id = other.session_id
+    RETURNING other.*
+)""",
+    """
 INSERT INTO superseded_statuses (
-    class_id, session_id, student_id, recorded_for, version, {_FIELDS})
-SELECT class_id, session_id, $1, student_id, version, {_FIELDS} FROM retired
-"""
+    class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
+    similarity_score, remark, source, leave_kind, marked_by, marked_at)
+SELECT class_id, session_id, :this, student_id, version, status, recognized_by_ai,
+       similarity_score, remark, source, leave_kind, marked_by, marked_at
+FROM retired
+""",
+)
 
-_MOVE_LEAVES = "UPDATE leaves SET student_id = $1 WHERE student_id = $2"
+_MOVE_LEAVES = Statement("UPDATE leaves SET student_id = :this WHERE student_id = :other")
 
-_MOVE_MARKS = "UPDATE attendance_statuses SET student_id = $1 WHERE student_id = $2"
+_MOVE_MARKS = Statement(
+    "UPDATE attendance_statuses SET student_id = :this WHERE student_id = :other"
+)
 
-_LEAVE_CLASSES = """
-WITH gone AS (DELETE FROM class_students WHERE student_id = $1 RETURNING class_id)
-SELECT count(*) AS classes FROM gone
-"""
+_LEAVE_CLASSES = Statement(
+    "gone AS (DELETE FROM class_students WHERE student_id = :other RETURNING class_id)",
+    "SELECT count(*) AS classes FROM gone",
+)
 
-_FILL_AND_REMOVE = f"""
-WITH gone AS (DELETE FROM students WHERE id = $2 RETURNING *)
-UPDATE students this
-SET {
-    ", ".join(
-        f"{field} = CASE WHEN coalesce(this.{field}, '') = '' THEN gone.{field}"
-        f" ELSE this.{field} END"
-        for field in STUDENT_FIELDS
-    )
-}
-FROM gone WHERE this.id = $1
-"""
+# What this record has stays; what it lacks it takes from the other.
+_FILL_AND_REMOVE = Statement(
+    "gone AS (DELETE FROM students WHERE id = :other RETURNING *)",
+    """
+UPDATE students s
+SET name = coalesce(nullif(s.name, ''), gone.name),
+    photo_url = coalesce(nullif(s.photo_url, ''), gone.photo_url),
+    program = coalesce(nullif(s.program, ''), gone.program),
+    sp_code = coalesce(nullif(s.sp_code, ''), gone.sp_code),
+    semester = coalesce(nullif(s.semester, ''), gone.semester),
+    status = coalesce(nullif(s.status, ''), gone.status),
+    duration = coalesce(nullif(s.duration, ''), gone.duration),
+    email = coalesce(nullif(s.email, ''), gone.email),
+    dtu_email = coalesce(nullif(s.dtu_email, ''), gone.dtu_email),
+    phone = coalesce(nullif(s.phone, ''), gone.phone)
+FROM gone WHERE s.id = :this
+""",
+)
 
-_RECORD = f"""
-{RECORD} VALUES ($1, $2, 'students_merged', 'student', $3, jsonb_build_object('other', $4::uuid))
-"""
+_RECORD = Statement(
+    """
+acts AS (
+    SELECT 'students_merged' AS action, 'student' AS subject, :this::uuid AS subject_id,
+           jsonb_build_object('other', :other::uuid) AS details
+)""",
+    RECORDED,
+    "SELECT",
+)
 
 
 async def merge(
-    db: Database, actor: Actor, student_id: UUID, wanted: Merge, *, dry_run: bool
+    db: Database,
+    actor: Actor,
+    student_id: UUID,
+    wanted: Merge,
+    *,
+    window: int | None,
+    dry_run: bool,
 ) -> Document[Merged]:
     """Take the other record into this one, which keeps its roll number and its values.
 
     Where both have a different mark in one session, `wanted.on_clash` says which stays; left
-    open that is a conflict. `dry_run` answers the same and changes nothing.
+    open that is a conflict. Marks in sessions that are finalised or older than `window` days
+    move only with a reason. `dry_run` answers the same and changes nothing.
     """
-    ids = (student_id, wanted.other_id)
+    both = {"this": student_id, "other": wanted.other_id}
+    # A rehearsal says what it would take, and is not asked for it.
+    change = Change(window, wanted.reason or ("dry run" if dry_run else None))
     async with db.transaction(keep=not dry_run) as tx:
         await require_admin(tx, actor)
         if wanted.other_id == student_id:
             raise Invalid("These are one record already.", code="same_student")
-        await _lock(tx, *ids)
-        found = await tx.row(_CLASHES, *ids, wanted.on_clash)
+        class_ids = await _lock(tx, both)
+        found = await tx.row(_CLASHES, **both, kept=wanted.on_clash)
         if found["number"] and wanted.on_clash is None and not dry_run:
             raise Conflict(
                 f"Both records have a mark in {found['number']} sessions. "
                 "Decide with onClash which stays; dryRun=true shows them.",
                 code="marks_clash",
             )
-        await tx.find_row(_ENROL, *ids)
-        moved = await tx.row(_COUNT_VERSIONS, wanted.other_id, actor.user_id, actor.request_id)
-        await tx.find_row(_BEGIN_ANEW, *ids, actor.user_id)
-        await tx.find_row(_MOVE_HISTORY, *ids)
-        if wanted.on_clash is Keep.OTHER:
-            await tx.find_row(_TAKE_OTHERS_MARKS, *ids, actor.user_id)
-        await tx.find_row(_RETIRE_OTHERS_MARKS, *ids)
-        await tx.find_row(_MOVE_MARKS, *ids)
-        await tx.find_row(_MOVE_LEAVES, *ids)
-        left = await tx.row(_LEAVE_CLASSES, wanted.other_id)
-        await tx.find_row(_FILL_AND_REMOVE, *ids)
-        await tx.find_row(_RECORD, *author(actor), *ids)
+        closed = await tx.row(_CLOSED, other=wanted.other_id, window=window)
+        if closed["closed"] and change.reason is None:
+            raise reason_required("This moves marks in attendance that is closed")
+        marks, classes = await _move(tx, actor, both, class_ids, change, wanted.on_clash)
         student = await student_document(tx, student_id)
     return Document(
-        f'{{"student":{student},"classes":{left["classes"]},"marks":{moved["marks"]},'
-        f'"clashes":{found["clashes"]}}}'
+        f'{{"student":{student},"classes":{classes},"marks":{marks},'
+        f'"needsReason":{json.dumps(closed["closed"])},"clashes":{found["clashes"]}}}'
     )
 
 
-async def _lock(tx: Transaction, student_id: UUID, other_id: UUID) -> None:
-    """Hold both records and every class of theirs; `NotFound` if one is not there."""
-    classes = (await tx.row(_LOCK_CLASSES, student_id, other_id))["classes"]
-    if (await tx.row(_LOCK_STUDENTS, student_id, other_id))["students"] < 2:
+async def _move(
+    tx: Transaction,
+    actor: Actor,
+    both: dict[str, UUID],
+    class_ids: list[UUID],
+    change: Change,
+    kept: Keep | None,
+) -> tuple[int, int]:
+    """Move all of the other record's to this one; gives how many marks and classes it had."""
+    other, author = {"other": both["other"]}, {"actor_id": actor.user_id}
+    await tx.execute(_ENROL, **both)
+    await tx.execute(_END_EVENTS, **both, **signed(actor))
+    await tx.execute(_MOVE_EVENTS, **both)
+    moved = await tx.row(_COUNT_VERSIONS, **other, **signed(actor), reason=change.reason)
+    await tx.execute(_BEGIN_ANEW, **both, **author)
+    await tx.execute(_MOVE_HISTORY, **both)
+    if kept is Keep.OTHER:
+        await tx.execute(_TAKE_OTHERS_MARKS, **both, **author)
+    await tx.execute(_RETIRE_OTHERS_MARKS, **both)
+    await tx.execute(_MOVE_MARKS, **both)
+    await tx.execute(_MOVE_LEAVES, **both)
+    left = await tx.row(_LEAVE_CLASSES, **other)
+    await settle(tx, actor, Scope(class_ids, student_ids=[both["this"]]), change)
+    await tx.execute(_FILL_AND_REMOVE, **both)
+    await tx.execute(_RECORD, **both, **signed(actor))
+    return moved["marks"], left["classes"]
+
+
+async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:
+    """Hold both records and every class of theirs, which it gives; `NotFound` if one is gone."""
+    class_ids: list[UUID] = (await tx.row(_LOCK_CLASSES, **both))["class_ids"]
+    if (await tx.row(_LOCK_STUDENTS, **both))["students"] < 2:
         raise missing()
-    if (await tx.row(_CLASSES, student_id, other_id))["classes"] != classes:
+    if (await tx.row(_COUNT_CLASSES, **both))["classes"] != len(class_ids):
         raise Unavailable(
             "A roster with one of them has just changed. Please try again.", retry_after=1
         )
+    return class_ids

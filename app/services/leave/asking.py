@@ -1,0 +1,172 @@
+"""Asking for leave."""
+
+from datetime import date
+from uuid import UUID
+
+from app.db import Database, Transaction
+from app.documents import Document
+from app.errors import AccessDenied, Flaw, Invalid, Unavailable
+from app.schemas.leave import Leave, LeaveDraft
+from app.schemas.words import roll_key
+from app.services.access import MINE, STAFF_VERDICT, WRITE_CLASS, Actor, check
+from app.services.audit import RECORDED
+from app.services.leave.leaves import get_leave
+from app.sql import Statement
+
+_STUDENT_OF_CLASS = Statement(
+    WRITE_CLASS,
+    """
+student AS (
+    SELECT e.student_id
+    FROM class_students e
+    JOIN granted ON granted.id = e.class_id
+    JOIN students st ON st.id = e.student_id
+    WHERE st.roll_key = :roll_key
+)""",
+    "SELECT verdict, (SELECT student_id FROM student) AS student_id FROM verdict",
+)
+
+_STUDENT = Statement(
+    MINE,
+    STAFF_VERDICT,
+    """
+student AS (
+    SELECT st.id FROM students st CROSS JOIN staff
+    WHERE st.roll_key = :roll_key AND (staff.role = 'admin' OR EXISTS (
+        SELECT FROM class_students e
+        WHERE e.student_id = st.id AND e.class_id IN (SELECT id FROM mine)))
+)""",
+    "SELECT verdict, (SELECT id FROM student) AS student_id FROM verdict",
+)
+
+_DAYS_OF_SESSIONS = Statement("""
+SELECT count(*) AS found, min(session_date) AS first_day, max(session_date) AS last_day
+FROM attendance_sessions WHERE class_id = :class_id AND id = ANY(:session_ids::uuid[])
+""")
+
+# Whether the days lie in those for which the actor teaches the class: owners and administrators
+# have all days. Leave from all classes has no class to teach.
+_WITHIN_ONES_DAYS = Statement(
+    MINE,
+    """
+SELECT :class_id::uuid IS NULL OR EXISTS (
+    SELECT FROM mine CROSS JOIN staff
+    WHERE mine.id = :class_id AND (staff.role = 'admin' OR mine.teacher_id = staff.id OR EXISTS (
+        SELECT FROM class_teachers t
+        WHERE t.class_id = mine.id AND t.user_id = staff.id
+          AND daterange(t.first_day, t.last_day, '[]') @> daterange(:first_day, :last_day, '[]')))
+) AS within
+""",
+)
+
+_SAME = Statement("""
+SELECT l.id FROM leaves l
+WHERE l.student_id = :student_id AND l.class_id IS NOT DISTINCT FROM :class_id
+  AND l.first_day = :first_day AND l.last_day = :last_day
+  AND l.by_session = (:session_ids::uuid[] IS NOT NULL)
+  AND l.kind = :kind AND l.note IS NOT DISTINCT FROM :note AND l.requested_by = :actor_id
+  AND l.status IN ('pending', 'approved')
+  AND coalesce(:session_ids, '{}') = ARRAY(
+      SELECT session_id FROM leave_sessions WHERE leave_id = l.id ORDER BY session_id)
+""")
+
+_REQUEST = Statement(
+    """
+made AS (
+    INSERT INTO leaves (
+        student_id, class_id, first_day, last_day, by_session, kind, note, requested_by)
+    VALUES (:student_id, :class_id, :first_day, :last_day, :session_ids::uuid[] IS NOT NULL,
+            :kind, :note, :actor_id)
+    RETURNING id
+),
+sessions AS (
+    INSERT INTO leave_sessions (leave_id, session_id)
+    SELECT made.id, session_id FROM made CROSS JOIN unnest(:session_ids) session_id
+),
+acts AS (
+    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id, '{}'::jsonb AS details
+    FROM made
+)""",
+    RECORDED,
+    "SELECT id FROM made",
+)
+
+_LOCK_STUDENT = Statement("SELECT FROM students WHERE id = :student_id FOR NO KEY UPDATE")
+
+
+async def request_leave(
+    db: Database, actor: Actor, draft: LeaveDraft
+) -> tuple[Document[Leave], bool]:
+    """The leave asked for, and whether this request made it: the very same again is found.
+
+    Who teaches a class for some days asks for leave that lies in them.
+    """
+    async with db.transaction() as tx:
+        student_id = await _find_student(tx, actor, draft)
+        # Requests for one student wait for each other, so that a repeat finds the first.
+        await lock_student(tx, student_id)
+        first, last, sessions = await _days(tx, draft)
+        bounds = {"class_id": draft.class_id, "first_day": first, "last_day": last}
+        if not (await tx.row(_WITHIN_ONES_DAYS, actor_id=actor.user_id, **bounds))["within"]:
+            raise AccessDenied("Access denied")
+        leave = {
+            **bounds,
+            "student_id": student_id,
+            "session_ids": sessions,
+            "kind": draft.kind,
+            "note": draft.note,
+            "actor_id": actor.user_id,
+        }
+        same = await tx.find_row(_SAME, **leave)
+        made = same or await tx.row(_REQUEST, **leave, request_id=actor.request_id)
+        return await get_leave(tx, actor, made["id"]), same is None
+
+
+async def _find_student(tx: Transaction, actor: Actor, draft: LeaveDraft) -> UUID:
+    named = {"actor_id": actor.user_id, "roll_key": roll_key(draft.roll_no)}
+    if draft.class_id is None:
+        row = await tx.row(_STUDENT, **named)
+    else:
+        row = await tx.row(_STUDENT_OF_CLASS, **named, class_id=draft.class_id)
+    check(row)
+    if row["student_id"] is None:
+        raise _no_such_student()
+    student_id: UUID = row["student_id"]
+    return student_id
+
+
+async def _days(tx: Transaction, draft: LeaveDraft) -> tuple[date, date, list[UUID] | None]:
+    """First and last day, and the sessions in order if it is for some of them alone."""
+    if draft.session_ids is None:
+        assert draft.first_day is not None
+        assert draft.last_day is not None
+        return draft.first_day, draft.last_day, None
+    sessions = sorted(set(draft.session_ids))
+    row = await tx.row(_DAYS_OF_SESSIONS, class_id=draft.class_id, session_ids=sessions)
+    if row["found"] != len(sessions):
+        raise _not_its_sessions()
+    return row["first_day"], row["last_day"], sessions
+
+
+def _no_such_student() -> Invalid:
+    sentence = "There is no such student in these classes."
+    return Invalid(
+        sentence,
+        code="unknown_student",
+        flaws=(Flaw("/rollNo", "unknown_student", sentence),),
+    )
+
+
+def _not_its_sessions() -> Invalid:
+    sentence = "These are not all sessions of the class."
+    return Invalid(
+        sentence,
+        code="unknown_session",
+        flaws=(Flaw("/sessionIds", "unknown_session", sentence),),
+    )
+
+
+async def lock_student(tx: Transaction, student_id: UUID) -> None:
+    """Hold the student: nobody enrols them, asks for leave of theirs or merges them meanwhile."""
+    if await tx.find_row(_LOCK_STUDENT, student_id=student_id) is None:
+        raise Unavailable("This student has just been merged. Please try again.", retry_after=1)

@@ -1,0 +1,119 @@
+"""Deciding on leave: approved, rejected or withdrawn, and what that changes in marks."""
+
+from enum import Enum
+from uuid import UUID
+
+import asyncpg
+
+from app.db import Database, Transaction
+from app.documents import Document
+from app.errors import AccessDenied, Conflict, Unavailable
+from app.schemas.leave import DecidedLeave
+from app.services.access import Actor
+from app.services.audit import RECORDED, signed
+from app.services.leave.asking import lock_student
+from app.services.leave.leaves import get_leave, read_leave
+from app.services.sessions.leave_shown import Scope, settle
+from app.services.sessions.session_lock import Change
+from app.sql import Statement
+
+
+class Decision(Enum):
+    """What may be decided: from which statuses to which."""
+
+    APPROVE = (("pending",), "approved")
+    REJECT = (("pending",), "rejected")
+    WITHDRAW = (("pending", "approved"), "withdrawn")
+
+
+# Holding the classes keeps everybody from marking in them, and from opening sessions of them.
+_LOCK_CLASSES = Statement(
+    """
+locked AS (
+    SELECT id FROM classes
+    WHERE id IN (
+        SELECT class_id FROM class_students
+        WHERE student_id = :student_id AND (:class_id::uuid IS NULL OR class_id = :class_id))
+    ORDER BY id FOR NO KEY UPDATE
+)""",
+    "SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked",
+)
+
+_COUNT_CLASSES = Statement("""
+SELECT count(*) AS classes FROM class_students
+WHERE student_id = :student_id AND (:class_id::uuid IS NULL OR class_id = :class_id)
+""")
+
+_LOCK = Statement("SELECT FROM leaves WHERE id = :leave_id FOR UPDATE")
+
+_DECIDE = Statement(
+    """
+decided AS (
+    UPDATE leaves SET status = :status, decided_by = :actor_id, decided_at = clock_timestamp()
+    WHERE id = :leave_id
+),
+acts AS (
+    SELECT 'leave_' || :status::text AS action, 'leave' AS subject,
+           :leave_id::uuid AS subject_id, '{}'::jsonb AS details
+)""",
+    RECORDED,
+    "SELECT",
+)
+
+
+async def decide(
+    db: Database, actor: Actor, leave_id: UUID, decision: Decision, change: Change
+) -> Document[DecidedLeave]:
+    """Bring the leave to its new status, and show it in marks or no longer.
+
+    Deciding the same again changes nothing. Who asked for leave may withdraw it undecided. Marks
+    that are closed for marking change by the rules of `settle`.
+    """
+    sources, goal = decision.value
+    changed = 0
+    async with db.transaction() as tx:
+        leave = await _read_to_decide(tx, actor, leave_id, decision)
+        class_ids = await _hold(tx, leave["student_id"], leave["class_id"])
+        await tx.execute(_LOCK, leave_id=leave_id)
+        # Whoever was waited for may have decided it, or taken it or the right to decide away.
+        leave = await _read_to_decide(tx, actor, leave_id, decision)
+        if leave["status"] in sources:
+            await tx.execute(_DECIDE, **signed(actor), leave_id=leave_id, status=goal)
+            if "approved" in (leave["status"], goal):
+                days = {"first": leave["first_day"], "last": leave["last_day"]}
+                scope = Scope(class_ids, student_ids=[leave["student_id"]], **days)
+                changed = (await settle(tx, actor, scope, change, leave["actor_role"])).changed
+        elif leave["status"] != goal:
+            raise _decided_already(leave["status"])
+        document = (await get_leave(tx, actor, leave_id)).json
+    return Document(f'{{"leave":{document},"changed":{changed}}}')
+
+
+async def _hold(tx: Transaction, student_id: UUID, class_id: UUID | None) -> list[UUID]:
+    """Hold the student, and the classes in which leave of theirs may change marks: these."""
+    whose = {"student_id": student_id, "class_id": class_id}
+    held: list[UUID] = (await tx.row(_LOCK_CLASSES, **whose))["class_ids"]
+    await lock_student(tx, student_id)
+    if (await tx.row(_COUNT_CLASSES, **whose))["classes"] != len(held):
+        raise Unavailable(
+            "A roster with this student has just changed. Please try again.", retry_after=1
+        )
+    return held
+
+
+def _decided_already(status: str) -> Conflict:
+    if status == "approved":
+        return Conflict("This leave is approved: withdraw it.", code="leave_approved")
+    if status == "rejected":
+        return Conflict("This leave was rejected: ask for it again.", code="leave_rejected")
+    return Conflict("This leave was withdrawn: ask for it again.", code="leave_withdrawn")
+
+
+async def _read_to_decide(
+    tx: Transaction, actor: Actor, leave_id: UUID, decision: Decision
+) -> asyncpg.Record:
+    leave = await read_leave(tx, actor, leave_id)
+    own_request = leave["requested_by"] == actor.user_id and leave["status"] != "approved"
+    if not leave["decides"] and not (decision is Decision.WITHDRAW and own_request):
+        raise AccessDenied("Access denied")
+    return leave

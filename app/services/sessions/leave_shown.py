@@ -1,0 +1,150 @@
+"""Leave as it shows in marks that are there: whenever leave, a roster or a session changes.
+
+One statement says of given students and sessions which marks leave hides now and which not, and
+writes those that differ. Whoever changes what it follows from calls it in the same transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from app.db import Transaction
+from app.errors import Conflict
+from app.services.access import Actor
+from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, REMOVED, SHOWN, WRITTEN
+from app.services.sessions.session_lock import Change, reason_required
+from app.sql import Statement
+
+# Cancelled sessions too: they may be restored. Days and ids are left open by nulls.
+_SCOPE = """
+sessions AS MATERIALIZED (
+    SELECT class_id, id AS session_id, session_date AS day, status AS state
+    FROM attendance_sessions
+    WHERE class_id = ANY(:class_ids::uuid[]) AND (status = 'open' OR NOT :open_alone::boolean)
+      AND (:session_ids::uuid[] IS NULL OR id = ANY(:session_ids))
+      AND session_date BETWEEN coalesce(:first, '-infinity'::date)
+                           AND coalesce(:last, 'infinity'::date)
+),
+enrolments AS MATERIALIZED (
+    SELECT class_id, student_id, periods FROM class_students
+    WHERE class_id = ANY(:class_ids)
+      AND (:student_ids::uuid[] IS NULL OR student_id = ANY(:student_ids))
+)"""
+
+# Whoever is on leave or was excused by leave, with what was said of them.
+_SAID = """
+marks AS (
+    SELECT m.* FROM enrolments
+    JOIN sessions USING (class_id)
+    JOIN attendance_statuses m USING (class_id, session_id, student_id)
+),
+said AS MATERIALIZED (
+    SELECT class_id, session_id, student_id, word.*
+    FROM on_leave l FULL JOIN marks m USING (class_id, session_id, student_id)
+    CROSS JOIN LATERAL (
+        SELECT m.status, coalesce(m.recognized_by_ai, false) AS recognized_by_ai,
+               m.similarity_score, m.remark, m.source, m.leave_kind, m.remark AS note
+        WHERE m.leave_id IS NULL
+        UNION ALL
+        SELECT said_status, coalesce(said_source = 'ai', false), said_score, said_remark,
+               said_source, NULL, m.remark
+        WHERE m.leave_id IS NOT NULL
+    ) word
+    WHERE m.leave_id IS NOT NULL OR (l.leave_id IS NOT NULL AND (m.status IS NOT NULL OR enrolled))
+)"""
+
+
+_SETTLE = Statement(
+    _SCOPE,
+    ON_LEAVE,
+    _SAID,
+    SHOWN,
+    DIFFERENT,
+    "changes AS MATERIALIZED (SELECT * FROM different)",
+    WRITTEN,
+    REMOVED,
+    """
+SELECT count(*) AS changed, count(*) FILTER (WHERE said_status = 'absent') AS absent,
+       coalesce(bool_or(state = 'finalised'), false) AS finalised,
+       coalesce(bool_or(day < current_date - :window::integer), false) AS late
+FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelled'
+""",
+)
+
+# A statement that may write costs more than one that asks, and seldom is anybody on leave.
+_ANYBODY_ON_LEAVE = Statement(
+    "sessions AS (SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id,"
+    " :day::date AS day)",
+    "enrolments AS (SELECT * FROM class_students WHERE class_id = :class_id)",
+    ON_LEAVE,
+    "SELECT EXISTS (SELECT FROM on_leave) AS anybody",
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """In which marks leave is settled: of these classes all, or of some students, sessions and
+    days, both inclusive. With `open_alone` sessions that are closed stay as they are."""
+
+    class_ids: Sequence[UUID]
+    student_ids: Sequence[UUID] | None = None
+    session_ids: Sequence[UUID] | None = None
+    first: date | None = None
+    last: date | None = None
+    open_alone: bool = False
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How many marks changed in sessions that are not cancelled, and how many of them had been
+    `absent`."""
+
+    changed: int
+    absent: int
+
+
+async def settle(
+    tx: Transaction, actor: Actor, scope: Scope, change: Change, role: str = "admin"
+) -> Settled:
+    """Show leave in the marks of `scope`, whose classes are held.
+
+    Raises `session_finalised` and `session_locked` for a teacher (`role`) if that changes marks
+    of sessions that are finalised or older than the edit window, and for an administrator who
+    gives no reason `reason_required`.
+    """
+    row = await tx.row(
+        _SETTLE,
+        actor_id=actor.user_id,
+        request_id=actor.request_id,
+        reason=change.reason,
+        window=change.window,
+        **vars(scope),
+    )
+    if row["finalised"] or row["late"]:
+        _check_closed(row["finalised"], role, change)
+    return Settled(row["changed"], row["absent"])
+
+
+async def settle_session(
+    tx: Transaction, actor: Actor, class_id: UUID, session_id: UUID, day: date
+) -> bool:
+    """Show leave in a session that is new or counts again; gives whether a mark changed."""
+    asked = {"class_id": class_id, "session_id": session_id, "day": day}
+    if not (await tx.row(_ANYBODY_ON_LEAVE, **asked))["anybody"]:
+        return False
+    scope = Scope([class_id], session_ids=[session_id])
+    return (await settle(tx, actor, scope, Change())).changed > 0
+
+
+def _check_closed(finalised: bool, role: str, change: Change) -> None:
+    """Raise what keeps this role from changing marks that are closed for marking."""
+    what = "that is finalised" if finalised else f"older than {change.window} days"
+    sentence = f"This changes marks in attendance {what}"
+    if role != "admin":
+        raise Conflict(
+            f"{sentence}. Ask an administrator to do it.",
+            code="session_finalised" if finalised else "session_locked",
+        )
+    if change.reason is None:
+        raise reason_required(sentence)

@@ -1,0 +1,295 @@
+-- app.services.leave.asking._STUDENT_OF_CLASS
+-- $1 actor_id, $2 class_id, $3 roll_key
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) FOR SHARE OF c
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+        WHEN NOT (SELECT may FROM class) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+        ELSE 'granted'
+    END AS verdict
+),
+student AS (
+    SELECT e.student_id
+    FROM class_students e
+    JOIN granted ON granted.id = e.class_id
+    JOIN students st ON st.id = e.student_id
+    WHERE st.roll_key = $3
+)
+SELECT verdict, (SELECT student_id FROM student) AS student_id FROM verdict;
+
+-- app.services.leave.asking._STUDENT
+-- $1 actor_id, $2 roll_key
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+),
+student AS (
+    SELECT st.id FROM students st CROSS JOIN staff
+    WHERE st.roll_key = $2 AND (staff.role = 'admin' OR EXISTS (
+        SELECT FROM class_students e
+        WHERE e.student_id = st.id AND e.class_id IN (SELECT id FROM mine)))
+)
+SELECT verdict, (SELECT id FROM student) AS student_id FROM verdict;
+
+-- app.services.leave.asking._DAYS_OF_SESSIONS
+-- $1 class_id, $2 session_ids
+SELECT count(*) AS found, min(session_date) AS first_day, max(session_date) AS last_day
+FROM attendance_sessions WHERE class_id = $1 AND id = ANY($2::uuid[]);
+
+-- app.services.leave.asking._WITHIN_ONES_DAYS
+-- $1 actor_id, $2 class_id, $3 first_day, $4 last_day
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))))
+SELECT $2::uuid IS NULL OR EXISTS (
+    SELECT FROM mine CROSS JOIN staff
+    WHERE mine.id = $2 AND (staff.role = 'admin' OR mine.teacher_id = staff.id OR EXISTS (
+        SELECT FROM class_teachers t
+        WHERE t.class_id = mine.id AND t.user_id = staff.id
+          AND daterange(t.first_day, t.last_day, '[]') @> daterange($3, $4, '[]')))
+) AS within;
+
+-- app.services.leave.asking._SAME
+-- $1 student_id, $2 class_id, $3 first_day, $4 last_day, $5 session_ids, $6 kind, $7 note, $8 actor_id
+SELECT l.id FROM leaves l
+WHERE l.student_id = $1 AND l.class_id IS NOT DISTINCT FROM $2
+  AND l.first_day = $3 AND l.last_day = $4
+  AND l.by_session = ($5::uuid[] IS NOT NULL)
+  AND l.kind = $6 AND l.note IS NOT DISTINCT FROM $7 AND l.requested_by = $8
+  AND l.status IN ('pending', 'approved')
+  AND coalesce($5, '{}') = ARRAY(
+      SELECT session_id FROM leave_sessions WHERE leave_id = l.id ORDER BY session_id);
+
+-- app.services.leave.asking._REQUEST
+-- $1 student_id, $2 class_id, $3 first_day, $4 last_day, $5 session_ids, $6 kind, $7 note, $8 actor_id, $9 request_id
+WITH made AS (
+    INSERT INTO leaves (
+        student_id, class_id, first_day, last_day, by_session, kind, note, requested_by)
+    VALUES ($1, $2, $3, $4, $5::uuid[] IS NOT NULL,
+            $6, $7, $8)
+    RETURNING id
+),
+sessions AS (
+    INSERT INTO leave_sessions (leave_id, session_id)
+    SELECT made.id, session_id FROM made CROSS JOIN unnest($5) session_id
+),
+acts AS (
+    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id, '{}'::jsonb AS details
+    FROM made
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $8::uuid, $9::text, action, subject, subject_id, details FROM acts
+)
+SELECT id FROM made;
+
+-- app.services.leave.asking._LOCK_STUDENT
+-- $1 student_id
+SELECT FROM students WHERE id = $1 FOR NO KEY UPDATE;
+
+-- app.services.leave.deciding._LOCK_CLASSES
+-- $1 student_id, $2 class_id
+WITH locked AS (
+    SELECT id FROM classes
+    WHERE id IN (
+        SELECT class_id FROM class_students
+        WHERE student_id = $1 AND ($2::uuid IS NULL OR class_id = $2))
+    ORDER BY id FOR NO KEY UPDATE
+)
+SELECT coalesce(array_agg(id), '{}') AS class_ids FROM locked;
+
+-- app.services.leave.deciding._COUNT_CLASSES
+-- $1 student_id, $2 class_id
+SELECT count(*) AS classes FROM class_students
+WHERE student_id = $1 AND ($2::uuid IS NULL OR class_id = $2);
+
+-- app.services.leave.deciding._LOCK
+-- $1 leave_id
+SELECT FROM leaves WHERE id = $1 FOR UPDATE;
+
+-- app.services.leave.deciding._DECIDE
+-- $1 status, $2 actor_id, $3 leave_id, $4 request_id
+WITH decided AS (
+    UPDATE leaves SET status = $1, decided_by = $2, decided_at = clock_timestamp()
+    WHERE id = $3
+),
+acts AS (
+    SELECT 'leave_' || $1::text AS action, 'leave' AS subject,
+           $3::uuid AS subject_id, '{}'::jsonb AS details
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $2::uuid, $4::text, action, subject, subject_id, details FROM acts
+)
+SELECT;
+
+-- app.services.leave.leaves._GET
+-- $1 actor_id, $2 leave_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+judged AS NOT MATERIALIZED (
+    SELECT l.*, staff.role = 'admin' OR EXISTS (
+        SELECT FROM mine WHERE mine.id = l.class_id AND (mine.teacher_id = staff.id OR EXISTS (
+            SELECT FROM class_teachers t
+            WHERE t.class_id = mine.id AND t.user_id = staff.id
+              AND daterange(t.first_day, t.last_day, '[]')
+                  @> daterange(l.first_day, l.last_day, '[]')))
+    ) AS decides, staff.role = 'admin' OR EXISTS (SELECT FROM mine WHERE mine.id = l.class_id)
+    OR (l.class_id IS NULL AND EXISTS (
+        SELECT FROM class_students e
+        WHERE e.student_id = l.student_id AND e.class_id IN (SELECT id FROM mine)
+          AND e.periods && daterange(l.first_day, l.last_day, '[]'))) AS sees
+    FROM leaves l CROSS JOIN staff
+),
+listed AS MATERIALIZED (SELECT * FROM judged WHERE id = $2),
+documents AS (
+    SELECT l.id, json_build_object(
+        'id', l.id, 'studentId', l.student_id, 'rollNo', st.roll_no, 'name', st.name,
+        'classId', l.class_id, 'firstDay', l.first_day, 'lastDay', l.last_day,
+        'sessionIds', CASE WHEN l.by_session THEN (
+            SELECT json_agg(ls.session_id ORDER BY ls.session_id)
+            FROM leave_sessions ls WHERE ls.leave_id = l.id) END,
+        'kind', l.kind, 'note', CASE WHEN l.decides OR l.requested_by = $1 THEN l.note END,
+        'status', l.status, 'requestedBy', l.requested_by, 'decidedBy', l.decided_by,
+        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at)
+    ) AS document
+    FROM listed l JOIN students st ON st.id = l.student_id
+),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM listed) THEN 'not_found'
+        WHEN NOT (SELECT sees FROM listed) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+)
+SELECT verdict, (SELECT role FROM staff) AS actor_role, l.student_id, l.class_id, l.first_day,
+       l.last_day, l.status, l.decides, l.requested_by,
+       (SELECT document FROM documents)::text AS document
+FROM verdict LEFT JOIN listed l ON true;
+
+-- app.services.leave.leaves._LIST
+-- $1 actor_id, $2 class_id, $3 roll_key, $4 status, $5 first, $6 last, $7 after_at, $8 after_id, $9 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+),
+judged AS NOT MATERIALIZED (
+    SELECT l.*, staff.role = 'admin' OR EXISTS (
+        SELECT FROM mine WHERE mine.id = l.class_id AND (mine.teacher_id = staff.id OR EXISTS (
+            SELECT FROM class_teachers t
+            WHERE t.class_id = mine.id AND t.user_id = staff.id
+              AND daterange(t.first_day, t.last_day, '[]')
+                  @> daterange(l.first_day, l.last_day, '[]')))
+    ) AS decides, staff.role = 'admin' OR EXISTS (SELECT FROM mine WHERE mine.id = l.class_id)
+    OR (l.class_id IS NULL AND EXISTS (
+        SELECT FROM class_students e
+        WHERE e.student_id = l.student_id AND e.class_id IN (SELECT id FROM mine)
+          AND e.periods && daterange(l.first_day, l.last_day, '[]'))) AS sees
+    FROM leaves l CROSS JOIN staff
+),
+page AS MATERIALIZED (
+    SELECT l.*, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    FROM judged l
+    WHERE l.sees
+      AND ($2::uuid IS NULL OR l.class_id = $2)
+      AND ($3::text IS NULL
+           OR l.student_id = (SELECT id FROM students st WHERE st.roll_key = $3))
+      AND ($4::text IS NULL OR l.status = $4)
+      AND l.last_day >= coalesce($5, '-infinity'::date)
+      AND l.first_day <= coalesce($6, 'infinity'::date)
+      AND ($7::timestamptz IS NULL OR l.created_at < $7
+           OR (l.created_at = $7 AND l.id > $8::uuid))
+    ORDER BY l.created_at DESC, l.id
+    LIMIT $9 + 1
+),
+listed AS (SELECT * FROM page WHERE n <= $9),
+documents AS (
+    SELECT l.id, json_build_object(
+        'id', l.id, 'studentId', l.student_id, 'rollNo', st.roll_no, 'name', st.name,
+        'classId', l.class_id, 'firstDay', l.first_day, 'lastDay', l.last_day,
+        'sessionIds', CASE WHEN l.by_session THEN (
+            SELECT json_agg(ls.session_id ORDER BY ls.session_id)
+            FROM leave_sessions ls WHERE ls.leave_id = l.id) END,
+        'kind', l.kind, 'note', CASE WHEN l.decides OR l.requested_by = $1 THEN l.note END,
+        'status', l.status, 'requestedBy', l.requested_by, 'decidedBy', l.decided_by,
+        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at)
+    ) AS document
+    FROM listed l JOIN students st ON st.id = l.student_id
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN listed USING (id)
+)::text AS document, (
+    SELECT json_instant(last.created_at) || '~' || last.id FROM page last
+    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+) AS next_cursor
+FROM verdict;
