@@ -48,6 +48,19 @@ def counted(words: Iterable[str]) -> Counter[str]:
 
 
 @dataclass
+class Reading:
+    """What was read of a source: documents, or whatever it has.
+
+    `read` counts them by collection, `ignored` those of collections that nobody asked for, and
+    `unread` fields and collections of documents that were read, which were not.
+    """
+
+    read: Counter[str]
+    ignored: Counter[str]
+    unread: Counter[str]
+
+
+@dataclass
 class ClassOutcome:
     """The totals of a class on both sides. `class_id` is null if the class was left out."""
 

@@ -13,7 +13,7 @@ import pytest
 from app.errors import AppError, Invalid
 from app.files.firestore import export
 from app.files.firestore.mapping import PACKAGED, read_mapping
-from app.files.firestore.reasons import REASONS
+from app.files.sources.reasons import REASONS
 from tests.firestore_exports import (
     DOMAIN,
     ROOT,

@@ -155,7 +155,18 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "leave_of_a_student": (leave_shown._SETTLE, SETTLED | {"student_ids": [ACTOR]}),
     "judge_marks": (
         attendance_import._JUDGE,
-        IMPORTED | {"roll_keys": ROLL_KEYS, "reason": None, "window": None, "source": None},
+        {
+            "class_ids": [CLASS],
+            "session_ids": [SESSION],
+            "roll_keys": ROLL_KEYS,
+            "sessions": [1] * 60,
+            "people": [*range(1, 61)],
+            "words": ["late"] * 60,
+            "notes": [None] * 60,
+            "reason": None,
+            "window": None,
+            "source": None,
+        },
     ),
     "import_marks": (attendance_import._MARK, WRITER | IMPORTED | {"students": [ACTOR] * 60}),
     "find_sessions": (

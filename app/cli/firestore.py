@@ -19,7 +19,7 @@ from app.files.firestore.batches import SOURCE, Options, parts_of
 from app.files.firestore.contents import Records
 from app.files.firestore.mapping import PACKAGED, Mapping, read_mapping
 from app.files.firestore.records import read_records
-from app.files.firestore.report import as_json, as_text
+from app.files.sources.report import as_json, as_text
 from app.reconciliation import Outcome
 from app.services.imports import sources
 from app.services.imports.conditions import Conditions

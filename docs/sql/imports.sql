@@ -1,13 +1,20 @@
 -- app.services.imports.attendance_import._JUDGE
--- $1 source, $2 reason, $3 window, $4 class_ids, $5 session_ids, $6 roll_keys, $7 words, $8 notes
-WITH given AS MATERIALIZED (
-    SELECT place, word, note, s.status AS state, e.student_id, m.status AS stored, m.leave_id,
-           $1::text IS NOT NULL OR on_roster(e.periods) OR e.periods @> s.session_date
-               OR m.status IS NOT NULL AS markable,
-           $2::text IS NULL AND s.session_date < current_date - $3::integer AS late,
-           m.source <> 'import' OR starts_with(m.request_id, $1 || '-') IS NOT TRUE AS others,
+-- $1 reason, $2 window, $3 class_ids, $4 session_ids, $5 roll_keys, $6 source, $7 sessions, $8 people, $9 words, $10 notes
+WITH held AS MATERIALIZED (
+    SELECT n, s.class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
+           $1::text IS NULL AND s.session_date < current_date - $2::integer AS late
+    FROM unnest($3::uuid[], $4::uuid[]) WITH ORDINALITY AS g(class_id, id, n)
+    JOIN attendance_sessions s USING (class_id, id)
+),
+students_named AS MATERIALIZED (
+    SELECT n, st.id AS student_id
+    FROM unnest($5::text[]) WITH ORDINALITY AS g(roll_key, n)
+    JOIN students st USING (roll_key)
+),
+given AS MATERIALIZED (
+    SELECT place, word, h.*, p.student_id, m.status AS stored, m.leave_id, m.source, m.version,
            coalesce(note = m.remark, note IS NULL) AND CASE
-               WHEN $1 IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
+               WHEN $6::text IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
                THEN m.status = replace(word, 'on_duty', 'excused')
                WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
                WHEN word = 'excused'
@@ -15,34 +22,41 @@ WITH given AS MATERIALIZED (
                WHEN m.leave_id IS NOT NULL THEN coalesce(m.said_status = word, false)
                ELSE m.status = word
            END AS same
-    FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[],
-                $8::text[]) WITH ORDINALITY AS g(class_id, session_id, key, word, note, place)
-    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
-    LEFT JOIN students st ON st.roll_key = g.key
-    LEFT JOIN class_students e ON e.class_id = g.class_id AND e.student_id = st.id
+    FROM unnest($7::integer[], $8::integer[], $9::text[], $10::text[])
+        WITH ORDINALITY AS g(session, person, word, note, place)
+    JOIN held h ON h.n = g.session
+    LEFT JOIN students_named p ON p.n = g.person
     LEFT JOIN LATERAL (
-        SELECT m.*, b.request_id FROM attendance_statuses m
-        LEFT JOIN attendance_batches b ON $1::text IS NOT NULL AND b.class_id = m.class_id
-            AND b.session_id = m.session_id AND b.version = m.version
-        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
-          AND m.student_id = e.student_id
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = h.class_id AND m.session_id = h.session_id
+          AND m.student_id = p.student_id
         LIMIT 1
     ) m ON true
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT place, student_id, stored, coalesce(same, false) AS same, CASE
-        WHEN student_id IS NULL OR NOT markable THEN 'not_enrolled'
-        WHEN same AND $1 IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
+        WHEN stored IS NULL AND NOT EXISTS (
+            SELECT FROM class_students e
+            WHERE e.class_id = g.class_id AND e.student_id = g.student_id
+              AND ($6 IS NOT NULL OR on_roster(e.periods) OR e.periods @> g.day)
+        ) THEN 'not_enrolled'
+        WHEN same AND $6 IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
         THEN 'excused_by_leave'
         WHEN same THEN NULL
         WHEN state <> 'open' THEN 'session_' || state
         WHEN late THEN 'reason_required'
-        WHEN $1 IS NOT NULL AND stored IS NOT NULL AND others THEN 'changed_in_aims'
+        WHEN $6 IS NOT NULL AND stored IS NOT NULL AND NOT (source = 'import' AND EXISTS (
+            SELECT FROM attendance_batches b
+            WHERE b.class_id = g.class_id AND b.session_id = g.session_id
+              AND b.version = g.version AND starts_with(b.request_id, $6 || '-')
+        )) THEN 'changed_in_aims'
     END AS code
-    FROM given
+    FROM given g
 )
-SELECT array_agg(student_id ORDER BY place) AS students, array_agg(stored ORDER BY place) AS stored,
-       array_agg(same ORDER BY place) AS same, array_agg(code ORDER BY place) AS codes
+SELECT array_agg(stored ORDER BY place) AS stored, array_agg(same ORDER BY place) AS same,
+       array_agg(code ORDER BY place) AS codes,
+       array_agg(CASE WHEN NOT same AND code IS NULL THEN student_id END ORDER BY place)
+           AS students
 FROM judged;
 
 -- app.services.imports.attendance_import._MARK

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 
 from app.batch import Move
-from app.reconciliation import Difference, LeftOut
+from app.reconciliation import Difference, LeftOut, Reading
 from app.schemas.classes import ClassDraft, SlotDraft
 from app.schemas.roster import RosterEntry
 
@@ -57,17 +57,10 @@ class TeacherRecord:
 
 
 @dataclass
-class Records:
-    """All of an export.
+class Records(Reading):
+    """All of an export, whose collections were read. Of the teachers it has those who teach one
+    of the classes."""
 
-    `read` counts documents by collection, `ignored` those of collections that the mapping does
-    not name, `unread` fields and collections of documents that were read, which were not. Of the
-    teachers it has those who teach one of the classes.
-    """
-
-    read: Counter[str]
-    ignored: Counter[str]
-    unread: Counter[str]
     classes: list[ClassRecord]
     teachers: list[TeacherRecord]
     left_out: list[LeftOut]

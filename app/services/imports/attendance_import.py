@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from app.batch import Batch, MarkRow, SessionName
@@ -52,23 +52,31 @@ class Written(NamedTuple):
     excused: int
 
 
-# What becomes of each mark, by its place: `same` is null where it may not be written, for what
-# `code` says. A mark that says what is there already changes nothing, whoever made it and whatever
-# the session's state; so does an excuse for who is excused by leave.
+# What becomes of each mark, by its place: `:sessions` and `:people` are the places of its session
+# and its student in the arrays before. A mark that says what is there already changes nothing,
+# whoever made it and whatever the session's state; so does an excuse for who is excused by leave.
 #
 # `:source` changes only marks that an import of it made, and its marks count whether or not the
 # enrolment has their days. Each mark is looked up by its whole key, also by a plan made while there
-# were few: `LIMIT` keeps the planner from joining by one of its columns.
+# were few: `LIMIT` keeps the planner from joining by one of its columns. Enrolments and batches are
+# looked up only where it depends on them, which is seldom when an import comes again.
 _JUDGE = Statement(
     """
+held AS MATERIALIZED (
+    SELECT n, s.class_id, s.id AS session_id, s.session_date AS day, s.status AS state,
+           :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late
+    FROM unnest(:class_ids::uuid[], :session_ids::uuid[]) WITH ORDINALITY AS g(class_id, id, n)
+    JOIN attendance_sessions s USING (class_id, id)
+),
+students_named AS MATERIALIZED (
+    SELECT n, st.id AS student_id
+    FROM unnest(:roll_keys::text[]) WITH ORDINALITY AS g(roll_key, n)
+    JOIN students st USING (roll_key)
+),
 given AS MATERIALIZED (
-    SELECT place, word, note, s.status AS state, e.student_id, m.status AS stored, m.leave_id,
-           :source::text IS NOT NULL OR on_roster(e.periods) OR e.periods @> s.session_date
-               OR m.status IS NOT NULL AS markable,
-           :reason::text IS NULL AND s.session_date < current_date - :window::integer AS late,
-           m.source <> 'import' OR starts_with(m.request_id, :source || '-') IS NOT TRUE AS others,
+    SELECT place, word, h.*, p.student_id, m.status AS stored, m.leave_id, m.source, m.version,
            coalesce(note = m.remark, note IS NULL) AND CASE
-               WHEN :source IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
+               WHEN :source::text IS NOT NULL AND m.source <> 'import' AND word <> 'absent'
                THEN m.status = replace(word, 'on_duty', 'excused')
                WHEN word = 'on_duty' THEN coalesce(m.leave_kind = 'on_duty', false)
                WHEN word = 'excused'
@@ -76,35 +84,42 @@ given AS MATERIALIZED (
                WHEN m.leave_id IS NOT NULL THEN coalesce(m.said_status = word, false)
                ELSE m.status = word
            END AS same
-    FROM unnest(:class_ids::uuid[], :session_ids::uuid[], :roll_keys::text[], :words::text[],
-                :notes::text[]) WITH ORDINALITY AS g(class_id, session_id, key, word, note, place)
-    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
-    LEFT JOIN students st ON st.roll_key = g.key
-    LEFT JOIN class_students e ON e.class_id = g.class_id AND e.student_id = st.id
+    FROM unnest(:sessions::integer[], :people::integer[], :words::text[], :notes::text[])
+        WITH ORDINALITY AS g(session, person, word, note, place)
+    JOIN held h ON h.n = g.session
+    LEFT JOIN students_named p ON p.n = g.person
     LEFT JOIN LATERAL (
-        SELECT m.*, b.request_id FROM attendance_statuses m
-        LEFT JOIN attendance_batches b ON :source::text IS NOT NULL AND b.class_id = m.class_id
-            AND b.session_id = m.session_id AND b.version = m.version
-        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
-          AND m.student_id = e.student_id
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = h.class_id AND m.session_id = h.session_id
+          AND m.student_id = p.student_id
         LIMIT 1
     ) m ON true
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT place, student_id, stored, coalesce(same, false) AS same, CASE
-        WHEN student_id IS NULL OR NOT markable THEN 'not_enrolled'
+        WHEN stored IS NULL AND NOT EXISTS (
+            SELECT FROM class_students e
+            WHERE e.class_id = g.class_id AND e.student_id = g.student_id
+              AND (:source IS NOT NULL OR on_roster(e.periods) OR e.periods @> g.day)
+        ) THEN 'not_enrolled'
         WHEN same AND :source IS NOT NULL AND leave_id IS NOT NULL AND word = 'absent'
         THEN 'excused_by_leave'
         WHEN same THEN NULL
         WHEN state <> 'open' THEN 'session_' || state
         WHEN late THEN 'reason_required'
-        WHEN :source IS NOT NULL AND stored IS NOT NULL AND others THEN 'changed_in_aims'
+        WHEN :source IS NOT NULL AND stored IS NOT NULL AND NOT (source = 'import' AND EXISTS (
+            SELECT FROM attendance_batches b
+            WHERE b.class_id = g.class_id AND b.session_id = g.session_id
+              AND b.version = g.version AND starts_with(b.request_id, :source || '-')
+        )) THEN 'changed_in_aims'
     END AS code
-    FROM given
+    FROM given g
 )""",
     """
-SELECT array_agg(student_id ORDER BY place) AS students, array_agg(stored ORDER BY place) AS stored,
-       array_agg(same ORDER BY place) AS same, array_agg(code ORDER BY place) AS codes
+SELECT array_agg(stored ORDER BY place) AS stored, array_agg(same ORDER BY place) AS same,
+       array_agg(code ORDER BY place) AS codes,
+       array_agg(CASE WHEN NOT same AND code IS NULL THEN student_id END ORDER BY place)
+           AS students
 FROM judged
 """,
 )
@@ -256,16 +271,17 @@ async def _write_chunk(
 ) -> None:
     """Write these marks, and tell of them."""
     marks = [mark for _, _, named in chunk for mark in named.values()]
-    named_by: dict[str, list[Any]] = {
-        "class_ids": [class_id for class_id, _, named in chunk for _ in named],
-        "session_ids": [session_id for _, session_id, named in chunk for _ in named],
-        "words": [mark.word for mark in marks],
-        "notes": [mark.remark for mark in marks],
-    }
+    keys = [key for _, _, named in chunk for key in named]
+    people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
     judged = await tx.row(
         _JUDGE,
-        **named_by,
-        roll_keys=[key for _, _, named in chunk for key in named],
+        class_ids=[class_id for class_id, _, _ in chunk],
+        session_ids=[session_id for _, session_id, _ in chunk],
+        roll_keys=list(people),
+        sessions=[n for n, (_, _, named) in enumerate(chunk, start=1) for _ in named],
+        people=[people[key] for key in keys],
+        words=[mark.word for mark in marks],
+        notes=[mark.remark for mark in marks],
         reason=conditions.reason,
         window=conditions.window,
         source=conditions.source,
@@ -274,19 +290,23 @@ async def _write_chunk(
         _Fate(*columns) for columns in zip(*(judged[name] for name in _Fate._fields), strict=True)
     ]
     new = [place for place, fate in enumerate(fates) if not fate.codes and not fate.same]
+    sessions = [(class_id, id) for class_id, id, named in chunk for _ in named]
     hidden: set[tuple[UUID, UUID]] = set()
     if new:
         written = await tx.row(
             _MARK,
-            **{name: [column[place] for place in new] for name, column in named_by.items()},
+            class_ids=[sessions[place][0] for place in new],
+            session_ids=[sessions[place][1] for place in new],
             students=[fates[place].students for place in new],
+            words=[marks[place].word for place in new],
+            notes=[marks[place].remark for place in new],
             actor_id=actor.user_id,
             request_id=actor.request_id,
             reason=conditions.reason,
         )
         hidden = set(zip(written["sessions"] or (), written["students"] or (), strict=True))
-    for mark, session_id, fate in zip(marks, named_by["session_ids"], fates, strict=True):
-        if (session_id, fate.students) in hidden:
+    for mark, (_, session_id), fate in zip(marks, sessions, fates, strict=True):
+        if hidden and (session_id, fate.students) in hidden:
             told.mark(mark, fate.outcome, "excused_by_leave", "excused")
         elif fate.codes:
             told.mark(mark, fate.outcome, fate.codes, fate.stored)

@@ -25,7 +25,6 @@ _OF_ROWS = SENTENCES | {
     "contradiction": "Row {row} says something else of this student.",
     "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
     "unknown_term": "There is no such term.",
-    "class_of_another": "This id is of another class here.",
     "slot_overlaps": "This overlaps another slot of the class on that day.",
     "unknown_class": "There is no such class.",
     "another_class": "This is another class than the one imported into.",

@@ -4,9 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from app.files.firestore.contents import Records
-from app.files.firestore.reasons import REASONS
-from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome
+from app.files.sources.reasons import REASONS
+from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome, Reading
 
 STATUSES = ("present", "absent", "late", "excused")
 TABLES = (
@@ -24,18 +23,18 @@ TABLES = (
 _SHOWN = 5
 
 
-def agrees(records: Records, outcome: Outcome) -> bool:
+def agrees(reading: Reading, outcome: Outcome) -> bool:
     """Whether all that the documents say was read, and AIMS has it but for reasons."""
-    return outcome.agrees and not records.unread
+    return outcome.agrees and not reading.unread
 
 
-def as_json(records: Records, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
+def as_json(reading: Reading, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
     """All of it. Documents are named by their paths; nobody's name or roll number is in it."""
     return {
         "dryRun": dry_run,
-        "agrees": agrees(records, outcome),
-        "documents": {"read": dict(records.read), "notRead": dict(records.ignored)},
-        "unread": dict(records.unread),
+        "agrees": agrees(reading, outcome),
+        "documents": {"read": dict(reading.read), "notRead": dict(reading.ignored)},
+        "unread": dict(reading.unread),
         "rows": {
             table: {
                 "made": outcome.made[table],
@@ -96,21 +95,21 @@ def _joined(differences: Iterable[Difference]) -> list[Difference]:
     return list(joined.values())
 
 
-def as_text(records: Records, outcome: Outcome, *, dry_run: bool) -> str:
+def as_text(reading: Reading, outcome: Outcome, *, dry_run: bool) -> str:
     """The same as tables, with only some of the documents that were left out."""
     parts = [
-        _documents(records),
+        _documents(reading),
         _rows(outcome, dry_run=dry_run),
         _reasons(outcome.left_out),
-        _unread(records.unread),
-        _classes(outcome.classes, whole=not records.unread),
+        _unread(reading.unread),
+        _classes(outcome.classes, whole=not reading.unread),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _documents(records: Records) -> str:
-    rows = [[name, _number(count), ""] for name, count in sorted(records.read.items())]
-    rows += [[name, _number(n), "not read"] for name, n in sorted(records.ignored.items())]
+def _documents(reading: Reading) -> str:
+    rows = [[name, _number(count), ""] for name, count in sorted(reading.read.items())]
+    rows += [[name, _number(n), "not read"] for name, n in sorted(reading.ignored.items())]
     return _table(["Collection", "documents", ""], rows, last_is_text=True)
 
 

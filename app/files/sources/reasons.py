@@ -1,4 +1,4 @@
-"""Why something of an export is not written, or not as it is there."""
+"""Why something of a source is not written, or not as it is there."""
 
 # `docs/leaving-firebase.md` says what to do about each.
 REASONS = {
