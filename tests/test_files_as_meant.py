@@ -260,3 +260,41 @@ def test_a_column_means_a_field_of_its_kind_alone() -> None:
     with pytest.raises(Invalid) as refused:
         read_batch(Kind.STUDENTS, csv([["Roll No", "Grade"]]), in_class=True, chosen=chosen)
     assert refused.value.code == "invalid_choice"
+
+
+# Timetables.
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("MWF", [1, 3, 5]),
+        ("TTh", [2, 4]),
+        ("TuTh", [2, 4]),
+        ("Mon Wed Fri", [1, 3, 5]),
+        ("Mon/Sat", [1, 6]),
+        ("Sun and Tue", [7, 2]),
+        ("Thurs.", [4]),
+        ("T", [2]),
+        ("SAT", [6]),
+    ],
+)
+def test_a_slot_is_on_each_day_that_its_cell_names(text: str, days: list[int]) -> None:
+    rows = [["Course Code", "Days", "Start", "End"], ["CS301", f'"{text}"', "9:00", "10:00"]]
+    batch = read(Kind.SCHEDULES, rows)
+    assert [slot.slot.day_of_week for slot in batch.slots] == days
+    assert batch.refusals == []
+
+
+def test_a_letter_that_may_be_either_of_two_days_is_refused() -> None:
+    rows = [["Course Code", "Days", "Start", "End"], ["CS301", "MTWTF", "9:00", "10:00"]]
+    assert codes(read(Kind.SCHEDULES, rows)) == [(2, 1, "invalid_day")]
+
+
+def test_start_and_end_may_stand_in_one_cell() -> None:
+    lines = [("Mon", "9:30-10:30"), ("Tue", "09:30 AM to 1:00 PM"), ("Wed", "9:30")]
+    rows = [["Course Code", "Day", "Time"], *(["CS301", *line] for line in lines)]
+    batch = read(Kind.SCHEDULES, rows)
+    spans = [(f"{s.slot.start_time:%H:%M}", f"{s.slot.end_time:%H:%M}") for s in batch.slots]
+    assert spans == [("09:30", "10:30"), ("09:30", "13:00")]
+    assert codes(batch) == [(4, 2, "required")]

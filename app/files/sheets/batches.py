@@ -2,17 +2,17 @@
 
 from contextlib import suppress
 
-from app.batch import Batch, ClassRow, FacultyRow, SlotRow, StudentRow
+from app.batch import Batch, ClassRow, FacultyRow, StudentRow
 from app.errors import Invalid
 from app.files.sheets.attendance_sheets import read_attendance
-from app.files.sheets.cells import read_code, read_date, read_weekday
+from app.files.sheets.cells import read_code, read_date
 from app.files.sheets.choices import UNCHOSEN, Choices
-from app.files.sheets.clocks import Clock, noted
 from app.files.sheets.headings import Sheet, sheet_of
 from app.files.sheets.sheet_reader import SheetReader
 from app.files.sheets.table import read_table
+from app.files.sheets.timetables import read_timetable
 from app.schemas.auth import Role
-from app.schemas.classes import ClassDraft, SlotDraft
+from app.schemas.classes import ClassDraft
 from app.schemas.imports import Kind
 from app.schemas.roster import RosterEntry
 from app.schemas.words import Email, Label, Name, Words
@@ -88,25 +88,6 @@ def _iso_date(text: str) -> str:
     return read_date(text).isoformat()
 
 
-def _read_slots(reader: SheetReader) -> None:
-    sheet = reader.sheet
-    clock = Clock(
-        text
-        for row in sheet.rows
-        for text in (sheet.cell(row, "start_time"), sheet.cell(row, "end_time"))
-    )
-    readers = {
-        "day_of_week": read_weekday,
-        "start_time": lambda text: clock.start(text).isoformat("minutes"),
-        "end_time": lambda text: clock.end(text).isoformat("minutes"),
-    }
-    for row in sheet.rows:
-        class_name, slot = reader.class_of(row), reader.model(row, SlotDraft, readers)
-        if class_name and slot:
-            reader.batch.slots.append(SlotRow(row.number, class_name, slot))
-    reader.batch.notes += noted(clock)
-
-
 def _read_students(reader: SheetReader) -> None:
     readers = {
         "roll_no": reader.read_roll,
@@ -124,7 +105,7 @@ def _read_students(reader: SheetReader) -> None:
 _READERS = {
     Kind.STUDENTS: _read_students,
     Kind.CLASSES: _read_classes,
-    Kind.SCHEDULES: _read_slots,
+    Kind.SCHEDULES: read_timetable,
     Kind.FACULTY: _read_faculty,
     Kind.ATTENDANCE: read_attendance,
 }

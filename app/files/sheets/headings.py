@@ -60,7 +60,12 @@ SPELLINGS: dict[Kind, dict[str, str]] = {
         "teacher_type": "teacher type|type",
         "practical_group": "practical group|group",
     },
-    Kind.SCHEDULES: {**_CLASS, **_TIMES, "day_of_week": "day|day of week|weekday|week day"},
+    Kind.SCHEDULES: {
+        **_CLASS,
+        **_TIMES,
+        "times": "time|times|timing|timings|time slot",
+        "day_of_week": "day|days|day of week|weekday|week day",
+    },
     Kind.FACULTY: {
         "email": f"{_EMAIL}|teacher email|faculty email",
         "name": "name|full name|teacher name|faculty name",
@@ -149,7 +154,8 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
                 for column, (cell, name) in enumerate(zip(row.cells, names, strict=True))
                 if name is None and cell
             }
-            missing = [label for name, label in REQUIRED[kind].items() if name not in columns]
+            there = {*columns, *(_TIMES if "times" in columns else ())}
+            missing = [label for name, label in REQUIRED[kind].items() if name not in there]
             if missing:
                 raise _missing(f"There is no column {_listed(missing)}.", row)
             return Sheet(columns, others, rows[place + 1 :], row, rows[:place])
