@@ -160,6 +160,13 @@ written AS (
 )
 SELECT array_agg(session_id) AS sessions, array_agg(student_id) AS students FROM changes WHERE said_source = 'import';
 
+-- app.services.imports.attendance_import._WITH_LEAVE
+-- $1 class_ids
+SELECT array_agg(DISTINCT l.student_id) AS students
+FROM class_students e
+JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+WHERE e.class_id = ANY($1::uuid[]);
+
 -- app.services.imports.class_names._CANDIDATES
 -- $1 actor_id, $2 ids, $3 codes
 WITH actor AS MATERIALIZED (
