@@ -173,6 +173,15 @@ def test_a_web_page_with_the_name_of_a_table_is_told_apart(page: bytes) -> None:
         read_batch(Kind.STUDENTS, page)
 
 
+@pytest.mark.parametrize("kind", [Kind.STUDENTS, Kind.ATTENDANCE])
+def test_headings_that_are_repeated_are_no_students(kind: Kind) -> None:
+    heads = ["Roll No", "Name", "2025-08-04"]
+    rows = [heads, ["23/CS/107", "Kabir", "P"], heads, ["23/CS/108", "Kavya", "A"]]
+    batch = read_batch(kind, csv(rows), in_class=True)
+    assert batch.refusals == []
+    assert len(batch.students if kind is Kind.STUDENTS else batch.marks) == 2
+
+
 # What the caller says.
 
 

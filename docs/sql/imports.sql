@@ -61,14 +61,27 @@ FROM judged;
 
 -- app.services.imports.attendance_import._MARK
 -- $1 class_ids, $2 session_ids, $3 students, $4 words, $5 notes, $6 request_id, $7 actor_id, $8 reason
-WITH sessions AS MATERIALIZED (
-    SELECT class_id, id AS session_id, session_date AS day
-    FROM attendance_sessions
-    WHERE class_id = ANY($1::uuid[]) AND id = ANY($2::uuid[])
+WITH given AS MATERIALIZED (
+    SELECT g.*, m.leave_id IS NOT NULL AND (
+               word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
+           m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[],
+                $5::text[]) AS g(class_id, session_id, student_id, word, note)
+    LEFT JOIN LATERAL (
+        SELECT * FROM attendance_statuses m
+        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
+          AND m.student_id = g.student_id
+        LIMIT 1
+    ) m ON true
+),
+sessions AS MATERIALIZED (
+    SELECT s.class_id, s.id AS session_id, s.session_date AS day
+    FROM (SELECT DISTINCT class_id, session_id FROM given) g
+    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
 ),
 enrolments AS MATERIALIZED (
-    SELECT * FROM class_students
-    WHERE class_id = ANY($1) AND student_id = ANY($3::uuid[])
+    SELECT e.* FROM (SELECT DISTINCT class_id, student_id FROM given) g
+    JOIN class_students e USING (class_id, student_id)
 ),
 on_leave AS MATERIALIZED (
     SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
@@ -80,19 +93,6 @@ on_leave AS MATERIALIZED (
     WHERE NOT l.by_session OR EXISTS (
         SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
     ORDER BY s.session_id, l.student_id, l.decided_at, l.id
-),
-given AS MATERIALIZED (
-    SELECT g.*, m.leave_id IS NOT NULL AND (
-               word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
-           m.said_status, m.said_score, m.said_remark, m.said_source
-    FROM unnest($1, $2, $3, $4::text[], $5::text[])
-        AS g(class_id, session_id, student_id, word, note)
-    LEFT JOIN LATERAL (
-        SELECT * FROM attendance_statuses m
-        WHERE m.class_id = g.class_id AND m.session_id = g.session_id
-          AND m.student_id = g.student_id
-        LIMIT 1
-    ) m ON true
 ),
 said AS MATERIALIZED (
     SELECT class_id, session_id, student_id, mark.* FROM given CROSS JOIN LATERAL (

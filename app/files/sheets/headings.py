@@ -158,7 +158,9 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
             missing = [label for name, label in REQUIRED[kind].items() if name not in there]
             if missing:
                 raise _missing(f"There is no column {_listed(missing)}.", row)
-            return Sheet(columns, others, rows[place + 1 :], row, rows[:place])
+            # Printed page by page, a list has its headings again and again.
+            below = [other for other in rows[place + 1 :] if other.cells != row.cells]
+            return Sheet(columns, others, below, row, rows[:place])
     needed = _listed(list(REQUIRED[kind].values()))
     fullest = max(rows[:_SEARCHED], key=lambda row: len(row.cells))
     raise _missing(f"No row names the columns. There has to be {needed}.", fullest)

@@ -93,7 +93,7 @@ class SheetReader:
             return None
 
     def model(self, row: Row, model: type[M], readers: Readers) -> M | None:
-        """The cells that the model has fields for; None if it takes any of them not.
+        """The cells that the model has fields for; None if it refuses any of them.
 
         `readers` say what people may write in a cell, and give what the model takes.
         """

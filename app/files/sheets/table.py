@@ -60,7 +60,7 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
     if content.startswith(b"PK\x03\x04"):
         unread, rows = workbook.read(content, sheet)
     elif sheet is not None:
-        raise unreadable("This is no workbook: it has no sheets to choose from.")
+        raise unreadable("This is not a workbook: it has no sheets to choose from.")
     found = list(_bounded(rows))
     if not found:
         raise unreadable("This file is empty.")

@@ -25,7 +25,7 @@ REASONS = {
     "move_unreadable": "A date or a time cannot be read, or the end is not after the start.",
     "move_of_nothing": "The class does not meet then, so there is nothing to move.",
     "move_differs": "The same occurrence is moved elsewhere in AIMS, which stays.",
-    "roll_refused": "This is no roll number.",
+    "roll_refused": "This is not a roll number.",
     "roll_repeated": "The same roll number stands there twice; the first counts.",
     "value_differs": "The student has another value in AIMS, which stays.",
     "withdrawn_in_aims": "The student was withdrawn in AIMS, and stays withdrawn.",

@@ -128,23 +128,12 @@ FROM judged
 # was said as it is.
 _MARK = Statement(
     """
-sessions AS MATERIALIZED (
-    SELECT class_id, id AS session_id, session_date AS day
-    FROM attendance_sessions
-    WHERE class_id = ANY(:class_ids::uuid[]) AND id = ANY(:session_ids::uuid[])
-),
-enrolments AS MATERIALIZED (
-    SELECT * FROM class_students
-    WHERE class_id = ANY(:class_ids) AND student_id = ANY(:students::uuid[])
-)""",
-    ON_LEAVE,
-    """
 given AS MATERIALIZED (
     SELECT g.*, m.leave_id IS NOT NULL AND (
                word = 'excused' OR (word = 'on_duty' AND m.leave_kind = 'on_duty')) AS known,
            m.said_status, m.said_score, m.said_remark, m.said_source
-    FROM unnest(:class_ids, :session_ids, :students, :words::text[], :notes::text[])
-        AS g(class_id, session_id, student_id, word, note)
+    FROM unnest(:class_ids::uuid[], :session_ids::uuid[], :students::uuid[], :words::text[],
+                :notes::text[]) AS g(class_id, session_id, student_id, word, note)
     LEFT JOIN LATERAL (
         SELECT * FROM attendance_statuses m
         WHERE m.class_id = g.class_id AND m.session_id = g.session_id
@@ -152,6 +141,17 @@ given AS MATERIALIZED (
         LIMIT 1
     ) m ON true
 ),
+sessions AS MATERIALIZED (
+    SELECT s.class_id, s.id AS session_id, s.session_date AS day
+    FROM (SELECT DISTINCT class_id, session_id FROM given) g
+    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
+),
+enrolments AS MATERIALIZED (
+    SELECT e.* FROM (SELECT DISTINCT class_id, student_id FROM given) g
+    JOIN class_students e USING (class_id, student_id)
+)""",
+    ON_LEAVE,
+    """
 said AS MATERIALIZED (
     SELECT class_id, session_id, student_id, mark.* FROM given CROSS JOIN LATERAL (
         SELECT replace(word, 'on_duty', 'excused') AS status, false AS recognized_by_ai,
