@@ -698,11 +698,7 @@ FROM judged;
 -- $1 session_id, $2 class_id
 WITH sessions AS (SELECT $1::uuid AS id),
 granted AS (SELECT $2::uuid AS id),
-people AS MATERIALIZED (
-    SELECT st.id, st.roll_key, st.roll_no, st.name
-    FROM class_students e JOIN students st ON st.id = e.student_id
-    WHERE e.class_id = (SELECT id FROM granted)
-),
+people AS NOT MATERIALIZED (SELECT id, roll_key, roll_no, name FROM students),
 marks AS MATERIALIZED (
     SELECT m.session_id, json_agg(mark ORDER BY p.roll_key) AS statuses
     FROM attendance_statuses m

@@ -150,14 +150,16 @@ def _too_far_ahead() -> Invalid:
     )
 
 
-# From `sessions`, those of one class to show, to `marks`, their marks as JSON arrays.
 # Everyone who ever was in the class has an enrolment, so no mark is without its student.
-MARKS = """
+_PEOPLE = """
 people AS MATERIALIZED (
     SELECT st.id, st.roll_key, st.roll_no, st.name
     FROM class_students e JOIN students st ON st.id = e.student_id
     WHERE e.class_id = (SELECT id FROM granted)
-),
+)"""
+
+# From `people` and `sessions`, those of one class to show, to `marks`, their marks as JSON arrays.
+MARKS = """
 marks AS MATERIALIZED (
     SELECT m.session_id, json_agg(mark ORDER BY p.roll_key) AS statuses
     FROM attendance_statuses m
@@ -191,6 +193,7 @@ page AS MATERIALIZED (
 ),
 sessions AS MATERIALIZED (SELECT * FROM page WHERE n <= :most)""",
     SESSION_FIELDS,
+    _PEOPLE,
     MARKS,
     """
 SELECT verdict, (
@@ -220,6 +223,7 @@ sessions AS MATERIALIZED (
     WHERE s.id = :session_id
 )""",
     SESSION_FIELDS,
+    _PEOPLE,
     MARKS,
     """
 unmarked AS (

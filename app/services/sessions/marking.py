@@ -84,11 +84,13 @@ FROM judged
 """,
 )
 
-# A statement of its own: what the one before wrote it could not have seen.
+# A statement of its own: what the one before wrote it could not have seen. Of one session, whose
+# students they are is looked up for each mark.
 _MARKS = Statement(
     """
 sessions AS (SELECT :session_id::uuid AS id),
-granted AS (SELECT :class_id::uuid AS id)""",
+granted AS (SELECT :class_id::uuid AS id),
+people AS NOT MATERIALIZED (SELECT id, roll_key, roll_no, name FROM students)""",
     MARKS,
     "SELECT coalesce((SELECT statuses FROM marks), '[]')::text AS statuses",
 )
