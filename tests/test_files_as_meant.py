@@ -173,6 +173,37 @@ def test_a_web_page_with_the_name_of_a_table_is_told_apart(page: bytes) -> None:
         read_batch(Kind.STUDENTS, page)
 
 
+@pytest.mark.parametrize("heading", ["Present", "Attended", "Present?"])
+def test_a_list_may_head_its_marks_so(heading: str) -> None:
+    heads = ["Roll No", "Date", heading]
+    rows = [heads, ["23/CS/107", "2025-08-04", "yes"], ["23/CS/108", "2025-08-04", "no"]]
+    batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
+    assert [mark.word for mark in batch.marks] == ["present", "absent"]
+    rows[1][2] = "14"
+    assert codes(read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)) == [
+        (1, 2, "heading_unknown")
+    ]
+
+
+@pytest.mark.parametrize("heading", ["Batch", "Group", "Year"])
+@pytest.mark.parametrize(
+    ("cells", "refused"), [("PA", True), ("AB", False), ("AA", False), ("12", False)]
+)
+def test_what_describes_students_is_refused_only_if_it_holds_marks_of_both_kinds(
+    heading: str, cells: str, refused: bool
+) -> None:
+    rows = [["Roll No", heading, "2025-08-04"], ["1", cells[0], "P"], ["2", cells[1], "A"]]
+    batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
+    assert codes(batch) == ([(1, 1, "heading_unknown")] if refused else [])
+
+
+def test_one_mark_that_is_written_out_is_enough_to_refuse_its_column() -> None:
+    rows = [["Roll No", "Extra", "2025-08-04"]]
+    rows += [[str(n), "absent" if n == 3 else "excursion", "P"] for n in range(1, 6)]
+    batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
+    assert codes(batch) == [(1, 1, "heading_unknown")]
+
+
 @pytest.mark.parametrize("kind", [Kind.STUDENTS, Kind.ATTENDANCE])
 def test_headings_that_are_repeated_are_no_students(kind: Kind) -> None:
     heads = ["Roll No", "Name", "2025-08-04"]

@@ -43,12 +43,30 @@ _GENERATED = key_of("Generated")
 
 def read_attendance(reader: SheetReader) -> None:
     """The marks of a register, of a grid made by hand, or of a list with a date on each line."""
+    _find_marks_of_list(reader)
     if {"date", "status"} <= reader.sheet.columns.keys():
         _read_list(reader)
     else:
         _read_grid(reader)
     _refuse_other_legend(reader)
     reader.batch.notes += _words_noted(reader)
+
+
+# In a list these head the marks themselves, in a grid their totals.
+_PRESENT = {key_of(words) for words in ("present", "attended", "was present", "present?")}
+
+
+def _find_marks_of_list(reader: SheetReader) -> None:
+    """Take a column `Present` of a list for its marks, if every cell of it is one."""
+    sheet = reader.sheet
+    found = [column for column, text in sheet.others.items() if key_of(text) in _PRESENT]
+    if "date" not in sheet.columns or "status" in sheet.columns or len(found) != 1:
+        return
+    cells = [row.cells[found[0]] for row in sheet.rows if found[0] < len(row.cells)]
+    if any(cells) and all(_meaning(reader, cell) for cell in cells):
+        sheet.columns["status"] = found[0]
+        del sheet.others[found[0]]
+        reader.batch.ignored.remove(found[0])
 
 
 # A legend above or below the marks: `P = Present, L = Leave`.

@@ -3,7 +3,7 @@
 import re
 from datetime import date, time
 
-from app.files.register.register_words import TOTAL_COLUMNS
+from app.files.register.register_words import LETTERS, TOTAL_COLUMNS
 from app.files.sheets.cells import CellError, read_clock, read_mark, read_session, read_weekday
 from app.files.sheets.headings import Sheet, key_of
 from app.files.sheets.sheet_reader import SheetReader
@@ -145,23 +145,26 @@ def _refuse_unread(reader: SheetReader, found: dict[int, Head]) -> None:
 
 
 def _has_marks(sheet: Sheet, column: int) -> bool:
-    """Whether marks stand in the column: at least half of its cells, or any without a heading."""
+    """Whether marks stand in the column: at least half of its cells, any without a heading, or any
+    that is written out. Where students are described, only nothing but marks of both kinds."""
     cells = [cell for row in sheet.rows if (cell := _cell(row, column))]
     heading = key_of(sheet.others.get(column, ""))
+    marks = [mark for cell in cells if (mark := _mark(cell))]
     if heading in _OF_STUDENTS or sheet.others.get(column) == "#":
-        return False
+        letters = all(map(str.isalpha, cells)) and len(marks) == len(cells)
+        return letters and {"present", "absent"} <= {*marks}
     sums = heading in _TOTALS or _TOTAL.search(heading)
     if sums and not any(map(str.isalpha, cells)):
         return False
-    marks = sum(map(_is_mark, cells))
-    return marks > 0 and (not heading or 2 * marks >= len(cells))
+    written_out = any(cell.casefold() in LETTERS for cell in cells)
+    return bool(marks) and (not heading or written_out or 2 * len(marks) >= len(cells))
 
 
-def _is_mark(cell: str) -> bool:
+def _mark(cell: str) -> str | None:
     try:
-        return read_mark(cell) is not None
+        return read_mark(cell)
     except CellError:
-        return False
+        return None
 
 
 def _width(sheet: Sheet) -> int:
