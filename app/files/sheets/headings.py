@@ -155,15 +155,16 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
                 if name is None and cell
             }
             there = {*columns, *(_TIMES if "times" in columns else ())}
-            missing = [label for name, label in REQUIRED[kind].items() if name not in there]
+            missing = {name: REQUIRED[kind][name] for name in REQUIRED[kind] if name not in there}
             if missing:
-                raise _missing(f"There is no column {_listed(missing)}.", row)
+                labels = _listed(list(missing.values()))
+                raise _missing(f"There is no column {labels}.", row, next(iter(missing)))
             # Printed page by page, a list has its headings again and again.
             below = [other for other in rows[place + 1 :] if other.cells != row.cells]
             return Sheet(columns, others, below, row, rows[:place])
     needed = _listed(list(REQUIRED[kind].values()))
     fullest = max(rows[:_SEARCHED], key=lambda row: len(row.cells))
-    raise _missing(f"No row names the columns. There has to be {needed}.", fullest)
+    raise _missing(f"No row names the columns. There has to be {needed}.", fullest, sign)
 
 
 def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -177,13 +178,13 @@ def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
     return usual | {key_of(heading): name for name, heading in chosen.items()}
 
 
-def _missing(sentence: str, row: Row) -> Invalid:
-    """Says which headings there are, or might be, and how to say what one of them means."""
+def _missing(sentence: str, row: Row, name: str) -> Invalid:
+    """Says which headings there are, or might be, and how to say that one means this field."""
     found = [cell[:_SHOWN] for cell in row.cells if re.search(r"[^\W\d_]", cell)][:_MOST_SHOWN]
     there = f" Row {row.number} has: {', '.join(found)}." if found else ""
     return Invalid(
-        f"{sentence}{there} If one of these is meant, say which: --column roll_no=Heading "
-        "(columns=roll_no=Heading).",
+        f"{sentence}{there} If one of its headings means it, say which: --column {name}=Heading "
+        f"(columns={name}=Heading).",
         code="column_missing",
     )
 
