@@ -12,10 +12,6 @@ from app.sql import Statement
 
 COMMAND_LINE = "command line"
 
-# Begins an insert; who made the change goes on with a SELECT of these six.
-RECORD = "INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)"
-
-
 # From `acts` (action, subject, subject_id, details), what was done by whom in which request.
 RECORDED = """
 recorded AS (
@@ -26,13 +22,9 @@ recorded AS (
 
 def signed(actor: Actor | None) -> dict[str, object]:
     """Who does it, as `RECORDED` has it; without an actor it was done on the command line."""
-    actor_id, request_id = author(actor)
-    return {"actor_id": actor_id, "request_id": request_id}
-
-
-def author(actor: Actor | None) -> tuple[UUID | None, str]:
-    """The first two values of an entry; without an actor it was done on the command line."""
-    return (actor.user_id, actor.request_id) if actor else (None, COMMAND_LINE)
+    if actor is None:
+        return {"actor_id": None, "request_id": COMMAND_LINE}
+    return {"actor_id": actor.user_id, "request_id": actor.request_id}
 
 
 @dataclass(frozen=True)

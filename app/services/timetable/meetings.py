@@ -68,15 +68,6 @@ slots_on_day AS (
 )"""
 
 
-def slots_on(class_id: str, day: str) -> str:
-    """SQL for the slots (`start_time, end_time`) of a class on a date: those of its weekday
-    that were not moved away, and those moved there."""
-    return f"""
-    SELECT start_time, end_time
-    FROM ({meetings_on(f"(SELECT {class_id}::uuid AS class_id, {day} AS day)")}) met
-    WHERE to_date IS NULL"""
-
-
 def moment(wall: str) -> str:
     """SQL for the instant at which the institution's clocks show a `timestamp`.
 
