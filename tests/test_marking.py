@@ -205,3 +205,10 @@ async def test_a_roll_number_is_found_however_its_letters_look_alike(
 ) -> None:
     marked = await room.mark(await room.open(), {alike: "present"})
     assert [mark["rollNo"] for mark in marked.json()["statuses"]] == ["23/CS/101"]
+
+
+async def test_a_roll_number_of_which_nothing_is_seen_is_blank(room: Classroom) -> None:
+    updates = [{"rollNo": "\u200b\u2060", "status": "present"}]
+    path = f"/attendance/sessions/{await room.open()}/statuses"
+    refused = await room.teacher.put(path, {"updates": updates})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "blank")

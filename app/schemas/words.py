@@ -166,8 +166,11 @@ def _address(text: str) -> str:
     return text
 
 
-def _short_key(roll_no: str) -> str:
-    if len(roll_key(roll_no).encode()) > MAX_ROLL_KEY_BYTES:
+def _usable_key(roll_no: str) -> str:
+    key = roll_key(roll_no)
+    if not key:
+        raise PydanticCustomError("blank", "This must not be blank.")
+    if len(key.encode()) > MAX_ROLL_KEY_BYTES:
         raise PydanticCustomError("string_too_long", "This is too long.")
     return roll_no
 
@@ -200,7 +203,7 @@ Email = Annotated[
     WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
     Field(examples=["asha@demo.university.example"]),
 ]
-RollNo = Annotated[Label, AfterValidator(_short_key), Field(examples=["23/CS/107"])]
+RollNo = Annotated[Label, AfterValidator(_usable_key), Field(examples=["23/CS/107"])]
 
 FilledName = Annotated[Name, AfterValidator(_not_blank)]
 

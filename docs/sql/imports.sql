@@ -75,9 +75,13 @@ WITH given AS MATERIALIZED (
     ) m ON true
 ),
 sessions AS MATERIALIZED (
-    SELECT s.class_id, s.id AS session_id, s.session_date AS day
+    SELECT g.class_id, g.session_id, s.session_date AS day
     FROM (SELECT DISTINCT class_id, session_id FROM given) g
-    JOIN attendance_sessions s ON s.class_id = g.class_id AND s.id = g.session_id
+    CROSS JOIN LATERAL (
+        SELECT session_date FROM attendance_sessions s
+        WHERE s.class_id = g.class_id AND s.id = g.session_id
+        LIMIT 1
+    ) s
 ),
 enrolments AS MATERIALIZED (
     SELECT e.* FROM (SELECT DISTINCT class_id, student_id FROM given) g
