@@ -141,7 +141,9 @@ def test_no_lecture_is_at_night_unless_it_says_so() -> None:
 
 @pytest.mark.parametrize("end", ["0:00", "00:00", "24:00", "12:00 am"])
 def test_midnight_is_the_end_of_the_day(end: str) -> None:
-    assert times_of(slots(("22:00", end))) == ["22:00-23:59"]
+    batch = slots(("22:00", end))
+    assert times_of(batch) == ["22:00-23:59"]
+    assert batch.notes == [f"Read as 23:59, the end of the day: {end}."]
 
 
 def test_sheets_that_are_not_read_are_named(tmp_path: Any) -> None:
@@ -211,6 +213,19 @@ def test_headings_that_are_repeated_are_no_students(kind: Kind) -> None:
     batch = read_batch(kind, csv(rows), in_class=True)
     assert batch.refusals == []
     assert len(batch.students if kind is Kind.STUDENTS else batch.marks) == 2
+
+
+def test_what_was_decided_about_dates_is_said() -> None:
+    rows = [["Roll No", "2025-08-04", ""], ["", "09:00", "11:00"], ["23/CS/107", "P", "A"]]
+    batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
+    assert len(batch.marks) == 2
+    assert batch.notes[:2] == [
+        "Without a heading, these columns have the date to their left: C.",
+        "Times were read from the row below the headings.",
+    ]
+    rows = [["August 2025"], ["Roll No", "4", "6"], ["23/CS/107", "P", "A"]]
+    batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
+    assert batch.notes[0] == "Numbers in the headings were read as days of August 2025."
 
 
 # What the caller says.

@@ -25,6 +25,7 @@ class Clock:
         said = [text for text in texts if text]
         self._twelve_hours = not any(_HALF.search(text) or _is_late(text) for text in said)
         self.afternoons: set[str] = set()
+        self.midnights: set[str] = set()
 
     def start(self, text: str) -> time:
         """When a lecture begins."""
@@ -38,7 +39,10 @@ class Clock:
 
     def end(self, text: str) -> time:
         """When it ends."""
-        return _LAST_MINUTE if _MIDNIGHT.fullmatch(text) else self.start(text)
+        if _MIDNIGHT.fullmatch(text):
+            self.midnights.add(text)
+            return _LAST_MINUTE
+        return self.start(text)
 
 
 def _is_late(text: str) -> bool:
@@ -50,7 +54,11 @@ def _is_late(text: str) -> bool:
 
 def noted(clock: Clock) -> list[str]:
     """What was decided about the times, for whoever imports the file."""
-    if not clock.afternoons:
-        return []
-    listed = ", ".join(sorted(clock.afternoons))
-    return [f"Read as afternoon, since the file has no time after 12:59: {listed}."]
+    notes = []
+    if clock.afternoons:
+        listed = ", ".join(sorted(clock.afternoons))
+        notes.append(f"Read as afternoon, since the file has no time after 12:59: {listed}.")
+    if clock.midnights:
+        listed = ", ".join(sorted(clock.midnights))
+        notes.append(f"Read as 23:59, the end of the day: {listed}.")
+    return notes

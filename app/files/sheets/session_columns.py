@@ -3,6 +3,7 @@
 import re
 from datetime import date, time
 
+from app.batch import column_letters
 from app.files.register.register_words import LETTERS, TOTAL_COLUMNS
 from app.files.sheets.cells import CellError, read_clock, read_mark, read_session, read_weekday
 from app.files.sheets.headings import Sheet, key_of
@@ -35,6 +36,7 @@ def session_columns(reader: SheetReader) -> dict[int, Head]:
     marks.
     """
     sheet, found = reader.sheet, {}
+    merged: list[int] = []
     times = _times_below(sheet)
     month = _month_above(sheet)
     last: date | None = None
@@ -55,11 +57,27 @@ def session_columns(reader: SheetReader) -> dict[int, Head]:
         head = (head[0], head[1] or times.get(column))
         if heading or any(_cell(row, column) for row in sheet.rows):
             found[column] = head
+            if not heading:
+                merged.append(column)
+    reader.batch.notes += _noted(merged, times, month)
     _refuse_repeated(reader, found)
     _refuse_unread(reader, found)
     totals = {column for column, text in sheet.others.items() if key_of(text) in _TOTALS}
     reader.batch.ignored = sorted(sheet.others.keys() - found.keys() - totals)
     return found
+
+
+def _noted(merged: list[int], times: dict[int, time], month: tuple[int, int] | None) -> list[str]:
+    """What was decided about the dates, for whoever imports the file."""
+    notes = []
+    if month:
+        notes.append(f"Numbers in the headings were read as days of {date(*month, 1):%B %Y}.")
+    if merged:
+        listed = ", ".join(map(column_letters, merged))
+        notes.append(f"Without a heading, these columns have the date to their left: {listed}.")
+    if times:
+        notes.append("Times were read from the row below the headings.")
+    return notes
 
 
 def _head(heading: str, month: tuple[int, int] | None) -> Head | None:
