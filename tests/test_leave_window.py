@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from app.config import Settings
 from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, share, substitute
 from tests.conftest import Stage
+from tests.files import csv
 from tests.support import Person, checksum
+from tests.test_imports import send
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +112,30 @@ async def test_an_enrolment_dated_back_over_closed_leave_takes_the_same(
     assert (await enrol(room, new, by=stage.meera, **WHY)).is_success
     stats = (await stage.asha.get(f"/stats/classes/{room.id}/students")).json()
     assert [s["excused"] for s in stats if s["rollNo"] == new] == [1]
+
+
+@pytest.mark.parametrize("code", [FINALISED, OLD])
+async def test_a_file_of_students_is_no_way_round(stage: Stage, room: Classroom, code: str) -> None:
+    _, age = await closed_session(room, code)
+    new = "23/CS/300"
+    await classroom_of(stage.bilal, "CS888", [new])
+    days = {"firstDay": str(day(-age)), "lastDay": str(day(-age))}
+    leave = await asked_leave(stage.meera, new, **days)
+    await stage.meera.post(f"/leaves/{leave}/approve", WHY)
+    content = csv([["Roll No", "From"], [new, day(-30)]])
+    ways: list[tuple[str, dict[str, str]]] = [
+        (f"{room.path}/students/import", {}),
+        ("/admin/import", {"kind": "students", "classId": room.id}),
+    ]
+    before = await checksum(stage.connection)
+    assert outcome(await send(stage.asha, ways[0][0], content)) == (409, code)
+    for path, query in ways:
+        refused = await send(stage.meera, path, content, **query)
+        assert outcome(refused) == (422, "reason_required")
+    assert await checksum(stage.connection) == before
+    for path, query in ways:
+        done = await send(stage.meera, path, content, **query, **WHY, dryRun="true")
+        assert done.is_success, done.text
 
 
 @pytest.mark.parametrize("code", [FINALISED, OLD])

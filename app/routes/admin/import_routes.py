@@ -21,6 +21,7 @@ from app.schemas.words import Reason
 from app.services.classes.rosters import require_roster
 from app.services.imports import importing
 from app.services.imports.conditions import Conditions
+from app.services.sessions.session_lock import Change
 
 router = APIRouter(route_class=SignedInRoute)
 
@@ -45,6 +46,9 @@ TrustNumbers = Annotated[
 ]
 
 
+Why = Annotated[
+    Reason | None, Query(description="Needed where marks change that are closed for marking")
+]
 Sheet = Annotated[
     str | None,
     Query(max_length=255, description="The sheet of a workbook to read; without it the first"),
@@ -97,6 +101,7 @@ async def import_roster(
     call: Call,
     dry_run: DryRun = False,
     trust_numbers: TrustNumbers = False,
+    reason: Why = None,
     sheet: Sheet = None,
     columns: Columns = "",
     marks: Marks = "",
@@ -113,7 +118,9 @@ async def import_roster(
     chosen = _chosen(sheet, columns, marks)
     batch = await read_beside(Kind.STUDENTS, await request.body(), chosen, in_class=True)
     return await importing.import_roster(
-        call.db, call.actor, batch, id, trust_numbers=trust_numbers, dry_run=dry_run
+        *(call.db, call.actor, batch, id, Change(call.window, reason)),
+        trust_numbers=trust_numbers,
+        dry_run=dry_run,
     )
 
 
@@ -138,9 +145,7 @@ async def import_file(
     class_id: Annotated[
         UUID | None, Query(alias="classId", description="The class that all of it is for")
     ] = None,
-    reason: Annotated[
-        Reason | None, Query(description="Needed for marks outside the edit window")
-    ] = None,
+    reason: Why = None,
     sheet: Sheet = None,
     columns: Columns = "",
     marks: Marks = "",

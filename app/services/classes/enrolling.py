@@ -235,9 +235,6 @@ SELECT
 # The API's names of the fields.
 _NAMES = json.dumps({field: json_name(field) for field in STUDENT_FIELDS})
 
-# For who changes no day that is closed.
-_NO_TERMS = Change()
-
 
 async def enrol(
     tx: Transaction,
@@ -246,8 +243,8 @@ async def enrol(
     entries: Sequence[RosterEntry],
     leavers: Sequence[Withdrawal] = (),
     *,
+    change: Change,
     replace: bool = False,
-    change: Change = _NO_TERMS,
 ) -> dict[str, Any]:
     """Enrol these students, who are locked, withdraw the leavers and, to `replace`, all others.
 

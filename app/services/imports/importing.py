@@ -25,6 +25,7 @@ from app.services.imports.class_names import resolve
 from app.services.imports.conditions import Conditions
 from app.services.imports.outcomes import Outcomes
 from app.services.imports.report import Report
+from app.services.sessions.session_lock import Change
 
 Step = Callable[[int], object]
 
@@ -54,7 +55,14 @@ async def import_batch(
 
 
 async def import_roster(
-    db: Database, actor: Actor, batch: Batch, class_id: UUID, *, trust_numbers: bool, dry_run: bool
+    db: Database,
+    actor: Actor,
+    batch: Batch,
+    class_id: UUID,
+    change: Change,
+    *,
+    trust_numbers: bool,
+    dry_run: bool,
 ) -> ImportOutcome:
     """Add the students of the batch to a class in which the actor may do that."""
     async with db.transaction(keep=not dry_run, patient=True) as tx:
@@ -66,7 +74,9 @@ async def import_roster(
         names = {row.class_name for row in batch.students}
         classes = await resolve(tx, actor, names, {}, class_id)
         await students_import.write(
-            *(tx, actor, batch.students, classes, report), trust_numbers=trust_numbers
+            *(tx, actor, batch.students, classes, report),
+            change=change,
+            trust_numbers=trust_numbers,
         )
         if not dry_run:
             report.check()
@@ -111,6 +121,7 @@ async def write_batch(
     if batch.students:
         await students_import.write(
             *(tx, actor, batch.students, classes, told),
+            change=Change(conditions.window, conditions.reason),
             trust_numbers=conditions.trust_numbers,
             keep=conditions.keep,
             step=step,

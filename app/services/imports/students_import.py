@@ -16,6 +16,7 @@ from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.missing_students import add_missing, known_keys
 from app.services.imports.outcomes import Outcomes, Table
+from app.services.sessions.session_lock import Change
 
 Rows = dict[UUID, dict[str, StudentRow]]
 
@@ -27,6 +28,7 @@ async def write(
     classes: Resolved,
     told: Outcomes,
     *,
+    change: Change,
     trust_numbers: bool,
     keep: bool = False,
     step: Callable[[int], object] = lambda _: None,
@@ -55,7 +57,7 @@ async def write(
             await add_missing(tx, actor, class_id, named, known, told)
         else:
             entries = [row.entry for row in named.values()]
-            _tell(named, await enrol(tx, actor, class_id, entries), told)
+            _tell(named, await enrol(tx, actor, class_id, entries, change=change), told)
         step(len(named))
 
 
