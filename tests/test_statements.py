@@ -44,7 +44,7 @@ WRITES = {
     "markUnmarked": 3,
     "setPolicy": 3,
     "previewPolicy": 1,
-    "requestLeave": 6,
+    "requestLeave": 5,
     "approveLeave": 9,
     "rejectLeave": 8,
     "withdrawLeave": 8,

@@ -70,28 +70,6 @@ SELECT verdict, (SELECT id FROM student) AS student_id FROM verdict;
 SELECT count(*) AS found, min(session_date) AS first_day, max(session_date) AS last_day
 FROM attendance_sessions WHERE class_id = $1 AND id = ANY($2::uuid[]);
 
--- app.services.leave.asking._WITHIN_ONES_DAYS
--- $1 actor_id, $2 class_id, $3 first_day, $4 last_day
-WITH actor AS MATERIALIZED (
-    SELECT u.id, a.role
-    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
-    WHERE u.id = $1 AND u.disabled_at IS NULL
-),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
-covering AS MATERIALIZED (
-    SELECT t.class_id, t.role
-    FROM class_teachers t JOIN staff ON staff.id = t.user_id
-    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
-),
-mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))))
-SELECT $2::uuid IS NULL OR EXISTS (
-    SELECT FROM mine CROSS JOIN staff
-    WHERE mine.id = $2 AND (staff.role = 'admin' OR mine.teacher_id = staff.id OR EXISTS (
-        SELECT FROM class_teachers t
-        WHERE t.class_id = mine.id AND t.user_id = staff.id
-          AND daterange(t.first_day, t.last_day, '[]') @> daterange($3, $4, '[]')))
-) AS within;
-
 -- app.services.leave.asking._SAME
 -- $1 student_id, $2 class_id, $3 first_day, $4 last_day, $5 session_ids, $6 kind, $7 note, $8 actor_id
 SELECT l.id FROM leaves l

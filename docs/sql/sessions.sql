@@ -505,8 +505,10 @@ FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelle
 
 -- app.services.sessions.leave_shown._ANYBODY_ON_LEAVE
 -- $1 class_id, $2 session_id, $3 day
-WITH sessions AS (SELECT $1::uuid AS class_id, $2::uuid AS session_id, $3::date AS day),
-enrolments AS (SELECT * FROM class_students WHERE class_id = $1),
+WITH sessions AS (
+    SELECT $1::uuid AS class_id, $2::uuid AS session_id, $3::date AS day
+),
+enrolments AS NOT MATERIALIZED (SELECT * FROM class_students WHERE class_id = $1),
 on_leave AS MATERIALIZED (
     SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
            l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled

@@ -268,7 +268,7 @@ async def enrol(
     )
     if enrolled["on_leave"]:
         scope = Scope([class_id], student_ids=enrolled["on_leave"])
-        await settle(tx, actor, scope, change, filled["actor_role"])
+        await settle(tx, actor, scope, change, role=filled["actor_role"])
     return {**filled, **enrolled}
 
 

@@ -82,7 +82,7 @@ async def decide(
             if "approved" in (leave["status"], goal):
                 days = {"first": leave["first_day"], "last": leave["last_day"]}
                 scope = Scope(class_ids, student_ids=[leave["student_id"]], **days)
-                changed = (await settle(tx, actor, scope, change, leave["actor_role"])).changed
+                changed = (await settle(tx, actor, scope, change, role=leave["actor_role"])).changed
         elif leave["status"] != goal:
             raise _decided_already(leave["status"])
         document = (await get_leave(tx, actor, leave_id)).json

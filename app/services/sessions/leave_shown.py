@@ -12,7 +12,14 @@ from uuid import UUID
 from app.db import Transaction
 from app.errors import Conflict
 from app.services.access import Actor
-from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, REMOVED, SHOWN, WRITTEN
+from app.services.sessions.mark_changes import (
+    DIFFERENT,
+    ON_LEAVE,
+    ONE_SESSION,
+    REMOVED,
+    SHOWN,
+    WRITTEN,
+)
 from app.services.sessions.session_lock import Change, reason_required
 from app.sql import Statement
 
@@ -74,9 +81,7 @@ FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelle
 
 # A statement that may write costs more than one that asks, and seldom is anybody on leave.
 _ANYBODY_ON_LEAVE = Statement(
-    "sessions AS (SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id,"
-    " :day::date AS day)",
-    "enrolments AS (SELECT * FROM class_students WHERE class_id = :class_id)",
+    ONE_SESSION,
     ON_LEAVE,
     "SELECT EXISTS (SELECT FROM on_leave) AS anybody",
 )
@@ -105,11 +110,11 @@ class Settled:
 
 
 async def settle(
-    tx: Transaction, actor: Actor, scope: Scope, change: Change, role: str = "admin"
+    tx: Transaction, actor: Actor, scope: Scope, change: Change, *, role: str
 ) -> Settled:
     """Show leave in the marks of `scope`, whose classes are held.
 
-    Raises `session_finalised` and `session_locked` for a teacher (`role`) if that changes marks
+    Raises `session_finalised` and `session_locked` unless `role` is admin if that changes marks
     of sessions that are finalised or older than the edit window, and for an administrator who
     gives no reason `reason_required`.
     """
@@ -133,8 +138,8 @@ async def settle_session(
     asked = {"class_id": class_id, "session_id": session_id, "day": day}
     if not (await tx.row(_ANYBODY_ON_LEAVE, **asked))["anybody"]:
         return False
-    scope = Scope([class_id], session_ids=[session_id])
-    return (await settle(tx, actor, scope, Change())).changed > 0
+    scope = Scope([class_id], session_ids=[session_id], open_alone=True)
+    return (await settle(tx, actor, scope, Change(), role="teacher")).changed > 0
 
 
 def _check_closed(finalised: bool, role: str, change: Change) -> None:

@@ -9,6 +9,13 @@ where leave hides the mark. `ON_LEAVE`, `SHOWN` and `DIFFERENT` make of these th
 stand, and `WRITTEN` writes `changes`, those of them that shall.
 """
 
+# One session of the class, as `ON_LEAVE` wants it.
+ONE_SESSION = """
+sessions AS (
+    SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id, :day::date AS day
+),
+enrolments AS NOT MATERIALIZED (SELECT * FROM class_students WHERE class_id = :class_id)"""
+
 # From `enrolments` (class_id, student_id, periods) and `sessions` (class_id, session_id, day) to
 # who of them is on approved leave, one leave each. Of several the one decided first counts, so
 # that the answer stays the same.

@@ -12,21 +12,14 @@ from app.schemas.attendance import MarkBatch, Marks, Status
 from app.schemas.words import roll_key
 from app.services.access import Actor
 from app.services.sessions.attendance_service import MARKS
-from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, SHOWN, WRITTEN
+from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, ONE_SESSION, SHOWN, WRITTEN
 from app.services.sessions.session_lock import Change, lock_session, require_open
 from app.sql import Statement
-
-# The one session that is held, as `ON_LEAVE` wants it.
-_SESSION = """
-sessions AS (
-    SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id, :day::date AS day
-),
-enrolments AS NOT MATERIALIZED (SELECT * FROM class_students WHERE class_id = :class_id)"""
 
 # Writes all that changes, or nothing. An excuse for who is excused by leave already leaves what
 # was said as it is: the app sends back what it read.
 _MARK = Statement(
-    _SESSION,
+    ONE_SESSION,
     ON_LEAVE,
     """
 given AS MATERIALIZED (
@@ -182,7 +175,7 @@ def _check_outcome(outcome: str, refused: dict[int, str]) -> None:
 
 # Marks everybody who was enrolled on the day and has no mark; who is excused by leave has one.
 _FILL = Statement(
-    _SESSION,
+    ONE_SESSION,
     ON_LEAVE,
     """
 said AS MATERIALIZED (

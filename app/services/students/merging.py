@@ -323,7 +323,7 @@ async def _move(
     await tx.execute(_MOVE_MARKS, **both)
     await tx.execute(_MOVE_LEAVES, **both)
     left = await tx.row(_LEAVE_CLASSES, **other)
-    await settle(tx, actor, Scope(class_ids, student_ids=[both["this"]]), change)
+    await settle(tx, actor, Scope(class_ids, student_ids=[both["this"]]), change, role="admin")
     await tx.execute(_FILL_AND_REMOVE, **both)
     await tx.execute(_RECORD, **both, **signed(actor))
     return moved["marks"], left["classes"]
