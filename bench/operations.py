@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.demo.bench_data import CLASSES, SESSIONS, STUDENTS
 from app.services.classes import class_service
-from app.services.counting import class_stats
+from app.services.counting import student_stats
 from app.services.people import accounts
 from app.services.sessions import attendance_service, leave_shown, marking, session_lock
 from app.sql import Statement
@@ -219,6 +219,6 @@ OPERATIONS = (
         "F",
         "statistics over forty sessions",
         _plain("GET", "/stats/classes/{class_id}/students"),
-        _script(class_stats._STUDENTS, USER, CLASS, "false"),
+        _named_script(student_stats._OF_CLASS, **_OF_CLASS, withdrawn="false"),
     ),
 )

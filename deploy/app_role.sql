@@ -18,6 +18,9 @@ $$;
 GRANT USAGE ON SCHEMA public TO aims_app;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM aims_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
+-- What was true at an instant, for figures of the past.
+GRANT USAGE ON SCHEMA as_of TO aims_app;
+GRANT SELECT ON ALL TABLES IN SCHEMA as_of TO aims_app;
 
 -- What is true now. Users are disabled; sessions and leave stay: none is deleted.
 GRANT INSERT, UPDATE ON users, attendance_sessions, leaves TO aims_app;

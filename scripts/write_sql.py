@@ -1,10 +1,13 @@
-"""Writes docs/sql anew: every statement as PostgreSQL is sent it, one file a room of the services.
+"""Writes docs/sql anew: every statement as PostgreSQL is sent it, one file a room of the services,
+and the views and functions that statements use, as the last migration left them.
 
-Each can be pasted into psql after `PREPARE name AS`, or as it is with `\\bind` and its values. A
-relation that changes shows in the diff of every statement that is composed of it.
+Each statement can be pasted into psql after `PREPARE name AS`, or as it is with `\\bind` and its
+values. A relation that changes shows in the diff of every statement that is composed of it.
 """
 
 import importlib
+import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,9 @@ sys.path.insert(0, str(ROOT))
 from app.sql import Statement  # noqa: E402
 
 SERVICES = ROOT / "app" / "services"
+MIGRATIONS = ROOT / "alembic" / "versions"
 FOLDER = ROOT / "docs" / "sql"
+_DEFINITION = re.compile(r"\s*CREATE (?:OR REPLACE )?(?:VIEW|FUNCTION) ([\w.]+)")
 
 
 def modules() -> Iterator[ModuleType]:
@@ -36,6 +41,22 @@ def statements(module: ModuleType) -> Iterator[tuple[str, Statement]]:
             yield from ((f"{name}[{key}]", v) for key, v in value.items() if type(v) is Statement)
 
 
+def definitions() -> dict[str, str]:
+    """The views and functions of the database by name, each as its last migration made it."""
+    found: dict[str, str] = {}
+    for path in sorted(MIGRATIONS.glob("*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec
+        assert spec.loader
+        migration = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(migration)
+        for name, value in vars(migration).items():
+            made = _DEFINITION.match(value) if isinstance(value, str) else None
+            if made and not name.startswith("FORMER"):
+                found[made[1]] = f"-- {path.name}\n{value.strip()};\n"
+    return found
+
+
 def texts() -> dict[str, str]:
     """What each file of the folder holds, by its name."""
     found: dict[str, list[str]] = {}
@@ -46,6 +67,7 @@ def texts() -> dict[str, str]:
             said = ", ".join(f"${n} {parameter}" for n, parameter in numbered)
             head = f"-- {module.__name__}.{name}" + (f"\n-- {said}" if said else "")
             found.setdefault(f"{room}.sql", []).append(f"{head}\n{statement.text};\n")
+    found["definitions.sql"] = [text for _, text in sorted(definitions().items())]
     return {file: "\n".join(shown) for file, shown in found.items()}
 
 

@@ -49,7 +49,7 @@ MAY_IMPORT = {
 }
 # The rooms of the services, those below first: each knows the ones before it.
 SERVICES = (
-    *("access", "old_access", "audit", "health", "people", "timetable", "sessions", "classes"),
+    *("access", "audit", "health", "people", "timetable", "sessions", "classes"),
     *("students", "leave", "counting", "imports"),
 )
 PURE = (

@@ -14,7 +14,10 @@ LACKING = {
     "REVOKE INSERT ON audit_log FROM aims_app": ("database_rights_missing", "table audit_log"),
     "ALTER TABLE audit_log RENAME TO audit": ("schema_not_current", '"audit_log"'),
     "ALTER TABLE audit_log RENAME COLUMN details TO more": ("schema_not_current", "details"),
-    "ALTER TABLE policy RENAME TO rules": ("schema_not_current", '"policy"'),
+    "ALTER VIEW v_enrolment_attendance RENAME TO v": (
+        *("schema_not_current", '"v_enrolment_attendance"'),
+    ),
+    "REVOKE USAGE ON SCHEMA as_of FROM aims_app": ("database_rights_missing", "schema as_of"),
     "ALTER FUNCTION attendance_below RENAME TO below": ("schema_not_current", "attendance_below"),
 }
 
@@ -29,6 +32,7 @@ async def test_what_the_database_lacks_is_a_503_and_the_log_names_it(
         await stage.meera.get("/admin/audit"),
         await stage.meera.post("/admin/allowed-emails", {"email": "new@demo.university.example"}),
         await stage.asha.get(f"/stats/classes/{room.id}/students"),
+        await stage.asha.get(f"/stats/classes/{room.id}/students?asOf=2001-01-01T00:00:00Z"),
     ]
     refused = [answer for answer in answers if answer.is_error]
     assert refused

@@ -32,9 +32,12 @@ def homes() -> dict[str, str]:
     """Each shared text of SQL with the module that writes it down."""
     found: dict[str, str] = {}
     for module in modules():
+        written = {node.value for node in ast.walk(tree(module)) if isinstance(node, ast.Constant)}
         for name in names_written_in(module):
             for text in texts_of(getattr(module, name, None)):
-                found.setdefault(text, module.__name__)
+                # What rights are made of is put together; all else stands there as it is.
+                if text in written or module is access:
+                    found[text] = module.__name__
     return found
 
 
@@ -100,23 +103,3 @@ def test_relations_are_composed_in_one_way() -> None:
             if getattr(call.func, "id", "") == "Statement" and module is not access:
                 pieces = [part for part in ast.walk(call) if isinstance(part, ast.FormattedValue)]
                 assert not pieces, f"{module.__name__}, line {call.lineno}"
-
-
-# What is still to be composed anew: nothing may be added.
-STILL_OLD = {
-    "app.services.counting.class_stats",
-    "app.services.counting.institution_stats",
-    "app.services.counting.registers",
-    "app.services.counting.student_stats",
-    "app.services.timetable.occurrences",
-}
-
-
-def test_the_former_way_of_composing_gains_no_users() -> None:
-    users = {module.__name__ for module in modules() if "old_access" in names_imported_by(module)}
-    assert users <= STILL_OLD
-
-
-def names_imported_by(module: ModuleType) -> set[str]:
-    imports = [node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom)]
-    return {alias.name for node in imports for alias in node.names}

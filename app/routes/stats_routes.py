@@ -13,7 +13,7 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.routes.answers import READS, answer, problems_of, refused_query
 from app.schemas.stats import SessionStats, StudentOverall, StudentStats
 from app.schemas.words import RollNo
-from app.services.counting import class_stats, student_stats
+from app.services.counting import session_stats, student_stats
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
 
@@ -43,7 +43,7 @@ async def get_class_stats(
     id: UUID, call: Call, include: Withdrawn = None, as_of: AsOf = None
 ) -> Response:
     """By roll number, counting the marks of this class only."""
-    stats = await class_stats.students(
+    stats = await student_stats.of_class(
         call.db,
         call.actor,
         id,
@@ -63,7 +63,7 @@ async def get_class_stats(
 async def get_class_trend(id: UUID, call: Call, as_of: AsOf = None) -> Response:
     """Oldest first, without those that are cancelled."""
     past = _past(as_of, call.now())
-    return answer(await class_stats.sessions(call.db, call.actor, id, as_of=past))
+    return answer(await session_stats.of_class(call.db, call.actor, id, as_of=past))
 
 
 @router.get(
@@ -81,7 +81,7 @@ async def get_student_stats(
 ) -> Response:
     """In the classes of a teacher, or for an admin in all, by code and section; archived ones
     are left out. Who is in none of them is a 404, like somebody nobody knows."""
-    stats = await student_stats.student(
+    stats = await student_stats.of_student(
         call.db,
         call.actor,
         roll_no,

@@ -46,11 +46,9 @@ staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin'))""
 # For what any teacher may see or do, whatever their classes.
 STAFF_VERDICT = """
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )"""
 
 # For what only administrators may see or change: nobody else learns whether it exists.
@@ -59,33 +57,35 @@ ADMIN: Relations = (
     """
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )""",
 )
 
-# The classes in which somebody teaches today besides their owner. Nothing reads it for who owns
+
+# The classes in which somebody teaches that day besides their owner. Nothing reads it for who owns
 # the class or is an admin, for whom it therefore costs nothing.
-COVERING = """
+def _covering(day: str) -> str:
+    return f"""
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
-    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+    WHERE daterange(t.first_day, t.last_day, '[]') @> {day}
 )"""
+
+
+COVERING = _covering("current_date")
 
 # An array, since the planner takes `IN` for half of all classes, and reads all students for them.
 _OWNS = "(staff.role = 'admin' OR c.teacher_id = staff.id)"
 _MAY = f"({_OWNS} OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))"
 
-# All classes in which the actor may work today, archived ones too.
-MINE: Relations = (
-    STAFF,
-    COVERING,
-    f"mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE {_MAY})",
-)
+_MINE = f"mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE {_MAY})"
+
+# All classes in which the actor may work today, or on a later `:day`, archived ones too.
+MINE: Relations = (STAFF, COVERING, _MINE)
+MINE_ON_DAY: Relations = (STAFF, _covering("greatest(:day::date, current_date)"), _MINE)
 
 _NAMED = "wanted AS (SELECT :class_id::uuid AS id)"
 _OF_SESSION = "wanted AS (SELECT class_id AS id FROM attendance_sessions WHERE id = :session_id)"
@@ -110,14 +110,12 @@ _READ, _SHARE, _CHANGE, _CLOSE = map(
 def _verdict(right: str) -> str:
     return f"""
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT {right} FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT {right} FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )"""
 
 

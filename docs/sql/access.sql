@@ -18,11 +18,9 @@ held AS MATERIALIZED (
     FOR SHARE OF c
 ),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (SELECT array_agg(id) FROM held) AS held FROM verdict;
 
@@ -46,11 +44,9 @@ held AS MATERIALIZED (
     FOR NO KEY UPDATE OF c
 ),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (SELECT array_agg(id) FROM held) AS held FROM verdict;
 
@@ -74,14 +70,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
 
@@ -105,14 +99,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
 
@@ -126,11 +118,9 @@ WITH actor AS MATERIALIZED (
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
 
@@ -143,10 +133,8 @@ WITH actor AS MATERIALIZED (
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;

@@ -8,11 +8,9 @@ WITH actor AS MATERIALIZED (
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
     SELECT l.*, row_number() OVER (ORDER BY l.at DESC, l.id) AS n

@@ -12,46 +12,19 @@ covering AS MATERIALIZED (
     WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
 ),
 mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
-this_term AS (
-    SELECT id FROM terms
-    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
-             name
-    LIMIT 1
-),
 listed AS MATERIALIZED (
     SELECT * FROM mine
-    WHERE (archived_at IS NOT NULL) = $2 AND CASE $3
-        WHEN 'all' THEN true
-        WHEN 'current' THEN term_id IS NULL OR term_id = (SELECT id FROM this_term)
-        ELSE term_id::text = $3
-    END
-),
-slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
-),
-moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
+    WHERE (archived_at IS NOT NULL) = $2
+      AND of_term(term_id, $3, (SELECT id FROM v_current_term))
 ),
 schedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY day_of_week, start_time) AS schedule
-    FROM slot_documents GROUP BY class_id
+    SELECT class_id, json_agg(slot_json(s) ORDER BY day_of_week, start_time) AS schedule
+    FROM class_schedules s WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 reschedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY original_date, original_start_time) AS reschedules
-    FROM move_documents GROUP BY class_id
+    SELECT class_id, json_agg(move_json(r) ORDER BY original_date, original_start_time)
+               AS reschedules
+    FROM class_reschedules r WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 shown AS (
     SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
@@ -88,11 +61,9 @@ documents AS (
     ) document
 ),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY code COLLATE "C", section COLLATE "C", id), '[]')
@@ -115,46 +86,19 @@ covering AS MATERIALIZED (
     WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
 ),
 mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
-this_term AS (
-    SELECT id FROM terms
-    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
-             name
-    LIMIT 1
-),
 listed AS MATERIALIZED (
     SELECT * FROM mine
-    WHERE (archived_at IS NOT NULL) = $2 AND CASE $3
-        WHEN 'all' THEN true
-        WHEN 'current' THEN term_id IS NULL OR term_id = (SELECT id FROM this_term)
-        ELSE term_id::text = $3
-    END
-),
-slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
-),
-moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
+    WHERE (archived_at IS NOT NULL) = $2
+      AND of_term(term_id, $3, (SELECT id FROM v_current_term))
 ),
 schedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY day_of_week, start_time) AS schedule
-    FROM slot_documents GROUP BY class_id
+    SELECT class_id, json_agg(slot_json(s) ORDER BY day_of_week, start_time) AS schedule
+    FROM class_schedules s WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 reschedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY original_date, original_start_time) AS reschedules
-    FROM move_documents GROUP BY class_id
+    SELECT class_id, json_agg(move_json(r) ORDER BY original_date, original_start_time)
+               AS reschedules
+    FROM class_reschedules r WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 shown AS (
     SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
@@ -180,11 +124,9 @@ documents AS (
     CROSS JOIN LATERAL (SELECT shown.*, coalesce(rosters.students, 0) AS "studentCount") document
 ),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY code COLLATE "C", section COLLATE "C", id), '[]')
@@ -213,42 +155,22 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 listed AS (SELECT * FROM granted),
-slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
-),
-moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
-),
 schedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY day_of_week, start_time) AS schedule
-    FROM slot_documents GROUP BY class_id
+    SELECT class_id, json_agg(slot_json(s) ORDER BY day_of_week, start_time) AS schedule
+    FROM class_schedules s WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 reschedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY original_date, original_start_time) AS reschedules
-    FROM move_documents GROUP BY class_id
+    SELECT class_id, json_agg(move_json(r) ORDER BY original_date, original_start_time)
+               AS reschedules
+    FROM class_reschedules r WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 shown AS (
     SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
@@ -306,42 +228,22 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 listed AS (SELECT * FROM granted),
-slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed)),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
-),
-moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed)),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
-),
 schedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY day_of_week, start_time) AS schedule
-    FROM slot_documents GROUP BY class_id
+    SELECT class_id, json_agg(slot_json(s) ORDER BY day_of_week, start_time) AS schedule
+    FROM class_schedules s WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 reschedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY original_date, original_start_time) AS reschedules
-    FROM move_documents GROUP BY class_id
+    SELECT class_id, json_agg(move_json(r) ORDER BY original_date, original_start_time)
+               AS reschedules
+    FROM class_reschedules r WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 shown AS (
     SELECT l.id, l.code, l.name, l.section, l.ltp_pattern AS "ltpPattern",
@@ -376,12 +278,6 @@ WITH actor AS MATERIALIZED (
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
-this_term AS (
-    SELECT id FROM terms
-    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
-             name
-    LIMIT 1
-),
 owner AS MATERIALIZED (
     SELECT u.id FROM users u JOIN staff ON u.id = coalesce($2, staff.id)
 ),
@@ -389,7 +285,7 @@ made AS (
     INSERT INTO classes (
         teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group, term_id)
     SELECT owner.id, $3, $4, $5, $6, $7, $8,
-           coalesce($9, (SELECT id FROM this_term))
+           coalesce($9, (SELECT id FROM v_current_term))
     FROM owner JOIN staff ON staff.role = 'admin' OR owner.id = staff.id
     RETURNING id
 ),
@@ -423,14 +319,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE owns AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT owns FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT owns FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 changed AS (
     UPDATE classes c
@@ -490,14 +384,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE owns),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT owns FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT owns FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
 
@@ -757,14 +649,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (SELECT actor_role FROM granted) AS actor_role FROM verdict;
 
@@ -811,14 +701,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 teaching AS (
     SELECT teacher_id AS user_id, 'owner' AS role, NULL::date AS first_day, NULL::date AS last_day
@@ -860,14 +748,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE owns AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT owns FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT owns FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (SELECT teacher_id FROM granted) AS owner FROM verdict;
 

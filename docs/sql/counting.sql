@@ -1,3 +1,284 @@
+-- app.services.counting.as_of._GO_BACK
+-- $1 at
+SELECT set_config('search_path', 'as_of, public', true),
+       set_config('aims.as_of', $1::timestamptz::text, true), count(v.id)
+FROM as_of.attendance_sessions v WHERE false;
+
+-- app.services.counting.institution_stats._DEFAULTERS
+-- $1 actor_id, $2 term, $3 threshold, $4 after_class, $5 after_roll, $6 after_code, $7 after_section, $8 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+shown AS MATERIALIZED (
+    SELECT c.* FROM classes c
+    WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
+      AND of_term(c.term_id, $2, (SELECT id FROM v_current_term))
+),
+counts AS MATERIALIZED (
+    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+),
+rules AS MATERIALIZED (
+    SELECT ROW(true, coalesce($3, threshold), late_weight, excused, on_duty,
+               minimum_sessions, updated_at)::policy AS p
+    FROM policy
+),
+defaulters AS MATERIALIZED (
+    SELECT k.*, c.code, c.name AS class_name, c.section, s.roll_key, s.roll_no, s.name
+    FROM counts k
+    CROSS JOIN rules
+    JOIN class_students e ON e.class_id = k.class_id AND e.student_id = k.student_id
+    JOIN shown c ON c.id = k.class_id
+    JOIN students s ON s.id = k.student_id
+    WHERE on_roster(e.periods) AND attendance_below(rules.p, k.attended, k.counted)
+),
+page AS MATERIALIZED (
+    SELECT d.*, row_number() OVER (
+               ORDER BY roll_key, code COLLATE "C", section COLLATE "C", class_id) AS n
+    FROM defaulters d
+    WHERE $4::uuid IS NULL
+       OR (roll_key, code COLLATE "C", section COLLATE "C", class_id)
+          > ($5::text, $6::text, $7::text, $4)
+    ORDER BY roll_key, code COLLATE "C", section COLLATE "C", class_id
+    LIMIT $8 + 1
+)
+SELECT verdict, $2 IN ('all', 'current') OR EXISTS (
+    SELECT FROM terms WHERE id::text = $2) AS term_known, (
+    SELECT coalesce(json_agg(student ORDER BY d.n), '[]')
+    FROM page d CROSS JOIN rules CROSS JOIN LATERAL (
+        SELECT d.student_id AS "studentId", d.roll_no AS "rollNo", d.name,
+               d.class_id AS "classId", d.code, d.class_name AS "className", d.section,
+               d.counted, d.attended * 0.01 AS attended,
+               attendance_percentage(d.attended, d.counted) AS percentage,
+               attendance_sessions_needed(rules.p, d.attended, d.counted) AS "sessionsNeeded",
+               attendance_can_miss(rules.p, d.attended, d.counted) AS "canMiss"
+    ) student
+    WHERE d.n <= $8
+)::text AS document, (
+    SELECT last.class_id || '~' || last.roll_key FROM page last
+    WHERE last.n = $8 AND EXISTS (SELECT FROM page WHERE n > $8)
+) AS next_cursor
+FROM verdict;
+
+-- app.services.counting.institution_stats._TERM
+-- $1 actor_id, $2 term
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict, t.id, t.first_day, t.last_day, current_date AS today
+FROM verdict LEFT JOIN terms t ON t.id::text = CASE $2
+    WHEN 'current' THEN (SELECT id::text FROM v_current_term) ELSE $2 END;
+
+-- app.services.counting.institution_stats._MISSING
+-- $1 actor_id, $2 first, $3 after_day, $4 last, $5 now, $6 after_start, $7 after_code, $8 after_section, $9 after_class, $10 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+shown AS MATERIALIZED (
+    SELECT c.* FROM classes c WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
+),
+span AS (SELECT greatest($2::date, $3::date) AS first, $4::date AS last),
+dates AS MATERIALIZED (
+    SELECT span.first + n AS day, (
+        SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
+        ORDER BY h.first_day DESC, h.name LIMIT 1) AS holiday
+    FROM span CROSS JOIN generate_series(0, span.last - span.first) n
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, c.code, c.name, c.section, d.day, d.holiday
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    JOIN dates d ON d.day >= coalesce(t.first_day, d.day) AND d.day <= coalesce(t.last_day, d.day)
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+timed AS MATERIALIZED (
+    SELECT m.*, wall_instant(day + start_time) AS starts_at,
+           greatest(wall_instant(day + start_time), wall_instant(day + end_time)) AS ends_at,
+           bool_or(moved_to IS NULL) OVER (PARTITION BY class_id, day, start_time) AS meets
+    FROM meetings m
+),
+judged AS (
+    SELECT m.*, s.id AS session_id, CASE
+               WHEN s.state <> 'open' THEN s.state
+               WHEN m.moved_to IS NOT NULL THEN 'moved'
+               WHEN m.holiday IS NOT NULL THEN 'holiday'
+               WHEN $5 < m.starts_at THEN 'upcoming'
+               WHEN $5 < m.ends_at THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM timed m LEFT JOIN LATERAL (
+        SELECT s.id, s.state FROM v_sessions s
+        WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
+          AND (m.moved_to IS NULL OR NOT m.meets)
+        LIMIT 1
+    ) s ON true
+),
+page AS MATERIALIZED (
+    SELECT m.*, row_number() OVER (
+               ORDER BY day, start_time, code COLLATE "C", section COLLATE "C", class_id) AS n
+    FROM judged m
+    WHERE m.state = 'missing' AND (
+        $3 IS NULL OR (day, start_time, code COLLATE "C", section COLLATE "C", class_id)
+            > ($3, $6::time, $7::text, $8::text,
+               $9::uuid))
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(missing ORDER BY m.n), '[]')
+    FROM page m JOIN classes c ON c.id = m.class_id JOIN users u ON u.id = c.teacher_id
+    CROSS JOIN LATERAL (
+        SELECT m.day AS date, json_time(m.start_time) AS start, json_time(m.end_time) AS end,
+               m.class_id AS "classId", m.code, m.name, m.section, m.session_id AS "sessionId",
+               u.id AS "teacherId", u.name AS "teacherName", u.email AS "teacherEmail"
+    ) missing
+    WHERE m.n <= $10
+)::text AS document, (
+    SELECT last.day || 'T' || json_time(last.start_time) || '~' || last.class_id FROM page last
+    WHERE last.n = $10 AND EXISTS (SELECT FROM page WHERE n > $10)
+) AS next_cursor
+FROM verdict;
+
+-- app.services.counting.institution_stats._OVERVIEW
+-- $1 actor_id, $2 term, $3 first, $4 last, $5 now, $6 term_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+shown AS MATERIALIZED (
+    SELECT c.* FROM classes c
+    WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
+      AND of_term(c.term_id, $2, (SELECT id FROM v_current_term))
+),
+counts AS MATERIALIZED (
+    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+),
+span AS (SELECT $3::date AS first, $4::date AS last),
+dates AS MATERIALIZED (
+    SELECT span.first + n AS day, (
+        SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
+        ORDER BY h.first_day DESC, h.name LIMIT 1) AS holiday
+    FROM span CROSS JOIN generate_series(0, span.last - span.first) n
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, c.code, c.name, c.section, d.day, d.holiday
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    JOIN dates d ON d.day >= coalesce(t.first_day, d.day) AND d.day <= coalesce(t.last_day, d.day)
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+timed AS MATERIALIZED (
+    SELECT m.*, wall_instant(day + start_time) AS starts_at,
+           greatest(wall_instant(day + start_time), wall_instant(day + end_time)) AS ends_at,
+           bool_or(moved_to IS NULL) OVER (PARTITION BY class_id, day, start_time) AS meets
+    FROM meetings m
+),
+judged AS (
+    SELECT m.*, s.id AS session_id, CASE
+               WHEN s.state <> 'open' THEN s.state
+               WHEN m.moved_to IS NOT NULL THEN 'moved'
+               WHEN m.holiday IS NOT NULL THEN 'holiday'
+               WHEN $5 < m.starts_at THEN 'upcoming'
+               WHEN $5 < m.ends_at THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM timed m LEFT JOIN LATERAL (
+        SELECT s.id, s.state FROM v_sessions s
+        WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
+          AND (m.moved_to IS NULL OR NOT m.meets)
+        LIMIT 1
+    ) s ON true
+),
+students AS MATERIALIZED (
+    SELECT e.student_id, k.present, k.absent, k.late, k.excused,
+           coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
+    FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
+    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
+),
+standings AS (
+    SELECT count(*) FILTER (WHERE standing = 'ok') AS ok,
+           count(*) FILTER (WHERE standing = 'at_risk') AS "atRisk",
+           count(*) FILTER (WHERE standing = 'below') AS below,
+           count(*) FILTER (WHERE standing = 'no_data') AS "noData"
+    FROM students CROSS JOIN v_rules r
+    CROSS JOIN LATERAL (SELECT attendance_standing(r.rules, attended, counted) AS standing) s
+),
+marks AS (
+    SELECT coalesce(sum(present), 0) AS present, coalesce(sum(absent), 0) AS absent,
+           coalesce(sum(late), 0) AS late, coalesce(sum(excused), 0) AS excused
+    FROM students
+),
+today AS (
+    SELECT count(*) FILTER (WHERE state = 'taken') AS taken,
+           count(*) FILTER (WHERE state = 'missing') AS missing,
+           count(*) FILTER (WHERE state = 'in_progress') AS "inProgress",
+           count(*) FILTER (WHERE state = 'upcoming') AS upcoming
+    FROM judged WHERE day = current_date
+)
+SELECT verdict, json_build_object(
+    'term', (SELECT json_build_object('id', id, 'name', name) FROM terms WHERE id = $6),
+    'classes', (SELECT count(*) FROM shown),
+    'students', (SELECT count(DISTINCT student_id) FROM students),
+    'sessionsTaken', (
+        SELECT count(*) FROM v_sessions
+        WHERE class_id = ANY(ARRAY(SELECT id FROM shown)) AND state = 'taken'),
+    'sessionsMissing', (SELECT count(*) FROM judged WHERE state = 'missing'),
+    'marks', (SELECT row_to_json(marks) FROM marks),
+    'percentage', (
+        SELECT attendance_percentage(
+            coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
+        FROM students),
+    'standings', (SELECT row_to_json(standings) FROM standings),
+    'today', (SELECT row_to_json(today) FROM today))::text AS document
+FROM verdict;
+
+-- app.services.counting.places._CLASS
+-- $1 id
+SELECT coalesce(max(code), '') AS code, coalesce(max(section), '') AS section
+FROM classes WHERE id = $1;
+
 -- app.services.counting.policies._GET
 -- $1 actor_id
 WITH actor AS MATERIALIZED (
@@ -7,11 +288,9 @@ WITH actor AS MATERIALIZED (
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (
     SELECT json_build_object(
@@ -55,7 +334,7 @@ recorded AS (
 SELECT count(*) AS acts FROM acts;
 
 -- app.services.counting.policies._PREVIEW
--- $1 actor_id, $2 threshold, $3 late_weight, $4 excused, $5 on_duty, $6 minimum_sessions, $7 after_class, $8 after_roll, $9 most
+-- $1 actor_id, $2 threshold, $3 late_weight, $4 excused, $5 on_duty, $6 minimum_sessions, $7 after_class, $8 after_code, $9 after_section, $10 after_roll, $11 most
 WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
@@ -64,11 +343,9 @@ WITH actor AS MATERIALIZED (
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 tried AS (
     SELECT ROW(true, $2, $3, $4, $5, $6,
@@ -101,17 +378,17 @@ page AS MATERIALIZED (
     SELECT crossing.*, row_number() OVER (ORDER BY place) AS n
     FROM crossing
     WHERE $7::uuid IS NULL
-       OR (code COLLATE "C", section COLLATE "C", class_id, roll_key) > (
-           SELECT code, section, id, $8::text FROM classes WHERE id = $7)
+       OR (code COLLATE "C", section COLLATE "C", class_id, roll_key)
+          > ($8::text, $9::text, $7, $10::text)
     ORDER BY place
-    LIMIT $9 + 1
+    LIMIT $11 + 1
 ),
 students AS (
     SELECT n, json_build_object(
         'classId', class_id, 'code', code, 'section', section, 'studentId', student_id,
         'rollNo', roll_no, 'name', name, 'direction', direction, 'before', before,
         'after', after) AS student
-    FROM page WHERE n <= $9
+    FROM page WHERE n <= $11
 )
 SELECT verdict, json_build_object(
     'falls', (SELECT count(*) FROM crossing WHERE is_below),
@@ -119,6 +396,349 @@ SELECT verdict, json_build_object(
     'students', (SELECT coalesce(json_agg(student ORDER BY n), '[]') FROM students)
 )::text AS document, (
     SELECT last.class_id || '~' || last.roll_key FROM page last
-    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+    WHERE last.n = $11 AND EXISTS (SELECT FROM page WHERE n > $11)
 ) AS next_cursor
+FROM verdict;
+
+-- app.services.counting.registers._REGISTER
+-- $1 actor_id, $2 class_id, $3 first, $4 last, $5 most_sessions, $6 most_marks
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+held AS MATERIALIZED (
+    SELECT s.class_id, s.id, s.session_date, s.start_time
+    FROM granted c JOIN attendance_sessions s ON s.class_id = c.id
+    WHERE s.status <> 'cancelled'
+),
+whole AS MATERIALIZED (
+    SELECT t.name AS term, t.id IS NOT NULL AS in_term,
+           coalesce(least(t.first_day, min(h.session_date)), current_date) AS first,
+           coalesce(greatest(t.last_day, max(h.session_date)), current_date) AS last
+    FROM granted c LEFT JOIN terms t ON t.id = c.term_id LEFT JOIN held h ON true
+    GROUP BY t.id
+),
+period AS MATERIALIZED (
+    SELECT coalesce($3::date, least(first, $4::date)) AS first,
+           coalesce($4::date, greatest(last, $3::date)) AS last
+    FROM whole
+),
+sessions AS MATERIALIZED (
+    SELECT h.*, row_number() OVER (ORDER BY h.session_date, h.start_time NULLS FIRST) AS n
+    FROM held h JOIN period p ON h.session_date BETWEEN p.first AND p.last
+),
+marks AS MATERIALIZED (
+    SELECT m.student_id, s.n, m.status, m.leave_kind
+    FROM attendance_statuses m JOIN sessions s ON s.id = m.session_id
+    WHERE m.class_id = (SELECT id FROM granted)
+      AND m.session_id = ANY(ARRAY(SELECT id FROM sessions))
+),
+counts AS MATERIALIZED (
+    SELECT student_id, count(*) FILTER (WHERE status = 'present') AS present,
+           count(*) FILTER (WHERE status = 'absent') AS absent,
+           count(*) FILTER (WHERE status = 'late') AS late,
+           count(*) FILTER (WHERE status = 'excused') AS excused,
+           count(*) FILTER (WHERE leave_kind = 'on_duty') AS on_duty
+    FROM marks GROUP BY student_id
+),
+people AS MATERIALIZED (
+    SELECT e.student_id, e.periods, coalesce(k.present, 0) AS present,
+           coalesce(k.absent, 0) AS absent, coalesce(k.late, 0) AS late,
+           coalesce(k.excused, 0) AS excused, coalesce(k.on_duty, 0) AS on_duty
+    FROM granted c JOIN class_students e ON e.class_id = c.id CROSS JOIN period p
+    LEFT JOIN counts k ON k.student_id = e.student_id
+    WHERE k.student_id IS NOT NULL OR e.periods && daterange(p.first, p.last, '[]')
+       OR ($4 IS NULL AND on_roster(e.periods))
+),
+size AS MATERIALIZED (
+    SELECT n <= $5 AND n * (SELECT count(*) FROM people) <= $6 AS fits
+    FROM (SELECT count(*) AS n FROM sessions) s
+),
+columns AS (
+    SELECT s.n, json_build_object(
+               'date', s.session_date, 'start', json_time(s.start_time),
+               'attended', count(*) FILTER (WHERE m.status IN ('present', 'late'))) AS document
+    FROM sessions s LEFT JOIN marks m ON m.n = s.n GROUP BY s.n, s.session_date, s.start_time
+),
+letters AS (
+    SELECT p.student_id, string_agg(
+        CASE WHEN m.leave_kind = 'on_duty' THEN 'o' WHEN m.status IS NOT NULL THEN left(m.status, 1)
+             WHEN p.periods @> s.session_date THEN ' ' ELSE '-' END, '' ORDER BY s.n) AS marks
+    FROM people p CROSS JOIN sessions s LEFT JOIN marks m
+        ON m.student_id = p.student_id AND m.n = s.n
+    WHERE (SELECT fits FROM size)
+    GROUP BY p.student_id
+),
+rows AS (
+    SELECT st.roll_key, d AS document
+    FROM people p JOIN students st ON st.id = p.student_id CROSS JOIN v_rules r
+    LEFT JOIN letters ON letters.student_id = p.student_id
+    CROSS JOIN LATERAL (
+        SELECT attendance_attended(r.rules, present, late, excused, on_duty) AS attended,
+               attendance_counted(r.rules, present, absent, late, excused, on_duty) AS counted) n
+    CROSS JOIN LATERAL (
+        SELECT st.roll_no AS "rollNo", st.name, coalesce(letters.marks, '') AS marks,
+               p.present, p.absent, p.late, p.excused, n.counted, n.attended * 0.01 AS attended,
+               attendance_percentage(n.attended, n.counted) AS percentage,
+               attendance_below(r.rules, n.attended, n.counted) AS below) d
+)
+SELECT verdict, (SELECT fits FROM size) AS fits,
+       (SELECT in_term AND (p.first < whole.first OR p.last > whole.last)
+        FROM whole CROSS JOIN period p) AS beyond_term, (
+    SELECT json_build_object(
+        'classId', c.id, 'code', c.code, 'name', c.name, 'section', c.section,
+        'teacher', owner.name, 'teacherEmail', owner.email, 'term', whole.term,
+        'first', p.first, 'last', p.last, 'generatedBy', (
+            SELECT name FROM users WHERE id = c.actor_id),
+        'threshold', (r.rules).threshold / 100.0,
+        'sessions', (SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM columns),
+        'students', (SELECT coalesce(json_agg(document ORDER BY roll_key), '[]') FROM rows))
+    FROM granted c JOIN users owner ON owner.id = c.teacher_id
+    CROSS JOIN whole CROSS JOIN period p CROSS JOIN v_rules r
+    WHERE (SELECT fits FROM size)
+)::text AS document
+FROM verdict;
+
+-- app.services.counting.session_stats._OF_CLASS
+-- $1 actor_id, $2 class_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+held AS MATERIALIZED (
+    SELECT s.id, s.session_date, s.start_time FROM attendance_sessions s
+    WHERE s.class_id = (SELECT id FROM granted) AND s.status <> 'cancelled'
+),
+enrolled AS MATERIALIZED (
+    SELECT h.id AS session_id, count(*) FILTER (
+        WHERE e.periods @> h.session_date AND m.student_id IS NULL) AS unmarked
+    FROM held h CROSS JOIN class_students e
+    LEFT JOIN attendance_statuses m
+        ON m.class_id = e.class_id AND m.session_id = h.id AND m.student_id = e.student_id
+    WHERE e.class_id = (SELECT id FROM granted)
+    GROUP BY h.id
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(stats ORDER BY h.session_date, h.start_time NULLS FIRST), '[]')
+    FROM held h
+    LEFT JOIN v_session_counts k ON k.class_id = (SELECT id FROM granted) AND k.session_id = h.id
+    LEFT JOIN enrolled e ON e.session_id = h.id
+    CROSS JOIN LATERAL (
+        SELECT h.id AS "sessionId", h.session_date AS date, json_time(h.start_time) AS start,
+               coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
+               coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
+               coalesce(e.unmarked, 0) AS unmarked,
+               attendance_percentage(coalesce(k.attended, 0), coalesce(k.counted, 0))
+                   AS percentage
+    ) stats
+)::text AS document
+FROM verdict;
+
+-- app.services.counting.student_stats._OF_CLASS
+-- $1 actor_id, $2 class_id, $3 withdrawn
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+shown AS (SELECT * FROM granted),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
+    FROM shown c CROSS JOIN v_rules r
+    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+remaining AS MATERIALIZED (
+    SELECT c.id AS class_id, (
+        SELECT count(*) FROM meetings m
+        WHERE m.class_id = c.id AND m.moved_to IS NULL
+          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
+          AND NOT EXISTS (
+              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
+                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
+    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+),
+figures AS (
+    SELECT v.*, n AS numbers
+    FROM v_enrolment_attendance v
+    LEFT JOIN remaining r ON r.class_id = v.class_id
+    CROSS JOIN LATERAL (
+        SELECT v.present, v.absent, v.late, v.excused, v.total, v.counted,
+               v.attended * 0.01 AS attended, v.percentage, v.standing,
+               v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
+               CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
+                   v.attended + 100 * r.meetings, v.counted + r.meetings) END AS "bestPossible",
+               v.absent_in_a_row AS "absentInARow", v.unmarked
+    ) n
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(student ORDER BY f.roll_key), '[]')
+    FROM figures f CROSS JOIN LATERAL (
+        SELECT f.student_id AS "studentId", f.roll_no AS "rollNo", f.name, (f.numbers).*
+    ) student
+    WHERE f.class_id = (SELECT id FROM granted) AND ($3 OR f.enrolled)
+)::text AS document
+FROM verdict;
+
+-- app.services.counting.student_stats._OF_STUDENT
+-- $1 actor_id, $2 roll_key, $3 withdrawn
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+student AS MATERIALIZED (SELECT * FROM students WHERE roll_key = $2),
+shown AS MATERIALIZED (
+    SELECT c.* FROM mine c
+    JOIN class_students e ON e.class_id = c.id AND e.student_id = (SELECT id FROM student)
+    WHERE c.archived_at IS NULL
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
+    FROM shown c CROSS JOIN v_rules r
+    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+remaining AS MATERIALIZED (
+    SELECT c.id AS class_id, (
+        SELECT count(*) FROM meetings m
+        WHERE m.class_id = c.id AND m.moved_to IS NULL
+          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
+          AND NOT EXISTS (
+              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
+                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
+    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+),
+figures AS (
+    SELECT v.*, n AS numbers
+    FROM v_enrolment_attendance v
+    LEFT JOIN remaining r ON r.class_id = v.class_id
+    CROSS JOIN LATERAL (
+        SELECT v.present, v.absent, v.late, v.excused, v.total, v.counted,
+               v.attended * 0.01 AS attended, v.percentage, v.standing,
+               v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
+               CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
+                   v.attended + 100 * r.meetings, v.counted + r.meetings) END AS "bestPossible",
+               v.absent_in_a_row AS "absentInARow", v.unmarked
+    ) n
+),
+enrolled AS MATERIALIZED (
+    SELECT c.code, c.name AS class_name, c.section, t.id AS term_id, t.name AS term, f.*
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM figures
+        WHERE class_id = c.id AND student_id = (SELECT id FROM student) OFFSET 0
+    ) f
+    WHERE $3 OR f.enrolled
+),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM enrolled) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict, (
+    SELECT json_build_object(
+        'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name,
+        'classes', json_agg(stats ORDER BY e.code COLLATE "C", e.section COLLATE "C", e.class_id),
+        'total', (
+            SELECT row_to_json(sums) FROM (
+                SELECT sum(present) AS present, sum(absent) AS absent, sum(late) AS late,
+                       sum(excused) AS excused, sum(total) AS total, sum(counted) AS counted,
+                       sum(attended) * 0.01 AS attended, attendance_percentage(
+                           sum(attended)::bigint, sum(counted)::bigint) AS percentage,
+                       sum(unmarked) AS unmarked
+                FROM enrolled
+            ) sums))
+    FROM student s CROSS JOIN enrolled e CROSS JOIN LATERAL (
+        SELECT e.class_id AS "classId", e.code, e.class_name AS name, e.section,
+               e.term_id AS "termId", e.term, (e.numbers).*
+    ) stats
+    GROUP BY s.id, s.roll_no, s.name
+)::text AS document
 FROM verdict;

@@ -186,22 +186,14 @@ covering AS MATERIALIZED (
 ),
 mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
-),
-this_term AS (
-    SELECT id FROM terms
-    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
-             name
-    LIMIT 1
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 candidates AS (
     SELECT c.id, c.code, c.section, u.email AS teacher, t.name AS term,
            c.archived_at IS NOT NULL AS archived,
-           c.term_id IS NULL OR c.term_id = (SELECT id FROM this_term) AS current
+           c.term_id IS NULL OR c.term_id = (SELECT id FROM v_current_term) AS current
     FROM mine c
     JOIN users u ON u.id = c.teacher_id
     LEFT JOIN terms t ON t.id = c.term_id
@@ -214,20 +206,14 @@ FROM verdict;
 
 -- app.services.imports.classes_import._FIND
 -- $1 ids, $2 codes, $3 sections, $4 teachers, $5 terms
-WITH this_term AS (
-    SELECT id FROM terms
-    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
-             name
-    LIMIT 1
-),
-given AS MATERIALIZED (
+WITH given AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[],
                          $5::text[])
         WITH ORDINALITY AS g(id, code, section, teacher, term, place)
 ),
 known AS MATERIALIZED (
     SELECT g.*, u.id AS teacher_id,
-           CASE WHEN g.term IS NULL THEN (SELECT id FROM this_term) ELSE t.id END AS term_id,
+           CASE WHEN g.term IS NULL THEN (SELECT id FROM v_current_term) ELSE t.id END AS term_id,
            g.term IS NULL OR t.id IS NOT NULL AS term_known
     FROM given g
     LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(g.teacher))
@@ -403,22 +389,12 @@ WITH given AS MATERIALIZED (
 ),
 days AS (SELECT DISTINCT class_id, new_date AS day FROM given),
 meetings AS (
-    SELECT d.*, w.start_time, w.end_time,
-           away.rescheduled_date AS to_date, away.rescheduled_start_time AS to_start,
-           away.rescheduled_end_time AS to_end,
-           NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
-    FROM days d
-    JOIN class_schedules w
-        ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
-    LEFT JOIN class_reschedules away
-        ON away.class_id = w.class_id AND away.original_date = d.day
-       AND away.original_start_time = w.start_time
-    UNION ALL
-    SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
-           here.original_date, here.original_start_time, here.original_end_time
-    FROM days d
-    JOIN class_reschedules here
-        ON here.class_id = d.class_id AND here.rescheduled_date = d.day
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
 ),
 judged AS MATERIALIZED (
     SELECT g.*, CASE
@@ -428,7 +404,7 @@ judged AS MATERIALIZED (
         WHEN w.id IS NULL THEN 'move_of_nothing'
         WHEN EXISTS (
             SELECT FROM meetings m
-            WHERE (m.class_id, m.day) = (g.class_id, g.new_date) AND m.to_date IS NULL
+            WHERE (m.class_id, m.day) = (g.class_id, g.new_date) AND m.moved_to IS NULL
               AND m.start_time < g.new_end AND m.end_time > g.new_start
               AND NOT (g.new_date = g.original_date AND m.start_time = g.original_start)
         ) THEN 'slot_overlaps'
@@ -462,22 +438,12 @@ days AS MATERIALIZED (
     SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
 ),
 meetings AS (
-    SELECT d.*, w.start_time, w.end_time,
-           away.rescheduled_date AS to_date, away.rescheduled_start_time AS to_start,
-           away.rescheduled_end_time AS to_end,
-           NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
-    FROM days d
-    JOIN class_schedules w
-        ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
-    LEFT JOIN class_reschedules away
-        ON away.class_id = w.class_id AND away.original_date = d.day
-       AND away.original_start_time = w.start_time
-    UNION ALL
-    SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
-           here.original_date, here.original_start_time, here.original_end_time
-    FROM days d
-    JOIN class_reschedules here
-        ON here.class_id = d.class_id AND here.rescheduled_date = d.day
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
 ),
 there AS MATERIALIZED (
     SELECT s.class_id, s.session_date AS day, count(*) AS sessions,
@@ -487,7 +453,7 @@ there AS MATERIALIZED (
     GROUP BY s.class_id, s.session_date
 ),
 slots AS MATERIALIZED (
-    SELECT class_id, day, start_time, end_time FROM meetings WHERE to_date IS NULL
+    SELECT class_id, day, start_time, end_time FROM meetings WHERE moved_to IS NULL
 ),
 first_slots AS (
     SELECT class_id, day, min(start_time) AS start_time FROM slots GROUP BY class_id, day

@@ -18,14 +18,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 student AS (
     SELECT e.student_id
@@ -51,11 +49,9 @@ covering AS MATERIALIZED (
 ),
 mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 student AS (
     SELECT st.id FROM students st CROSS JOIN staff
@@ -215,11 +211,9 @@ covering AS MATERIALIZED (
 ),
 mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 judged AS NOT MATERIALIZED (
     SELECT l.*, staff.role = 'admin' OR EXISTS (

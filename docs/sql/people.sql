@@ -46,11 +46,9 @@ WITH actor AS MATERIALIZED (
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (
     SELECT json_build_object(
@@ -145,11 +143,9 @@ WITH actor AS MATERIALIZED (
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
     SELECT a.*, row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
@@ -263,11 +259,9 @@ WITH actor AS MATERIALIZED (
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
     SELECT u.*, row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n

@@ -18,14 +18,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 slots_on_day AS (
     SELECT w.start_time, w.end_time
@@ -94,14 +92,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 sessions AS (
     INSERT INTO attendance_sessions AS s (
@@ -157,14 +153,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
     SELECT s.*, row_number() OVER (ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST) AS n
@@ -239,14 +233,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 sessions AS MATERIALIZED (
     SELECT s.* FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
@@ -319,14 +311,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 states AS MATERIALIZED (
     SELECT student_id, student_id AS recorded_for, version, status, recognized_by_ai,
@@ -551,14 +541,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 events AS (
     SELECT e.at, e.id, json_build_object(
@@ -824,14 +812,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 ),
 session AS MATERIALIZED (
     SELECT s.id AS session_id, s.version, s.status, s.session_date

@@ -7,11 +7,9 @@ WITH actor AS MATERIALIZED (
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
 kept AS (
     SELECT 'term' AS noun, id, name, first_day, last_day, created_at FROM terms
@@ -59,16 +57,200 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
+
+-- app.services.timetable.occurrences._OF_CLASS
+-- $1 actor_id, $2 class_id, $3 first, $4 last, $5 now
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+shown AS (SELECT * FROM granted),
+span AS (SELECT $3::date AS first, $4::date AS last),
+dates AS MATERIALIZED (
+    SELECT span.first + n AS day, (
+        SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
+        ORDER BY h.first_day DESC, h.name LIMIT 1) AS holiday
+    FROM span CROSS JOIN generate_series(0, span.last - span.first) n
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, c.code, c.name, c.section, d.day, d.holiday
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    JOIN dates d ON d.day >= coalesce(t.first_day, d.day) AND d.day <= coalesce(t.last_day, d.day)
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+timed AS MATERIALIZED (
+    SELECT m.*, wall_instant(day + start_time) AS starts_at,
+           greatest(wall_instant(day + start_time), wall_instant(day + end_time)) AS ends_at,
+           bool_or(moved_to IS NULL) OVER (PARTITION BY class_id, day, start_time) AS meets
+    FROM meetings m
+),
+judged AS (
+    SELECT m.*, s.id AS session_id, CASE
+               WHEN s.state <> 'open' THEN s.state
+               WHEN m.moved_to IS NOT NULL THEN 'moved'
+               WHEN m.holiday IS NOT NULL THEN 'holiday'
+               WHEN $5 < m.starts_at THEN 'upcoming'
+               WHEN $5 < m.ends_at THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM timed m LEFT JOIN LATERAL (
+        SELECT s.id, s.state FROM v_sessions s
+        WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
+          AND (m.moved_to IS NULL OR NOT m.meets)
+        LIMIT 1
+    ) s ON true
+),
+occurrences AS (
+    SELECT coalesce(json_agg(occurrence ORDER BY m.day, m.start_time, m.code COLLATE "C",
+               m.section COLLATE "C", m.class_id, m.moved_to IS NULL), '[]') AS list
+    FROM judged m CROSS JOIN LATERAL (
+        SELECT m.class_id AS "classId", m.code, m.name, m.section, m.day AS date,
+               json_time(m.start_time) AS start, json_time(m.end_time) AS end,
+               json_instant(m.starts_at) AS "startsAt", json_instant(m.ends_at) AS "endsAt",
+               m.state, m.session_id AS "sessionId", m.moved_to AS "movedTo",
+               m.moved_from AS "movedFrom", m.holiday
+    ) occurrence
+)
+SELECT verdict, (SELECT list FROM occurrences)::text AS document FROM verdict;
+
+-- app.services.timetable.occurrences._ON_DATE
+-- $1 actor_id, $2 day, $3 now
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> greatest($2::date, current_date)
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+shown AS MATERIALIZED (SELECT * FROM mine WHERE archived_at IS NULL),
+span AS (SELECT $2::date AS first, $2::date AS last),
+dates AS MATERIALIZED (
+    SELECT span.first + n AS day, (
+        SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
+        ORDER BY h.first_day DESC, h.name LIMIT 1) AS holiday
+    FROM span CROSS JOIN generate_series(0, span.last - span.first) n
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, c.code, c.name, c.section, d.day, d.holiday
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    JOIN dates d ON d.day >= coalesce(t.first_day, d.day) AND d.day <= coalesce(t.last_day, d.day)
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+timed AS MATERIALIZED (
+    SELECT m.*, wall_instant(day + start_time) AS starts_at,
+           greatest(wall_instant(day + start_time), wall_instant(day + end_time)) AS ends_at,
+           bool_or(moved_to IS NULL) OVER (PARTITION BY class_id, day, start_time) AS meets
+    FROM meetings m
+),
+judged AS (
+    SELECT m.*, s.id AS session_id, CASE
+               WHEN s.state <> 'open' THEN s.state
+               WHEN m.moved_to IS NOT NULL THEN 'moved'
+               WHEN m.holiday IS NOT NULL THEN 'holiday'
+               WHEN $3 < m.starts_at THEN 'upcoming'
+               WHEN $3 < m.ends_at THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM timed m LEFT JOIN LATERAL (
+        SELECT s.id, s.state FROM v_sessions s
+        WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
+          AND (m.moved_to IS NULL OR NOT m.meets)
+        LIMIT 1
+    ) s ON true
+),
+occurrences AS (
+    SELECT coalesce(json_agg(occurrence ORDER BY m.day, m.start_time, m.code COLLATE "C",
+               m.section COLLATE "C", m.class_id, m.moved_to IS NULL), '[]') AS list
+    FROM judged m CROSS JOIN LATERAL (
+        SELECT m.class_id AS "classId", m.code, m.name, m.section, m.day AS date,
+               json_time(m.start_time) AS start, json_time(m.end_time) AS end,
+               json_instant(m.starts_at) AS "startsAt", json_instant(m.ends_at) AS "endsAt",
+               m.state, m.session_id AS "sessionId", m.moved_to AS "movedTo",
+               m.moved_from AS "movedFrom", m.holiday
+    ) occurrence
+),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict, (SELECT list FROM occurrences)::text AS document FROM verdict;
+
+-- app.services.timetable.occurrences._PLANNED
+-- $1 actor_id, $2 class_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict, c.code, c.name, c.section, t.first_day, t.last_day
+FROM verdict LEFT JOIN granted c ON true LEFT JOIN terms t ON t.id = c.term_id;
 
 -- app.services.timetable.reschedules.LOCK
 -- $1 actor_id, $2 class_id
@@ -90,14 +272,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
 
@@ -121,34 +301,18 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
-),
-moves AS (
-    SELECT r.* FROM class_reschedules r JOIN granted ON granted.id = r.class_id
-    WHERE r.original_date <@ daterange($3, $4, '[]')
-       OR r.rescheduled_date <@ daterange($3, $4, '[]')
-),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY original_date, original_start_time), '[]')
-    FROM move_documents
+    SELECT coalesce(json_agg(move_json(r) ORDER BY original_date, original_start_time), '[]')
+    FROM class_reschedules r JOIN granted ON granted.id = r.class_id
+    WHERE r.original_date <@ daterange($3, $4, '[]')
+       OR r.rescheduled_date <@ daterange($3, $4, '[]')
 )::text AS document
 FROM verdict;
 
@@ -172,30 +336,18 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
-),
-moves AS (
-    SELECT r.* FROM class_reschedules r JOIN granted ON granted.id = r.class_id WHERE r.id = $3
-),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
-SELECT verdict, (SELECT document FROM move_documents)::text AS document FROM verdict;
+SELECT verdict, (
+    SELECT move_json(r) FROM class_reschedules r JOIN granted ON granted.id = r.class_id
+    WHERE r.id = $3
+)::text AS document
+FROM verdict;
 
 -- app.services.timetable.reschedules._ORIGINAL_SLOT
 -- $1 day, $2 id, $3 class_id, $4 start_time
@@ -229,55 +381,27 @@ WHERE start_time < $3 AND end_time > $4;
 
 -- app.services.timetable.reschedules._ADD_MOVE
 -- $1 class_id, $2 original_date, $3 original_start, $4 original_end, $5 rescheduled_date, $6 rescheduled_start, $7 rescheduled_end, $8 reason
-WITH moves AS (
-    INSERT INTO class_reschedules (
-        class_id, original_date, original_start_time, original_end_time,
-        rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
-    VALUES ($1, $2, $3, $4,
-            $5, $6, $7, $8)
-    ON CONFLICT (class_id, original_date, original_start_time) DO UPDATE
-    SET original_end_time = excluded.original_end_time,
-        rescheduled_date = excluded.rescheduled_date,
-        rescheduled_start_time = excluded.rescheduled_start_time,
-        rescheduled_end_time = excluded.rescheduled_end_time, reason = excluded.reason
-    RETURNING *
-),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
-)
-SELECT document::text FROM move_documents;
+INSERT INTO class_reschedules AS r (
+    class_id, original_date, original_start_time, original_end_time,
+    rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
+VALUES ($1, $2, $3, $4,
+        $5, $6, $7, $8)
+ON CONFLICT (class_id, original_date, original_start_time) DO UPDATE
+SET original_end_time = excluded.original_end_time,
+    rescheduled_date = excluded.rescheduled_date,
+    rescheduled_start_time = excluded.rescheduled_start_time,
+    rescheduled_end_time = excluded.rescheduled_end_time, reason = excluded.reason
+RETURNING move_json(r)::text AS document;
 
 -- app.services.timetable.reschedules._REPLACE_MOVE
 -- $1 original_date, $2 original_start, $3 original_end, $4 rescheduled_date, $5 rescheduled_start, $6 rescheduled_end, $7 reason, $8 class_id, $9 id
-WITH moves AS (
-    UPDATE class_reschedules
-    SET original_date = $1, original_start_time = $2,
-        original_end_time = $3, rescheduled_date = $4,
-        rescheduled_start_time = $5, rescheduled_end_time = $6,
-        reason = $7
-    WHERE class_id = $8 AND id = $9
-    RETURNING *
-),
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
-)
-SELECT document::text FROM move_documents;
+UPDATE class_reschedules r
+SET original_date = $1, original_start_time = $2,
+    original_end_time = $3, rescheduled_date = $4,
+    rescheduled_start_time = $5, rescheduled_end_time = $6,
+    reason = $7
+WHERE class_id = $8 AND id = $9
+RETURNING move_json(r)::text AS document;
 
 -- app.services.timetable.reschedules._FIND_MOVE
 -- $1 class_id, $2 id
@@ -307,14 +431,12 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may AND archived_at IS NULL),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;
 
@@ -338,24 +460,16 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
-),
-slots AS (SELECT s.* FROM class_schedules s JOIN granted ON granted.id = s.class_id),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY day_of_week, start_time), '[]') FROM slot_documents
+    SELECT coalesce(json_agg(slot_json(s) ORDER BY day_of_week, start_time), '[]')
+    FROM class_schedules s JOIN granted ON granted.id = s.class_id
 )::text AS document
 FROM verdict;
 
@@ -379,25 +493,18 @@ class AS MATERIALIZED (
 ),
 granted AS MATERIALIZED (SELECT * FROM class WHERE may),
 verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
-        WHEN NOT (SELECT may FROM class) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
-        ELSE 'granted'
-    END AS verdict
-),
-slots AS (
-    SELECT s.* FROM class_schedules s JOIN granted ON granted.id = s.class_id WHERE s.id = $3
-),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
 )
-SELECT verdict, (SELECT document FROM slot_documents)::text AS document FROM verdict;
+SELECT verdict, (
+    SELECT slot_json(s) FROM class_schedules s JOIN granted ON granted.id = s.class_id
+    WHERE s.id = $3
+)::text AS document
+FROM verdict;
 
 -- app.services.timetable.slots._OVERLAPPING_SLOT
 -- $1 class_id, $2 day_of_week, $3 end_time, $4 start_time, $5 id
@@ -407,18 +514,9 @@ WHERE class_id = $1 AND day_of_week = $2
 
 -- app.services.timetable.slots._ADD_SLOT
 -- $1 class_id, $2 day_of_week, $3 start_time, $4 end_time
-WITH slots AS (
-    INSERT INTO class_schedules (class_id, day_of_week, start_time, end_time)
-    VALUES ($1, $2, $3, $4)
-    RETURNING *
-),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
-)
-SELECT document::text FROM slot_documents;
+INSERT INTO class_schedules AS s (class_id, day_of_week, start_time, end_time)
+VALUES ($1, $2, $3, $4)
+RETURNING slot_json(s)::text AS document;
 
 -- app.services.timetable.slots._FIND_SLOT
 -- $1 class_id, $2 id
@@ -434,20 +532,11 @@ WITH followed AS (
     WHERE old.class_id = $3 AND old.id = $4 AND r.class_id = $3
       AND r.original_start_time = old.start_time AND old.day_of_week = $5
       AND extract(isodow FROM r.original_date) = $5
-),
-slots AS (
-    UPDATE class_schedules
-    SET day_of_week = $5, start_time = $1, end_time = $2
-    WHERE class_id = $3 AND id = $4
-    RETURNING *
-),
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
 )
-SELECT document::text FROM slot_documents;
+UPDATE class_schedules s
+SET day_of_week = $5, start_time = $1, end_time = $2
+WHERE class_id = $3 AND id = $4
+RETURNING slot_json(s)::text AS document;
 
 -- app.services.timetable.slots._REMOVE_SLOT
 -- $1 class_id, $2 id

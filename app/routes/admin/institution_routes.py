@@ -25,7 +25,7 @@ from app.routes.answers import (
 from app.schemas.stats import Defaulter, MissingSession, Overview
 from app.schemas.words import StoredDate
 from app.services.counting import institution_stats
-from app.services.timetable.occurrences import MAX_DAYS
+from app.services.timetable.meetings import MAX_DAYS
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
 

@@ -17,10 +17,10 @@ from app.routes.answers import (
     problems_of,
     refused_query,
 )
-from app.schemas.calendar import Occurrence, Plan
+from app.schemas.calendar import Occurrence
 from app.schemas.words import StoredDate
 from app.services.timetable import occurrences
-from app.services.timetable.occurrences import MAX_DAYS
+from app.services.timetable.meetings import MAX_DAYS
 
 router = APIRouter(tags=["Occurrences"], route_class=SignedInRoute)
 
@@ -107,8 +107,7 @@ async def get_class_calendar(id: UUID, call: Call) -> Response:
     Holidays are left out, and what was moved is where it went, as the same event.
     """
     now = call.now()
-    document = await occurrences.plan(call.db, call.actor, id, now)
-    plan = Plan.model_validate_json(document.json)
+    plan = await occurrences.plan(call.db, call.actor, id, now)
     # Writing some hundred events takes long enough to hold up the requests of others.
     content = await run_in_threadpool(calendar_file.written, plan, call.zone, now)
     headers = attachment(plan.code, plan.section, name="{}.ics")

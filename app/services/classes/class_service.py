@@ -22,28 +22,20 @@ from app.services.access import (
 )
 from app.services.audit import RECORDED, signed
 from app.services.classes.rosters import ROSTERS
-from app.services.timetable.calendar import THIS_TERM, no_such_term
-from app.services.timetable.reschedules import MOVE_DOCUMENTS
-from app.services.timetable.slots import SLOT_DOCUMENTS
+from app.services.timetable.calendar import no_such_term
 from app.sql import Relations, Statement
 
 # From `listed`, the classes to show, to `documents`, one JSON object each.
-_TIMETABLES: Relations = (
-    """
-slots AS MATERIALIZED (SELECT * FROM class_schedules WHERE class_id IN (SELECT id FROM listed))""",
-    SLOT_DOCUMENTS,
-    "moves AS (SELECT * FROM class_reschedules WHERE class_id IN (SELECT id FROM listed))",
-    MOVE_DOCUMENTS,
-    """
+_TIMETABLES = """
 schedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY day_of_week, start_time) AS schedule
-    FROM slot_documents GROUP BY class_id
+    SELECT class_id, json_agg(slot_json(s) ORDER BY day_of_week, start_time) AS schedule
+    FROM class_schedules s WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
 ),
 reschedules AS MATERIALIZED (
-    SELECT class_id, json_agg(document ORDER BY original_date, original_start_time) AS reschedules
-    FROM move_documents GROUP BY class_id
-)""",
-)
+    SELECT class_id, json_agg(move_json(r) ORDER BY original_date, original_start_time)
+               AS reschedules
+    FROM class_reschedules r WHERE class_id IN (SELECT id FROM listed) GROUP BY class_id
+)"""
 
 _CLASSES = """
 shown AS (
@@ -92,15 +84,11 @@ documents AS (
 # `:term` is the id of a term, `all` or `current`, which shows classes without a term as well.
 _LISTED: Relations = (
     MINE,
-    THIS_TERM,
     """
 listed AS MATERIALIZED (
     SELECT * FROM mine
-    WHERE (archived_at IS NOT NULL) = :archived AND CASE :term
-        WHEN 'all' THEN true
-        WHEN 'current' THEN term_id IS NULL OR term_id = (SELECT id FROM this_term)
-        ELSE term_id::text = :term
-    END
+    WHERE (archived_at IS NOT NULL) = :archived
+      AND of_term(term_id, :term, (SELECT id FROM v_current_term))
 )""",
 )
 _ALL = """
@@ -150,7 +138,6 @@ async def get_class(
 
 _CREATE = Statement(
     STAFF,
-    THIS_TERM,
     """
 owner AS MATERIALIZED (
     SELECT u.id FROM users u JOIN staff ON u.id = coalesce(:teacher_id, staff.id)
@@ -159,7 +146,7 @@ made AS (
     INSERT INTO classes (
         teacher_id, code, name, section, ltp_pattern, teacher_type, practical_group, term_id)
     SELECT owner.id, :code, :name, :section, :ltp_pattern, :teacher_type, :practical_group,
-           coalesce(:term_id, (SELECT id FROM this_term))
+           coalesce(:term_id, (SELECT id FROM v_current_term))
     FROM owner JOIN staff ON staff.role = 'admin' OR owner.id = staff.id
     RETURNING id
 ),

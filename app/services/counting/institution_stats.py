@@ -1,63 +1,38 @@
 """The statistics of the institution, for administrators: all classes that are not archived."""
 
 from datetime import date, datetime, time
+from typing import NamedTuple
 from uuid import UUID
 
-from pydantic.alias_generators import to_camel
-
 from app.db import Database
-from app.documents import Document, clock
+from app.documents import Document
 from app.schemas.stats import Defaulter, MissingSession, Overview
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.counting.figures import ANY, NOW, by_policy, marks_in, tallied
-from app.services.timetable.calendar import CURRENT_TERM, in_term, no_such_term, term_known
-from app.services.timetable.occurrences import MAX_DAYS, judged, taken
+from app.services.access import ADMIN, Actor, check
+from app.services.counting.places import after_class
+from app.services.timetable.calendar import no_such_term
+from app.services.timetable.meetings import JUDGED, MAX_DAYS
+from app.sql import Statement
 
 DAYS_BACK = 30  # to look at, where there is no term
-# Before the current term begins, classes that are of none meet all the same.
-_BEGUN = "least(first_day, current_date)"
 
-
-def _number_of(column: str, *words: str) -> str:
-    """SQL columns that count the rows with each of the words, named as the API spells them."""
-    return ", ".join(
-        f"""count(*) FILTER (WHERE {column} = '{word}') AS "{to_camel(word)}\"""" for word in words
-    )
-
-
-# All rosters at once: one pass over the marks of the term.
-def _counts(term: str) -> str:
-    return f"""
+# The classes of `:term` (the id of a term, `current` or `all`), and what is counted in them.
+_OF_TERM = """
 shown AS MATERIALIZED (
     SELECT c.* FROM classes c
-    WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL AND {in_term("c", term)}
+    WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
+      AND of_term(c.term_id, :term, (SELECT id FROM v_current_term))
 ),
 counts AS MATERIALIZED (
-    SELECT t.*, {by_policy("t")}
-    FROM ({tallied("m.class_id, m.student_id", marks_in(NOW, ANY))}) t CROSS JOIN policy p
+    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
 )"""
 
-
-# $2 the threshold in hundredths of a per cent, else the policy's; $3 the term; $4 and $5 after
-# which class and roll, $6 how many.
-_ORDER = 'roll_key, code COLLATE "C", section COLLATE "C", class_id'
-
-
-def _after(place: str, class_id: str) -> str:
-    """SQL for where a list goes on: after the class with that id at that place. If it is gone by
-    now, with the first class there, since listed twice is better than left out."""
-    return f"""
-    SELECT {place}, coalesce(c.code, ''), coalesce(c.section, ''), {class_id}::uuid
-    FROM (VALUES (true)) here LEFT JOIN classes c ON c.id = {class_id}"""
-
-
-_DEFAULTERS = f"""
-WITH {access.ADMIN},
-{_counts("$3")},
+_DEFAULTERS = Statement(
+    ADMIN,
+    _OF_TERM,
+    """
 rules AS MATERIALIZED (
-    SELECT ROW(true, coalesce($2, threshold), late_weight, excused, on_duty, minimum_sessions,
-               updated_at)::policy AS p
+    SELECT ROW(true, coalesce(:threshold, threshold), late_weight, excused, on_duty,
+               minimum_sessions, updated_at)::policy AS p
     FROM policy
 ),
 defaulters AS MATERIALIZED (
@@ -67,16 +42,21 @@ defaulters AS MATERIALIZED (
     JOIN class_students e ON e.class_id = k.class_id AND e.student_id = k.student_id
     JOIN shown c ON c.id = k.class_id
     JOIN students s ON s.id = k.student_id
-    WHERE attendance_below(rules.p, k.attended, k.counted) AND on_roster(e.periods)
+    WHERE on_roster(e.periods) AND attendance_below(rules.p, k.attended, k.counted)
 ),
 page AS MATERIALIZED (
-    SELECT d.*, row_number() OVER (ORDER BY {_ORDER}) AS n
+    SELECT d.*, row_number() OVER (
+               ORDER BY roll_key, code COLLATE "C", section COLLATE "C", class_id) AS n
     FROM defaulters d
-    WHERE $4::uuid IS NULL OR ({_ORDER}) > ({_after("$5::text", "$4")})
-    ORDER BY {_ORDER}
-    LIMIT $6 + 1
-)
-SELECT {access.ADMIN_VERDICT}, {term_known("$3")} AS term_known, (
+    WHERE :after_class::uuid IS NULL
+       OR (roll_key, code COLLATE "C", section COLLATE "C", class_id)
+          > (:after_roll::text, :after_code::text, :after_section::text, :after_class)
+    ORDER BY roll_key, code COLLATE "C", section COLLATE "C", class_id
+    LIMIT :most + 1
+)""",
+    """
+SELECT verdict, :term IN ('all', 'current') OR EXISTS (
+    SELECT FROM terms WHERE id::text = :term) AS term_known, (
     SELECT coalesce(json_agg(student ORDER BY d.n), '[]')
     FROM page d CROSS JOIN rules CROSS JOIN LATERAL (
         SELECT d.student_id AS "studentId", d.roll_no AS "rollNo", d.name,
@@ -86,12 +66,14 @@ SELECT {access.ADMIN_VERDICT}, {term_known("$3")} AS term_known, (
                attendance_sessions_needed(rules.p, d.attended, d.counted) AS "sessionsNeeded",
                attendance_can_miss(rules.p, d.attended, d.counted) AS "canMiss"
     ) student
-    WHERE d.n <= $6
+    WHERE d.n <= :most
 )::text AS document, (
     SELECT last.class_id || '~' || last.roll_key FROM page last
-    WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
+    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
 ) AS next_cursor
-"""
+FROM verdict
+""",
+)
 
 
 async def defaulters(
@@ -107,51 +89,94 @@ async def defaulters(
     `threshold` is in hundredths of a per cent; without it the line is the policy's. `term` is
     an id or `current`. `limit` of them follow after `after` (class and roll key).
     """
-    position = after or (None, None)
-    row = await db.row(_DEFAULTERS, actor.user_id, threshold, term.lower(), *position, limit)
+    class_id, after_roll = after or (None, None)
+    row = await db.row(
+        _DEFAULTERS,
+        actor_id=actor.user_id,
+        threshold=threshold,
+        term=term.lower(),
+        most=limit,
+        after_roll=after_roll,
+        **await after_class(db, class_id),
+    )
     check(row)
     if not row["term_known"]:
         raise no_such_term("/query/term")
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-# $2 and $3 the days, $4 now, $5 to $7 after which occurrence, $8 how many. Without a first day it
-# is the current term's. The days before the one to go on from are not judged again.
-_PLACE = 'day, start_time, code COLLATE "C", section COLLATE "C", class_id'
-_MISSING = f"""
-WITH {access.ADMIN},
+class _Term(NamedTuple):
+    """A term, if it is there, and today."""
+
+    id: UUID | None
+    first_day: date | None
+    last_day: date | None
+    today: date
+
+    def days_until(self, last: date) -> tuple[date, date]:
+        """The days to look at up to `last`, at most `MAX_DAYS`: those of the term. Before it
+        begins, classes that are of none meet all the same."""
+        first = min(self.first_day, self.today) if self.first_day else _before(last, DAYS_BACK)
+        return max(first, _before(last, MAX_DAYS - 1)), last
+
+
+_TERM = Statement(
+    ADMIN,
+    """
+SELECT verdict, t.id, t.first_day, t.last_day, current_date AS today
+FROM verdict LEFT JOIN terms t ON t.id::text = CASE :term
+    WHEN 'current' THEN (SELECT id::text FROM v_current_term) ELSE :term END
+""",
+)
+
+
+async def _term(db: Database, actor: Actor, term: str) -> _Term:
+    row = await db.row(_TERM, actor_id=actor.user_id, term=term)
+    check(row)
+    return _Term(row["id"], row["first_day"], row["last_day"], row["today"])
+
+
+def _before(day: date, days: int) -> date:
+    # The first date of Python's calendar is PostgreSQL's -infinity to asyncpg.
+    return date.fromordinal(max(day.toordinal() - days, date.min.toordinal() + 1))
+
+
+# The days before the one to go on from are not judged again.
+_MISSING = Statement(
+    ADMIN,
+    """
 shown AS MATERIALIZED (
     SELECT c.* FROM classes c WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
 ),
-term AS (SELECT first_day FROM terms WHERE id = ({CURRENT_TERM})),
-span AS MATERIALIZED (
-    SELECT greatest($5::date, coalesce($2::date, (SELECT {_BEGUN} FROM term), last - {DAYS_BACK}),
-                    last - {MAX_DAYS - 1}) AS first, last
-    FROM (SELECT least($3::date, current_date) AS last) bounded
-),
-{judged("$4::timestamptz")},
+span AS (SELECT greatest(:first::date, :after_day::date) AS first, :last::date AS last)""",
+    JUDGED,
+    """
 page AS MATERIALIZED (
-    SELECT m.*, row_number() OVER (ORDER BY {_PLACE}) AS n
+    SELECT m.*, row_number() OVER (
+               ORDER BY day, start_time, code COLLATE "C", section COLLATE "C", class_id) AS n
     FROM judged m
     WHERE m.state = 'missing' AND (
-        $5::date IS NULL OR ({_PLACE}) > ({_after("$5::date, $6::time", "$7")}))
-    ORDER BY {_PLACE}
-    LIMIT $8 + 1
-)
-SELECT {access.ADMIN_VERDICT}, (
+        :after_day IS NULL OR (day, start_time, code COLLATE "C", section COLLATE "C", class_id)
+            > (:after_day, :after_start::time, :after_code::text, :after_section::text,
+               :after_class::uuid))
+)""",
+    """
+SELECT verdict, (
     SELECT coalesce(json_agg(missing ORDER BY m.n), '[]')
     FROM page m JOIN classes c ON c.id = m.class_id JOIN users u ON u.id = c.teacher_id
     CROSS JOIN LATERAL (
-        SELECT m.day AS date, {clock("m.start_time")} AS start, {clock("m.end_time")} AS end,
+        SELECT m.day AS date, json_time(m.start_time) AS start, json_time(m.end_time) AS end,
                m.class_id AS "classId", m.code, m.name, m.section, m.session_id AS "sessionId",
                u.id AS "teacherId", u.name AS "teacherName", u.email AS "teacherEmail"
     ) missing
-    WHERE m.n <= $8
+    WHERE m.n <= :most
 )::text AS document, (
-    SELECT last.day || 'T' || {clock("last.start_time")} || '~' || last.class_id FROM page last
-    WHERE last.n = $8 AND EXISTS (SELECT FROM page WHERE n > $8)
+    SELECT last.day || 'T' || json_time(last.start_time) || '~' || last.class_id FROM page last
+    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
 ) AS next_cursor
-"""
+FROM verdict
+""",
+)
 
 
 async def missing_sessions(
@@ -168,74 +193,97 @@ async def missing_sessions(
     From `first`, without it the first day of the current term, to `last`, but not more than
     `MAX_DAYS`. `limit` of them follow after `after` (date, start and class).
     """
-    position = after or (None, None, None)
-    row = await db.row(_MISSING, actor.user_id, first, last, now, *position, limit)
+    after_day, after_start, class_id = after or (None, None, None)
+    if first is None:
+        first, last = (await _term(db, actor, "current")).days_until(last)
+    row = await db.row(
+        _MISSING,
+        actor_id=actor.user_id,
+        first=max(first, _before(last, MAX_DAYS - 1)),
+        last=last,
+        now=now,
+        most=limit,
+        after_day=after_day,
+        after_start=after_start,
+        **await after_class(db, class_id),
+    )
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-# $2 the term, $3 now. What is over is counted from the term's first day to today.
-_OVERVIEW = f"""
-WITH {access.ADMIN},
-{_counts("$2")},
-term AS MATERIALIZED (
-    SELECT * FROM terms
-    WHERE id::text = CASE $2 WHEN 'current' THEN ({CURRENT_TERM})::text ELSE $2 END
-),
-span AS MATERIALIZED (
-    SELECT greatest(coalesce((SELECT {_BEGUN} FROM term), last - {DAYS_BACK}),
-                    last - {MAX_DAYS - 1}) AS first, last
-    FROM (
-        SELECT CASE $2 WHEN 'current' THEN current_date
-                       ELSE least((SELECT last_day FROM term), current_date) END AS last
-    ) bounded
-),
-{judged("$3::timestamptz")},
+_OVERVIEW = Statement(
+    ADMIN,
+    _OF_TERM,
+    "span AS (SELECT :first::date AS first, :last::date AS last)",
+    JUDGED,
+    """
 students AS MATERIALIZED (
-    SELECT e.student_id, coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
-           coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
+    SELECT e.student_id, k.present, k.absent, k.late, k.excused,
            coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
     FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
-    WHERE e.class_id {ANY} AND on_roster(e.periods)
+    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
+),
+standings AS (
+    SELECT count(*) FILTER (WHERE standing = 'ok') AS ok,
+           count(*) FILTER (WHERE standing = 'at_risk') AS "atRisk",
+           count(*) FILTER (WHERE standing = 'below') AS below,
+           count(*) FILTER (WHERE standing = 'no_data') AS "noData"
+    FROM students CROSS JOIN v_rules r
+    CROSS JOIN LATERAL (SELECT attendance_standing(r.rules, attended, counted) AS standing) s
+),
+marks AS (
+    SELECT coalesce(sum(present), 0) AS present, coalesce(sum(absent), 0) AS absent,
+           coalesce(sum(late), 0) AS late, coalesce(sum(excused), 0) AS excused
+    FROM students
+),
+today AS (
+    SELECT count(*) FILTER (WHERE state = 'taken') AS taken,
+           count(*) FILTER (WHERE state = 'missing') AS missing,
+           count(*) FILTER (WHERE state = 'in_progress') AS "inProgress",
+           count(*) FILTER (WHERE state = 'upcoming') AS upcoming
+    FROM judged WHERE day = current_date
+)""",
+    """
+SELECT verdict, json_build_object(
+    'term', (SELECT json_build_object('id', id, 'name', name) FROM terms WHERE id = :term_id),
+    'classes', (SELECT count(*) FROM shown),
+    'students', (SELECT count(DISTINCT student_id) FROM students),
+    'sessionsTaken', (
+        SELECT count(*) FROM v_sessions
+        WHERE class_id = ANY(ARRAY(SELECT id FROM shown)) AND state = 'taken'),
+    'sessionsMissing', (SELECT count(*) FROM judged WHERE state = 'missing'),
+    'marks', (SELECT row_to_json(marks) FROM marks),
+    'percentage', (
+        SELECT attendance_percentage(
+            coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
+        FROM students),
+    'standings', (SELECT row_to_json(standings) FROM standings),
+    'today', (SELECT row_to_json(today) FROM today))::text AS document
+FROM verdict
+""",
 )
-SELECT {access.ADMIN_VERDICT}, {term_known("$2")} AS term_known, (
-    SELECT row_to_json(overview) FROM (
-        SELECT (SELECT json_build_object('id', id, 'name', name) FROM term) AS term,
-               (SELECT count(*) FROM shown) AS classes,
-               (SELECT count(DISTINCT student_id) FROM students) AS students,
-               (SELECT count(*) FROM attendance_sessions s
-                WHERE s.class_id {ANY} AND (s.status = 'finalised'
-                    OR (s.status = 'open' AND {taken("s")}))) AS "sessionsTaken",
-               (SELECT count(*) FROM judged WHERE state = 'missing') AS "sessionsMissing",
-               (SELECT row_to_json(m) FROM (
-                   SELECT coalesce(sum(present), 0) AS present, coalesce(sum(absent), 0) AS absent,
-                          coalesce(sum(late), 0) AS late, coalesce(sum(excused), 0) AS excused
-                   FROM students) m) AS marks,
-               (SELECT attendance_percentage(
-                    coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
-                FROM students) AS percentage,
-               (SELECT row_to_json(by_standing) FROM (
-                   SELECT {_number_of("standing", "ok", "at_risk", "below", "no_data")}
-                   FROM students CROSS JOIN policy p
-                   CROSS JOIN LATERAL (
-                       SELECT attendance_standing(p, attended, counted) AS standing) judgement
-               ) by_standing) AS standings,
-               (SELECT row_to_json(today) FROM (
-                   SELECT {_number_of("state", "taken", "missing", "in_progress", "upcoming")}
-                   FROM judged WHERE day = current_date
-               ) today) AS today
-    ) overview
-)::text AS document
-"""
 
 
 async def overview(db: Database, actor: Actor, term: str, now: datetime) -> Document[Overview]:
     """The classes of a term, their students and sessions, in figures.
 
-    `term` is an id or `current`; `now` is the institution's time.
+    `term` is an id or `current`; `now` is the institution's time. What is over is counted from
+    the term's first day to today, or to its last.
     """
-    row = await db.row(_OVERVIEW, actor.user_id, term.lower(), now)
-    check(row)
-    if not row["term_known"]:
+    wanted = term.lower()
+    found = await _term(db, actor, wanted)
+    if found.id is None and wanted not in ("all", "current"):
         raise no_such_term("/query/term")
+    ended = wanted != "current" and found.last_day
+    first, last = found.days_until(min(ended or found.today, found.today))
+    row = await db.row(
+        _OVERVIEW,
+        actor_id=actor.user_id,
+        term=wanted,
+        term_id=found.id,
+        first=first,
+        last=last,
+        now=now,
+    )
+    check(row)
     return Document(row["document"])

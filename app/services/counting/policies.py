@@ -13,6 +13,7 @@ from app.documents import Document
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
 from app.services.access import ADMIN, STAFF, STAFF_VERDICT, Actor, check, require_admin
 from app.services.audit import RECORDED, signed
+from app.services.counting.places import after_class
 from app.sql import Statement
 
 # Everybody who works here may know by which line their students are judged.
@@ -82,17 +83,10 @@ async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document
         return await get_policy(tx, actor)
 
 
-def policy_at(at: str) -> str:
-    """SQL for a relation: the one row of the policy as it was at an instant."""
-    return f"""jsonb_populate_record(NULL::policy, (
-        SELECT to_jsonb(r) FROM policies r WHERE since <= {at} ORDER BY since DESC LIMIT 1))"""
-
-
 def _values(rules: PolicyRules) -> dict[str, Any]:
     return rules.model_dump()
 
 
-# `:after_class` and `:after_roll` say after which class and roll to go on.
 _PREVIEW = Statement(
     ADMIN,
     """
@@ -127,8 +121,8 @@ page AS MATERIALIZED (
     SELECT crossing.*, row_number() OVER (ORDER BY place) AS n
     FROM crossing
     WHERE :after_class::uuid IS NULL
-       OR (code COLLATE "C", section COLLATE "C", class_id, roll_key) > (
-           SELECT code, section, id, :after_roll::text FROM classes WHERE id = :after_class)
+       OR (code COLLATE "C", section COLLATE "C", class_id, roll_key)
+          > (:after_code::text, :after_section::text, :after_class, :after_roll::text)
     ORDER BY place
     LIMIT :most + 1
 ),
@@ -161,13 +155,13 @@ async def preview_policy(
     after: tuple[UUID, str] | None,
 ) -> Document[PolicyPreview]:
     """Who would cross the line if these rules were in force; nothing is changed."""
-    after_class, after_roll = after or (None, None)
+    class_id, after_roll = after or (None, None)
     row = await db.row(
         _PREVIEW,
         actor_id=actor.user_id,
-        after_class=after_class,
         after_roll=after_roll,
         most=limit,
+        **await after_class(db, class_id),
         **_values(rules),
     )
     check(row)

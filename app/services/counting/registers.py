@@ -5,12 +5,11 @@ from datetime import date
 from uuid import UUID
 
 from app.db import Database
-from app.documents import Document, clock
+from app.documents import Document
 from app.errors import Flaw, Invalid
 from app.schemas.register import Register
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.counting.figures import by_policy, tallied
+from app.services.access import READ_CLASS, Actor, check
+from app.sql import Statement
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,11 @@ LISTED = Bounds(sessions=250_000, marks=250_000, one_term=False)
 # What can be laid out on paper in some seconds: 1,000 students of 60 sessions.
 PRINTED = Bounds(sessions=300, marks=60_000, one_term=True)
 
-# $3 and $4 are the days asked for; left out they are those of the whole class, its term and
-# whatever was held beside it, and whoever is on the roster today is in it. $5 and $6 bound it.
-_REGISTER = f"""
-{access.READ_CLASS},
+# The days that are asked for; left out, they are those of the whole class, its term and whatever
+# was held beside it. `sessions` are those in them.
+_PERIOD = """
 held AS MATERIALIZED (
-    SELECT s.id, s.session_date, s.start_time
+    SELECT s.class_id, s.id, s.session_date, s.start_time
     FROM granted c JOIN attendance_sessions s ON s.class_id = c.id
     WHERE s.status <> 'cancelled'
 ),
@@ -45,83 +43,94 @@ whole AS MATERIALIZED (
     GROUP BY t.id
 ),
 period AS MATERIALIZED (
-    SELECT coalesce($3::date, least(first, $4::date)) AS first,
-           coalesce($4::date, greatest(last, $3::date)) AS last
+    SELECT coalesce(:first::date, least(first, :last::date)) AS first,
+           coalesce(:last::date, greatest(last, :first::date)) AS last
     FROM whole
 ),
-shown AS MATERIALIZED (
+sessions AS MATERIALIZED (
     SELECT h.*, row_number() OVER (ORDER BY h.session_date, h.start_time NULLS FIRST) AS n
     FROM held h JOIN period p ON h.session_date BETWEEN p.first AND p.last
-),
+)"""
+
+# `:most_sessions` and `:most_marks` bound it.
+_REGISTER = Statement(
+    READ_CLASS,
+    _PERIOD,
+    """
 marks AS MATERIALIZED (
     SELECT m.student_id, s.n, m.status, m.leave_kind
-    FROM attendance_statuses m JOIN shown s ON s.id = m.session_id
+    FROM attendance_statuses m JOIN sessions s ON s.id = m.session_id
     WHERE m.class_id = (SELECT id FROM granted)
-      AND m.session_id = ANY(ARRAY(SELECT id FROM shown))
+      AND m.session_id = ANY(ARRAY(SELECT id FROM sessions))
 ),
 counts AS MATERIALIZED (
-    SELECT t.*, {by_policy("t")}
-    FROM ({tallied("m.student_id", "marks m")}) t CROSS JOIN policy p
+    SELECT student_id, count(*) FILTER (WHERE status = 'present') AS present,
+           count(*) FILTER (WHERE status = 'absent') AS absent,
+           count(*) FILTER (WHERE status = 'late') AS late,
+           count(*) FILTER (WHERE status = 'excused') AS excused,
+           count(*) FILTER (WHERE leave_kind = 'on_duty') AS on_duty
+    FROM marks GROUP BY student_id
 ),
 people AS MATERIALIZED (
-    SELECT st.id, st.roll_key, st.roll_no, st.name, e.periods,
-           coalesce(n.present, 0) AS present, coalesce(n.absent, 0) AS absent,
-           coalesce(n.late, 0) AS late, coalesce(n.excused, 0) AS excused,
-           coalesce(n.counted, 0) AS counted, coalesce(n.attended, 0) AS attended
-    FROM granted c
-    JOIN class_students e ON e.class_id = c.id
-    JOIN students st ON st.id = e.student_id
-    LEFT JOIN counts n ON n.student_id = e.student_id
-    CROSS JOIN period
-    WHERE n.student_id IS NOT NULL
-       OR e.periods && daterange(period.first, period.last, '[]')
-       OR ($4 IS NULL AND e.periods && daterange(current_date, NULL))
+    SELECT e.student_id, e.periods, coalesce(k.present, 0) AS present,
+           coalesce(k.absent, 0) AS absent, coalesce(k.late, 0) AS late,
+           coalesce(k.excused, 0) AS excused, coalesce(k.on_duty, 0) AS on_duty
+    FROM granted c JOIN class_students e ON e.class_id = c.id CROSS JOIN period p
+    LEFT JOIN counts k ON k.student_id = e.student_id
+    WHERE k.student_id IS NOT NULL OR e.periods && daterange(p.first, p.last, '[]')
+       OR (:last IS NULL AND on_roster(e.periods))
 ),
 size AS MATERIALIZED (
-    SELECT sessions <= $5 AND sessions * (SELECT count(*) FROM people) <= $6 AS fits
-    FROM (SELECT count(*) AS sessions FROM shown) s
-),
-rows AS (
-    SELECT p.id, string_agg(
-        CASE WHEN m.leave_kind = 'on_duty' THEN 'o' WHEN m.status IS NOT NULL THEN left(m.status, 1)
-             WHEN p.periods @> s.session_date THEN ' ' ELSE '-' END, '' ORDER BY s.n) AS marks
-    FROM people p CROSS JOIN shown s LEFT JOIN marks m ON m.student_id = p.id AND m.n = s.n
-    WHERE (SELECT fits FROM size)
-    GROUP BY p.id
+    SELECT n <= :most_sessions AND n * (SELECT count(*) FROM people) <= :most_marks AS fits
+    FROM (SELECT count(*) AS n FROM sessions) s
 ),
 columns AS (
-    SELECT n, count(*) AS attended FROM marks WHERE status IN ('present', 'late') GROUP BY n
-)
-SELECT {access.VERDICT}, (SELECT fits FROM size) AS fits,
+    SELECT s.n, json_build_object(
+               'date', s.session_date, 'start', json_time(s.start_time),
+               'attended', count(*) FILTER (WHERE m.status IN ('present', 'late'))) AS document
+    FROM sessions s LEFT JOIN marks m ON m.n = s.n GROUP BY s.n, s.session_date, s.start_time
+),
+letters AS (
+    SELECT p.student_id, string_agg(
+        CASE WHEN m.leave_kind = 'on_duty' THEN 'o' WHEN m.status IS NOT NULL THEN left(m.status, 1)
+             WHEN p.periods @> s.session_date THEN ' ' ELSE '-' END, '' ORDER BY s.n) AS marks
+    FROM people p CROSS JOIN sessions s LEFT JOIN marks m
+        ON m.student_id = p.student_id AND m.n = s.n
+    WHERE (SELECT fits FROM size)
+    GROUP BY p.student_id
+),
+rows AS (
+    SELECT st.roll_key, d AS document
+    FROM people p JOIN students st ON st.id = p.student_id CROSS JOIN v_rules r
+    LEFT JOIN letters ON letters.student_id = p.student_id
+    CROSS JOIN LATERAL (
+        SELECT attendance_attended(r.rules, present, late, excused, on_duty) AS attended,
+               attendance_counted(r.rules, present, absent, late, excused, on_duty) AS counted) n
+    CROSS JOIN LATERAL (
+        SELECT st.roll_no AS "rollNo", st.name, coalesce(letters.marks, '') AS marks,
+               p.present, p.absent, p.late, p.excused, n.counted, n.attended * 0.01 AS attended,
+               attendance_percentage(n.attended, n.counted) AS percentage,
+               attendance_below(r.rules, n.attended, n.counted) AS below) d
+)""",
+    """
+SELECT verdict, (SELECT fits FROM size) AS fits,
        (SELECT in_term AND (p.first < whole.first OR p.last > whole.last)
         FROM whole CROSS JOIN period p) AS beyond_term, (
     SELECT json_build_object(
         'classId', c.id, 'code', c.code, 'name', c.name, 'section', c.section,
         'teacher', owner.name, 'teacherEmail', owner.email, 'term', whole.term,
-        'first', period.first, 'last', period.last,
-        'generatedBy', (SELECT name FROM users WHERE id = c.actor_id),
-        'threshold', policy.threshold / 100.0,
-        'sessions', (
-            SELECT coalesce(json_agg(d ORDER BY s.n), '[]')
-            FROM shown s LEFT JOIN columns ON columns.n = s.n CROSS JOIN LATERAL (
-                SELECT s.session_date AS date, {clock("s.start_time")} AS start,
-                       coalesce(attended, 0) AS attended
-            ) d),
-        'students', (
-            SELECT coalesce(json_agg(d ORDER BY p.roll_key), '[]')
-            FROM people p LEFT JOIN rows USING (id)
-            CROSS JOIN LATERAL (
-                SELECT p.roll_no AS "rollNo", p.name, coalesce(rows.marks, '') AS marks,
-                       p.present, p.absent, p.late, p.excused, p.counted,
-                       p.attended * 0.01 AS attended,
-                       attendance_percentage(p.attended, p.counted) AS percentage,
-                       attendance_below(policy, p.attended, p.counted) AS below
-            ) d))
+        'first', p.first, 'last', p.last, 'generatedBy', (
+            SELECT name FROM users WHERE id = c.actor_id),
+        'threshold', (r.rules).threshold / 100.0,
+        'sessions', (SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM columns),
+        'students', (SELECT coalesce(json_agg(document ORDER BY roll_key), '[]') FROM rows))
     FROM granted c JOIN users owner ON owner.id = c.teacher_id
-    CROSS JOIN whole CROSS JOIN period CROSS JOIN policy
+    CROSS JOIN whole CROSS JOIN period p CROSS JOIN v_rules r
     WHERE (SELECT fits FROM size)
 )::text AS document
-"""
+FROM verdict
+""",
+)
 
 
 async def register(
@@ -139,7 +148,13 @@ async def register(
     the term if `bounds` keep to it, and for more than they allow.
     """
     row = await db.row(
-        *(_REGISTER, actor.user_id, class_id, first, last, bounds.sessions, bounds.marks)
+        _REGISTER,
+        actor_id=actor.user_id,
+        class_id=class_id,
+        first=first,
+        last=last,
+        most_sessions=bounds.sessions,
+        most_marks=bounds.marks,
     )
     check(row)
     if bounds.one_term and row["beyond_term"]:

@@ -1,74 +1,126 @@
-"""The statistics of one student, over all classes in which the actor may see them."""
+"""Where students stand: those of one class, or one student in all classes.
+
+What counts, and where the line is, the view `v_enrolment_attendance` says (migration 0012).
+"""
 
 from datetime import datetime
+from uuid import UUID
 
 from app.db import Database
 from app.documents import Document
-from app.schemas.stats import StudentOverall
+from app.schemas.stats import StudentOverall, StudentStats
 from app.schemas.words import roll_key
-from app.services import old_access as access
-from app.services.access import Actor, check
-from app.services.counting.as_of import history, source_at
-from app.services.counting.figures import FIGURES, NOW, Source, counted, figures, marks_of
+from app.services.access import MINE, READ_CLASS, Actor, check
+from app.services.counting.as_of import standing_at
+from app.services.timetable.meetings import REMAINING
+from app.sql import Relations, Statement
 
-_STUDENT = "(SELECT id FROM student)"
-_SUMS = ("present", "absent", "late", "excused", "total", "counted", "attended", "unmarked")
-
-
-# $2 the key of the roll number, $3 whether withdrawn ones count. Who is in none of the classes
-# that the actor may see is not found, like somebody who is nowhere.
-def _student_sql(source: Source, past: str = "") -> str:
-    return f"""
-WITH {access.ACTOR},
-{access.COVERING},
-student AS MATERIALIZED (SELECT s.* FROM students s WHERE s.roll_key = $2),
-shown AS MATERIALIZED (
-    SELECT c.* FROM classes c
-    JOIN class_students e ON e.class_id = c.id AND e.student_id = {_STUDENT}
-    CROSS JOIN actor
-    WHERE {access.MAY} AND c.archived_at IS NULL
-),
-{past}
-enrolled AS MATERIALIZED (
-    SELECT e.* FROM {source.enrolments} e JOIN shown ON shown.id = e.class_id
-    WHERE e.student_id = {_STUDENT} AND ($3 OR {source.enrolled("e")})
-),
-{counted(source, marks_of(source, _STUDENT))},
-each AS MATERIALIZED (
-    SELECT c.code, c.section, e.class_id, {", ".join(f"n.{name}" for name in _SUMS)},
-           row_to_json(stats) AS stats
-    FROM enrolled e
-    JOIN shown c ON c.id = e.class_id
-    LEFT JOIN terms t ON t.id = c.term_id
-    {figures(source)}
+# From `shown`, the classes, to the enrolments in them, each with its `numbers` as the API has them.
+_FIGURES: Relations = (
+    REMAINING,
+    """
+figures AS (
+    SELECT v.*, n AS numbers
+    FROM v_enrolment_attendance v
+    LEFT JOIN remaining r ON r.class_id = v.class_id
     CROSS JOIN LATERAL (
-        SELECT c.id AS "classId", c.code, c.name, c.section, t.id AS "termId", t.name AS term,
-               {FIGURES}
-    ) stats
+        SELECT v.present, v.absent, v.late, v.excused, v.total, v.counted,
+               v.attended * 0.01 AS attended, v.percentage, v.standing,
+               v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
+               CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
+                   v.attended + 100 * r.meetings, v.counted + r.meetings) END AS "bestPossible",
+               v.absent_in_a_row AS "absentInARow", v.unmarked
+    ) n
+)""",
+)
+
+_OF_CLASS = Statement(
+    READ_CLASS,
+    "shown AS (SELECT * FROM granted)",
+    _FIGURES,
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(student ORDER BY f.roll_key), '[]')
+    FROM figures f CROSS JOIN LATERAL (
+        SELECT f.student_id AS "studentId", f.roll_no AS "rollNo", f.name, (f.numbers).*
+    ) student
+    WHERE f.class_id = (SELECT id FROM granted) AND (:withdrawn OR f.enrolled)
+)::text AS document
+FROM verdict
+""",
+)
+
+
+async def of_class(
+    db: Database, actor: Actor, class_id: UUID, *, withdrawn: bool, as_of: datetime | None
+) -> Document[list[StudentStats]]:
+    """Where each student stands, by roll number; `withdrawn` ones too if asked for.
+
+    With `as_of` the figures are those that stood then.
+    """
+    async with standing_at(db, as_of) as then:
+        row = await then.row(
+            _OF_CLASS, actor_id=actor.user_id, class_id=class_id, withdrawn=withdrawn
+        )
+    check(row)
+    return Document(row["document"])
+
+
+# Who is in none of the classes that the actor may see is not found, like somebody who is nowhere.
+# `OFFSET 0` has the figures of each class planned by itself; in one plan for all of them, the marks
+# of everybody would be counted.
+_OF_STUDENT = Statement(
+    MINE,
+    """
+student AS MATERIALIZED (SELECT * FROM students WHERE roll_key = :roll_key),
+shown AS MATERIALIZED (
+    SELECT c.* FROM mine c
+    JOIN class_students e ON e.class_id = c.id AND e.student_id = (SELECT id FROM student)
+    WHERE c.archived_at IS NULL
+)""",
+    _FIGURES,
+    """
+enrolled AS MATERIALIZED (
+    SELECT c.code, c.name AS class_name, c.section, t.id AS term_id, t.name AS term, f.*
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM figures
+        WHERE class_id = c.id AND student_id = (SELECT id FROM student) OFFSET 0
+    ) f
+    WHERE :withdrawn OR f.enrolled
 ),
-sums AS (SELECT {", ".join(f"sum({name})::bigint AS {name}" for name in _SUMS)} FROM each)
-SELECT {access.FOUND_VERDICT.format(found="enrolled")}, (
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM enrolled) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+)""",
+    """
+SELECT verdict, (
     SELECT json_build_object(
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name,
-        'classes', (
-            SELECT json_agg(stats ORDER BY code COLLATE "C", section COLLATE "C", class_id)
-            FROM each),
+        'classes', json_agg(stats ORDER BY e.code COLLATE "C", e.section COLLATE "C", e.class_id),
         'total', (
-            SELECT row_to_json(summed) FROM sums n CROSS JOIN LATERAL (
-                SELECT n.present, n.absent, n.late, n.excused, n.total, n.counted,
-                       n.attended * 0.01 AS attended,
-                       attendance_percentage(n.attended, n.counted) AS percentage, n.unmarked
-            ) summed))
-    FROM student s
+            SELECT row_to_json(sums) FROM (
+                SELECT sum(present) AS present, sum(absent) AS absent, sum(late) AS late,
+                       sum(excused) AS excused, sum(total) AS total, sum(counted) AS counted,
+                       sum(attended) * 0.01 AS attended, attendance_percentage(
+                           sum(attended)::bigint, sum(counted)::bigint) AS percentage,
+                       sum(unmarked) AS unmarked
+                FROM enrolled
+            ) sums))
+    FROM student s CROSS JOIN enrolled e CROSS JOIN LATERAL (
+        SELECT e.class_id AS "classId", e.code, e.class_name AS name, e.section,
+               e.term_id AS "termId", e.term, (e.numbers).*
+    ) stats
+    GROUP BY s.id, s.roll_no, s.name
 )::text AS document
-"""
+FROM verdict
+""",
+)
 
 
-_NOW = _student_sql(NOW)
-_THEN = _student_sql(source_at("$4::timestamptz"), f"{history('$4::timestamptz')},")
-
-
-async def student(
+async def of_student(
     db: Database, actor: Actor, roll_no: str, *, withdrawn: bool, as_of: datetime | None
 ) -> Document[StudentOverall]:
     """Where the student stands in each class the actor may see, and all of them together.
@@ -76,10 +128,8 @@ async def student(
     Archived classes are left out, and unless `withdrawn` those the student has left. Raises
     `NotFound` for who is in none of them. With `as_of` the figures are those that stood then.
     """
-    arguments = (actor.user_id, roll_key(roll_no), withdrawn)
-    if as_of is None:
-        row = await db.row(_NOW, *arguments)
-    else:
-        row = await db.row(_THEN, *arguments, as_of)
+    asked = {"roll_key": roll_key(roll_no), "withdrawn": withdrawn}
+    async with standing_at(db, as_of) as then:
+        row = await then.row(_OF_STUDENT, actor_id=actor.user_id, **asked)
     check(row, "student")
     return Document(row["document"])

@@ -8,19 +8,17 @@ from uuid import UUID
 from app.batch import ClassName
 from app.db import Transaction
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
-from app.services.timetable.calendar import THIS_TERM
 from app.sql import Statement
 
 # All that may be meant, of the classes the actor may work in.
 _CANDIDATES = Statement(
     MINE,
     STAFF_VERDICT,
-    THIS_TERM,
     """
 candidates AS (
     SELECT c.id, c.code, c.section, u.email AS teacher, t.name AS term,
            c.archived_at IS NOT NULL AS archived,
-           c.term_id IS NULL OR c.term_id = (SELECT id FROM this_term) AS current
+           c.term_id IS NULL OR c.term_id = (SELECT id FROM v_current_term) AS current
     FROM mine c
     JOIN users u ON u.id = c.teacher_id
     LEFT JOIN terms t ON t.id = c.term_id

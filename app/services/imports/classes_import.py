@@ -12,13 +12,11 @@ from app.schemas.imports import RowOutcome
 from app.services.imports.conditions import Conditions
 from app.services.imports.outcomes import Outcomes, Table
 from app.services.people.allow_list import make_users
-from app.services.timetable.calendar import THIS_TERM
 from app.sql import Statement
 
 # In the order given: the users and terms these are, and the classes there are already. One of
 # another system is the class made with its id, else the live one that is the same to the letter.
 _FIND = Statement(
-    THIS_TERM,
     """
 given AS MATERIALIZED (
     SELECT * FROM unnest(:ids::uuid[], :codes::text[], :sections::text[], :teachers::text[],
@@ -27,7 +25,7 @@ given AS MATERIALIZED (
 ),
 known AS MATERIALIZED (
     SELECT g.*, u.id AS teacher_id,
-           CASE WHEN g.term IS NULL THEN (SELECT id FROM this_term) ELSE t.id END AS term_id,
+           CASE WHEN g.term IS NULL THEN (SELECT id FROM v_current_term) ELSE t.id END AS term_id,
            g.term IS NULL OR t.id IS NOT NULL AS term_known
     FROM given g
     LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(g.teacher))

@@ -34,7 +34,7 @@ judged AS MATERIALIZED (
         WHEN w.id IS NULL THEN 'move_of_nothing'
         WHEN EXISTS (
             SELECT FROM meetings m
-            WHERE (m.class_id, m.day) = (g.class_id, g.new_date) AND m.to_date IS NULL
+            WHERE (m.class_id, m.day) = (g.class_id, g.new_date) AND m.moved_to IS NULL
               AND m.start_time < g.new_end AND m.end_time > g.new_start
               AND NOT (g.new_date = g.original_date AND m.start_time = g.original_start)
         ) THEN 'slot_overlaps'

@@ -37,7 +37,7 @@ there AS MATERIALIZED (
     GROUP BY s.class_id, s.session_date
 ),
 slots AS MATERIALIZED (
-    SELECT class_id, day, start_time, end_time FROM meetings WHERE to_date IS NULL
+    SELECT class_id, day, start_time, end_time FROM meetings WHERE moved_to IS NULL
 ),
 first_slots AS (
     SELECT class_id, day, min(start_time) AS start_time FROM slots GROUP BY class_id, day

@@ -28,36 +28,6 @@ Entry = TypeVar("Entry", Term, Holiday)
 Draft = TypeVar("Draft", TermDraft, HolidayDraft)
 Change = TypeVar("Change", TermChange, HolidayChange)
 
-# The id of the term that covers today; of several the one that began last, of none the latest.
-CURRENT_TERM = """
-SELECT id FROM terms
-ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC, name
-LIMIT 1
-"""
-
-
-THIS_TERM = """
-this_term AS (
-    SELECT id FROM terms
-    ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC,
-             name
-    LIMIT 1
-)"""
-
-
-def in_term(class_: str, term: str) -> str:
-    """SQL for whether a class is of a term: its id as text, `all`, or `current`, in which
-    classes without a term are as well."""
-    return f"""
-    CASE {term} WHEN 'all' THEN true
-                WHEN 'current' THEN {class_}.term_id IS NULL OR {class_}.term_id = ({CURRENT_TERM})
-                ELSE {class_}.term_id::text = {term} END"""
-
-
-def term_known(term: str) -> str:
-    """SQL for whether there is such a term."""
-    return f"({term} IN ('all', 'current') OR EXISTS (SELECT FROM terms WHERE id::text = {term}))"
-
 
 def no_such_term(place: str) -> Invalid:
     """The refusal of a term that is not there, named at `place`."""

@@ -1,54 +1,89 @@
 """What meets when: the rule by which weekly slots and moves become meetings on dates."""
 
+from app.sql import Relations
 
-def meetings_on(days: str, slots: str = "class_schedules", moves: str = "class_reschedules") -> str:
-    """SQL for what is planned on `days`, a relation with `class_id` and `day`.
-
-    Each row has the columns of its day, `start_time` and `end_time`. A slot of the weekday that
-    was moved away says where (`to_date, to_start, to_end`); one moved to this day says where
-    from (`from_date, from_start, from_end`).
-    """
-    return f"""
-    SELECT d.*, w.start_time, w.end_time,
-           away.rescheduled_date AS to_date, away.rescheduled_start_time AS to_start,
-           away.rescheduled_end_time AS to_end,
-           NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
-    FROM {days} d
-    JOIN {slots} w
-        ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
-    LEFT JOIN {moves} away
-        ON away.class_id = w.class_id AND away.original_date = d.day
-       AND away.original_start_time = w.start_time
-    UNION ALL
-    SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
-           here.original_date, here.original_start_time, here.original_end_time
-    FROM {days} d
-    JOIN {moves} here
-        ON here.class_id = d.class_id AND here.rescheduled_date = d.day"""
-
+MAX_DAYS = 400  # of which the meetings are asked for at a time
 
 # From `days` (class_id, day) to what is planned on them. A slot of the weekday that was moved away
-# says where (`to_date, to_start, to_end`); one moved to this day says where from (`from_date,
-# from_start, from_end`).
+# says where to (`moved_to`, as the API writes it); a meeting moved to the day, where from.
 MEETINGS = """
 meetings AS (
-    SELECT d.*, w.start_time, w.end_time,
-           away.rescheduled_date AS to_date, away.rescheduled_start_time AS to_start,
-           away.rescheduled_end_time AS to_end,
-           NULL::date AS from_date, NULL::time AS from_start, NULL::time AS from_end
-    FROM days d
-    JOIN class_schedules w
-        ON w.class_id = d.class_id AND w.day_of_week = extract(isodow FROM d.day)::smallint
-    LEFT JOIN class_reschedules away
-        ON away.class_id = w.class_id AND away.original_date = d.day
-       AND away.original_start_time = w.start_time
-    UNION ALL
-    SELECT d.*, here.rescheduled_start_time, here.rescheduled_end_time, NULL, NULL, NULL,
-           here.original_date, here.original_start_time, here.original_end_time
-    FROM days d
-    JOIN class_reschedules here
-        ON here.class_id = d.class_id AND here.rescheduled_date = d.day
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
 )"""
+
+# From `shown`, the classes, to how many meetings each has left in its term (`remaining`): those
+# from today on that are neither taken nor cancelled. A term of 400 days and more has no end to
+# speak of, and nobody can say what is left of it.
+REMAINING: Relations = (
+    """
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
+    FROM shown c CROSS JOIN v_rules r
+    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
+)""",
+    MEETINGS,
+    """
+remaining AS MATERIALIZED (
+    SELECT c.id AS class_id, (
+        SELECT count(*) FROM meetings m
+        WHERE m.class_id = c.id AND m.moved_to IS NULL
+          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
+          AND NOT EXISTS (
+              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
+                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
+    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+)""",
+)
+
+# From `shown`, the classes, and `span`, the dates, to `judged`, their occurrences, each with its
+# `state` at `:now` and its session.
+#
+# A session is that of the meeting which begins then. Only where none does, it is that of a slot
+# moved away: it was held before the move. The end of a meeting is never before its start, though
+# clocks that go forward may skip the one and not the other.
+JUDGED: Relations = (
+    """
+dates AS MATERIALIZED (
+    SELECT span.first + n AS day, (
+        SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
+        ORDER BY h.first_day DESC, h.name LIMIT 1) AS holiday
+    FROM span CROSS JOIN generate_series(0, span.last - span.first) n
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, c.code, c.name, c.section, d.day, d.holiday
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    JOIN dates d ON d.day >= coalesce(t.first_day, d.day) AND d.day <= coalesce(t.last_day, d.day)
+)""",
+    MEETINGS,
+    """
+timed AS MATERIALIZED (
+    SELECT m.*, wall_instant(day + start_time) AS starts_at,
+           greatest(wall_instant(day + start_time), wall_instant(day + end_time)) AS ends_at,
+           bool_or(moved_to IS NULL) OVER (PARTITION BY class_id, day, start_time) AS meets
+    FROM meetings m
+),
+judged AS (
+    SELECT m.*, s.id AS session_id, CASE
+               WHEN s.state <> 'open' THEN s.state
+               WHEN m.moved_to IS NOT NULL THEN 'moved'
+               WHEN m.holiday IS NOT NULL THEN 'holiday'
+               WHEN :now < m.starts_at THEN 'upcoming'
+               WHEN :now < m.ends_at THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM timed m LEFT JOIN LATERAL (
+        SELECT s.id, s.state FROM v_sessions s
+        WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
+          AND (m.moved_to IS NULL OR NOT m.meets)
+        LIMIT 1
+    ) s ON true
+)""",
+)
 
 # The slots of a class on a date, `:class_id` and `:day`: those of its weekday that were not moved
 # away, and those moved there.
@@ -66,20 +101,3 @@ slots_on_day AS (
     FROM class_reschedules here
     WHERE here.class_id = :class_id AND here.rescheduled_date = :day
 )"""
-
-
-def moment(wall: str) -> str:
-    """SQL for the instant at which the institution's clocks show a `timestamp`.
-
-    When clocks go back, an hour is shown twice and its first showing is meant, where PostgreSQL
-    by itself would take the second; when they go forward, a time that is skipped is counted
-    from the hour before. So calendars read local times too (RFC 5545, section 3.3.5).
-    """
-    return f"""(
-    SELECT CASE WHEN early::timestamp = wall THEN early ELSE late END
-    FROM (SELECT {wall} AS wall, ({wall})::timestamptz AS late) shown
-    CROSS JOIN LATERAL (SELECT late - interval '24 hours' AS day_before) earlier
-    CROSS JOIN LATERAL (
-        SELECT (wall - (day_before::timestamp - day_before AT TIME ZONE 'UTC'))
-               AT TIME ZONE 'UTC' AS early
-    ) unchanged)"""

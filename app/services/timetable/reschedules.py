@@ -12,33 +12,14 @@ from app.services.timetable.entries import LOCK, found, missing, moved_twice_nam
 from app.services.timetable.meetings import SLOTS_ON_DAY
 from app.sql import Statement
 
-# From `moves`, the ones to show.
-MOVE_DOCUMENTS = """
-move_documents AS (
-    SELECT r.class_id, r.original_date, r.original_start_time, json_build_object(
-        'id', r.id, 'originalDate', r.original_date,
-        'originalStartTime', json_time(r.original_start_time),
-        'originalEndTime', json_time(r.original_end_time),
-        'rescheduledDate', r.rescheduled_date,
-        'rescheduledStartTime', json_time(r.rescheduled_start_time),
-        'rescheduledEndTime', json_time(r.rescheduled_end_time),
-        'reason', r.reason) AS document
-    FROM moves r
-)"""
-
 _LIST_MOVES = Statement(
     READ_CLASS,
     """
-moves AS (
-    SELECT r.* FROM class_reschedules r JOIN granted ON granted.id = r.class_id
+SELECT verdict, (
+    SELECT coalesce(json_agg(move_json(r) ORDER BY original_date, original_start_time), '[]')
+    FROM class_reschedules r JOIN granted ON granted.id = r.class_id
     WHERE r.original_date <@ daterange(:first, :last, '[]')
        OR r.rescheduled_date <@ daterange(:first, :last, '[]')
-)""",
-    MOVE_DOCUMENTS,
-    """
-SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY original_date, original_start_time), '[]')
-    FROM move_documents
 )::text AS document
 FROM verdict
 """,
@@ -47,11 +28,12 @@ FROM verdict
 _GET_MOVE = Statement(
     READ_CLASS,
     """
-moves AS (
-    SELECT r.* FROM class_reschedules r JOIN granted ON granted.id = r.class_id WHERE r.id = :id
-)""",
-    MOVE_DOCUMENTS,
-    "SELECT verdict, (SELECT document FROM move_documents)::text AS document FROM verdict",
+SELECT verdict, (
+    SELECT move_json(r) FROM class_reschedules r JOIN granted ON granted.id = r.class_id
+    WHERE r.id = :id
+)::text AS document
+FROM verdict
+""",
 )
 
 # The slot meant: the one named, else of that weekday's the first not yet moved, else, all
@@ -78,39 +60,29 @@ WHERE start_time < :end_time AND end_time > :start_time
 """,
 )
 
-_ADD_MOVE = Statement(
-    """
-moves AS (
-    INSERT INTO class_reschedules (
-        class_id, original_date, original_start_time, original_end_time,
-        rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
-    VALUES (:class_id, :original_date, :original_start, :original_end,
-            :rescheduled_date, :rescheduled_start, :rescheduled_end, :reason)
-    ON CONFLICT (class_id, original_date, original_start_time) DO UPDATE
-    SET original_end_time = excluded.original_end_time,
-        rescheduled_date = excluded.rescheduled_date,
-        rescheduled_start_time = excluded.rescheduled_start_time,
-        rescheduled_end_time = excluded.rescheduled_end_time, reason = excluded.reason
-    RETURNING *
-)""",
-    MOVE_DOCUMENTS,
-    "SELECT document::text FROM move_documents",
-)
+_ADD_MOVE = Statement("""
+INSERT INTO class_reschedules AS r (
+    class_id, original_date, original_start_time, original_end_time,
+    rescheduled_date, rescheduled_start_time, rescheduled_end_time, reason)
+VALUES (:class_id, :original_date, :original_start, :original_end,
+        :rescheduled_date, :rescheduled_start, :rescheduled_end, :reason)
+ON CONFLICT (class_id, original_date, original_start_time) DO UPDATE
+SET original_end_time = excluded.original_end_time,
+    rescheduled_date = excluded.rescheduled_date,
+    rescheduled_start_time = excluded.rescheduled_start_time,
+    rescheduled_end_time = excluded.rescheduled_end_time, reason = excluded.reason
+RETURNING move_json(r)::text AS document
+""")
 
-_REPLACE_MOVE = Statement(
-    """
-moves AS (
-    UPDATE class_reschedules
-    SET original_date = :original_date, original_start_time = :original_start,
-        original_end_time = :original_end, rescheduled_date = :rescheduled_date,
-        rescheduled_start_time = :rescheduled_start, rescheduled_end_time = :rescheduled_end,
-        reason = :reason
-    WHERE class_id = :class_id AND id = :id
-    RETURNING *
-)""",
-    MOVE_DOCUMENTS,
-    "SELECT document::text FROM move_documents",
-)
+_REPLACE_MOVE = Statement("""
+UPDATE class_reschedules r
+SET original_date = :original_date, original_start_time = :original_start,
+    original_end_time = :original_end, rescheduled_date = :rescheduled_date,
+    rescheduled_start_time = :rescheduled_start, rescheduled_end_time = :rescheduled_end,
+    reason = :reason
+WHERE class_id = :class_id AND id = :id
+RETURNING move_json(r)::text AS document
+""")
 
 _FIND_MOVE = Statement("SELECT id FROM class_reschedules WHERE class_id = :class_id AND id = :id")
 

@@ -12,22 +12,12 @@ from app.services.access import READ_CLASS, Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
 from app.sql import Statement
 
-# From `slots`, the ones to show.
-SLOT_DOCUMENTS = """
-slot_documents AS (
-    SELECT s.class_id, s.day_of_week, s.start_time, json_build_object(
-        'id', s.id, 'dayOfWeek', s.day_of_week,
-        'start', json_time(s.start_time), 'end', json_time(s.end_time)) AS document
-    FROM slots s
-)"""
-
 _LIST_SLOTS = Statement(
     READ_CLASS,
-    "slots AS (SELECT s.* FROM class_schedules s JOIN granted ON granted.id = s.class_id)",
-    SLOT_DOCUMENTS,
     """
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY day_of_week, start_time), '[]') FROM slot_documents
+    SELECT coalesce(json_agg(slot_json(s) ORDER BY day_of_week, start_time), '[]')
+    FROM class_schedules s JOIN granted ON granted.id = s.class_id
 )::text AS document
 FROM verdict
 """,
@@ -36,11 +26,12 @@ FROM verdict
 _GET_SLOT = Statement(
     READ_CLASS,
     """
-slots AS (
-    SELECT s.* FROM class_schedules s JOIN granted ON granted.id = s.class_id WHERE s.id = :id
-)""",
-    SLOT_DOCUMENTS,
-    "SELECT verdict, (SELECT document FROM slot_documents)::text AS document FROM verdict",
+SELECT verdict, (
+    SELECT slot_json(s) FROM class_schedules s JOIN granted ON granted.id = s.class_id
+    WHERE s.id = :id
+)::text AS document
+FROM verdict
+""",
 )
 
 _OVERLAPPING_SLOT = Statement("""
@@ -49,16 +40,11 @@ WHERE class_id = :class_id AND day_of_week = :day_of_week
   AND start_time < :end_time AND end_time > :start_time AND id IS DISTINCT FROM :id
 """)
 
-_ADD_SLOT = Statement(
-    """
-slots AS (
-    INSERT INTO class_schedules (class_id, day_of_week, start_time, end_time)
-    VALUES (:class_id, :day_of_week, :start_time, :end_time)
-    RETURNING *
-)""",
-    SLOT_DOCUMENTS,
-    "SELECT document::text FROM slot_documents",
-)
+_ADD_SLOT = Statement("""
+INSERT INTO class_schedules AS s (class_id, day_of_week, start_time, end_time)
+VALUES (:class_id, :day_of_week, :start_time, :end_time)
+RETURNING slot_json(s)::text AS document
+""")
 
 _FIND_SLOT = Statement("""
 SELECT day_of_week, start_time, end_time FROM class_schedules
@@ -77,14 +63,11 @@ followed AS (
       AND extract(isodow FROM r.original_date) = :day_of_week
 )""",
     """
-slots AS (
-    UPDATE class_schedules
-    SET day_of_week = :day_of_week, start_time = :start_time, end_time = :end_time
-    WHERE class_id = :class_id AND id = :id
-    RETURNING *
-)""",
-    SLOT_DOCUMENTS,
-    "SELECT document::text FROM slot_documents",
+UPDATE class_schedules s
+SET day_of_week = :day_of_week, start_time = :start_time, end_time = :end_time
+WHERE class_id = :class_id AND id = :id
+RETURNING slot_json(s)::text AS document
+""",
 )
 
 _REMOVE_SLOT = Statement(

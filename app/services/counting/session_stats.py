@@ -1,0 +1,59 @@
+"""The sessions of one class, each with its marks counted."""
+
+from datetime import datetime
+from uuid import UUID
+
+from app.db import Database
+from app.documents import Document
+from app.schemas.stats import SessionStats
+from app.services.access import READ_CLASS, Actor, check
+from app.services.counting.as_of import standing_at
+from app.sql import Statement
+
+# Whoever was enrolled on the day and has no mark is unmarked; a mark counts, whoever has it. The
+# days of enrolments filter what is counted and not what is joined, which the planner would take
+# for next to nothing.
+_OF_CLASS = Statement(
+    READ_CLASS,
+    """
+held AS MATERIALIZED (
+    SELECT s.id, s.session_date, s.start_time FROM attendance_sessions s
+    WHERE s.class_id = (SELECT id FROM granted) AND s.status <> 'cancelled'
+),
+enrolled AS MATERIALIZED (
+    SELECT h.id AS session_id, count(*) FILTER (
+        WHERE e.periods @> h.session_date AND m.student_id IS NULL) AS unmarked
+    FROM held h CROSS JOIN class_students e
+    LEFT JOIN attendance_statuses m
+        ON m.class_id = e.class_id AND m.session_id = h.id AND m.student_id = e.student_id
+    WHERE e.class_id = (SELECT id FROM granted)
+    GROUP BY h.id
+)""",
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(stats ORDER BY h.session_date, h.start_time NULLS FIRST), '[]')
+    FROM held h
+    LEFT JOIN v_session_counts k ON k.class_id = (SELECT id FROM granted) AND k.session_id = h.id
+    LEFT JOIN enrolled e ON e.session_id = h.id
+    CROSS JOIN LATERAL (
+        SELECT h.id AS "sessionId", h.session_date AS date, json_time(h.start_time) AS start,
+               coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
+               coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
+               coalesce(e.unmarked, 0) AS unmarked,
+               attendance_percentage(coalesce(k.attended, 0), coalesce(k.counted, 0))
+                   AS percentage
+    ) stats
+)::text AS document
+FROM verdict
+""",
+)
+
+
+async def of_class(
+    db: Database, actor: Actor, class_id: UUID, *, as_of: datetime | None
+) -> Document[list[SessionStats]]:
+    """The sessions that are not cancelled, oldest first, each with its marks counted."""
+    async with standing_at(db, as_of) as then:
+        row = await then.row(_OF_CLASS, actor_id=actor.user_id, class_id=class_id)
+    check(row)
+    return Document(row["document"])
