@@ -21,7 +21,7 @@ from app.sql import Statement  # noqa: E402
 SERVICES = ROOT / "app" / "services"
 MIGRATIONS = ROOT / "alembic" / "versions"
 FOLDER = ROOT / "docs" / "sql"
-_DEFINITION = re.compile(r"\s*CREATE (?:OR REPLACE )?(?:VIEW|FUNCTION) ([\w.]+)")
+_DEFINITION = re.compile(r"\s*CREATE (?:OR REPLACE )?(?:VIEW|FUNCTION|AGGREGATE|TYPE) ([\w.]+)")
 
 
 def modules() -> Iterator[ModuleType]:

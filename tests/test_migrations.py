@@ -144,6 +144,7 @@ DEFINED = """
 SELECT viewname FROM pg_views WHERE schemaname IN ('public', 'as_of')
 UNION SELECT proname FROM pg_proc
 WHERE pronamespace IN ('public'::regnamespace, 'as_of'::regnamespace)
+UNION SELECT relname FROM pg_class WHERE relkind = 'c' AND relnamespace = 'public'::regnamespace
 """
 
 

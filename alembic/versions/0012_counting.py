@@ -17,6 +17,44 @@ depends_on = None
 
 RULES = "CREATE VIEW v_rules AS SELECT p AS rules, current_date AS today FROM policy p"
 
+# Marks counted by status. What reads numbers of marks takes them as one value of this type, so that
+# a status is added here, to what counts for what, and to no statement.
+COUNTS = """
+CREATE TYPE attendance_counts AS (present bigint, absent bigint, late bigint, excused bigint)
+"""
+
+ATTENDED = """
+CREATE FUNCTION attendance_attended(p policy, k attendance_counts, on_duty bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT attendance_attended(p, k.present, k.late, k.excused, on_duty)
+$$
+"""
+
+COUNTED = """
+CREATE FUNCTION attendance_counted(p policy, k attendance_counts, on_duty bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT attendance_counted(p, k.present, k.absent, k.late, k.excused, on_duty)
+$$
+"""
+
+NONE = """
+CREATE FUNCTION attendance_no_counts() RETURNS attendance_counts
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT ROW(0, 0, 0, 0)::attendance_counts $$
+"""
+
+ADDED = """
+CREATE FUNCTION attendance_counts_added(a attendance_counts, b attendance_counts)
+RETURNS attendance_counts LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT ROW(a.present + b.present, a.absent + b.absent, a.late + b.late,
+               a.excused + b.excused)::attendance_counts
+$$
+"""
+
+SUM = """
+CREATE AGGREGATE sum(attendance_counts) (
+    SFUNC = attendance_counts_added, STYPE = attendance_counts, INITCOND = '(0,0,0,0)')
+"""
+
 # Each status is counted by its name: one that is forgotten here is part of `total` alone.
 _TALLY = """
            count(*) FILTER (WHERE m.status = 'present') AS present,
@@ -24,10 +62,12 @@ _TALLY = """
            count(*) FILTER (WHERE m.status = 'late') AS late,
            count(*) FILTER (WHERE m.status = 'excused') AS excused,
            count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty,
-           count(*) AS total"""
+           count(m.status) AS total"""
 _BY_THE_RULES = """
-       attendance_attended(r.rules, t.present, t.late, t.excused, t.on_duty) AS attended,
-       attendance_counted(r.rules, t.present, t.absent, t.late, t.excused, t.on_duty) AS counted"""
+       attendance_attended(r.rules, n.counts, t.on_duty) AS attended,
+       attendance_counted(r.rules, n.counts, t.on_duty) AS counted, n.counts"""
+_AS_ONE = """CROSS JOIN v_rules r CROSS JOIN LATERAL (
+    SELECT ROW(t.present, t.absent, t.late, t.excused)::attendance_counts AS counts) n"""
 
 # The cancelled sessions are few, and are looked up at a tenth of what it costs to join all.
 ATTENDANCE_COUNTS = f"""
@@ -40,17 +80,18 @@ FROM (
         SELECT FROM attendance_sessions s
         WHERE s.class_id = m.class_id AND s.id = m.session_id AND s.status = 'cancelled')
     GROUP BY m.class_id, m.student_id
-) t CROSS JOIN v_rules r
+) t {_AS_ONE}
 """
 
 SESSION_COUNTS = f"""
 CREATE VIEW v_session_counts AS
 SELECT t.*,{_BY_THE_RULES}
 FROM (
-    SELECT m.class_id, m.session_id,{_TALLY}
-    FROM attendance_statuses m
-    GROUP BY m.class_id, m.session_id
-) t CROSS JOIN v_rules r
+    SELECT s.class_id, s.id AS session_id,{_TALLY}
+    FROM attendance_sessions s
+    LEFT JOIN attendance_statuses m ON m.class_id = s.class_id AND m.session_id = s.id
+    GROUP BY s.class_id, s.id
+) t {_AS_ONE}
 """
 
 SESSIONS_HELD = """
@@ -82,13 +123,13 @@ ENROLMENT_ATTENDANCE = """
 CREATE OR REPLACE VIEW v_enrolment_attendance AS
 SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,
        e.periods && daterange(r.today, NULL) AS enrolled,
-       n.present, n.absent, n.late, n.excused, n.total,
+       (n.counts).present, (n.counts).absent, (n.counts).late, (n.counts).excused, n.total,
        attendance_percentage(n.attended, n.counted) AS percentage,
-       n.counted, n.attended, n.on_duty,
+       n.counted, n.attended, n.on_duty, n.counts,
        attendance_standing(r.rules, n.attended, n.counted) AS standing,
        attendance_sessions_needed(r.rules, n.attended, n.counted) AS sessions_needed,
        attendance_can_miss(r.rules, n.attended, n.counted) AS can_miss,
-       CASE WHEN n.absent = 0 OR (
+       CASE WHEN (n.counts).absent = 0 OR (
            SELECT m.status FROM attendance_statuses m
            WHERE m.class_id = e.class_id AND m.session_id = held.newest_first[1]
              AND m.student_id = e.student_id) <> 'absent'
@@ -120,10 +161,9 @@ CROSS JOIN v_rules r
 LEFT JOIN v_attendance_counts k ON k.class_id = e.class_id AND k.student_id = e.student_id
 LEFT JOIN v_sessions_held held ON held.class_id = e.class_id
 CROSS JOIN LATERAL (
-    SELECT coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
-           coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
-           coalesce(k.on_duty, 0) AS on_duty, coalesce(k.total, 0) AS total,
-           coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
+    SELECT coalesce(k.counts, attendance_no_counts()) AS counts, coalesce(k.on_duty, 0) AS on_duty,
+           coalesce(k.total, 0) AS total, coalesce(k.attended, 0) AS attended,
+           coalesce(k.counted, 0) AS counted
     OFFSET 0
 ) n
 """
@@ -258,6 +298,10 @@ $$
 """
 
 FUNCTIONS = {
+    "attendance_attended(policy, attendance_counts, bigint)": ATTENDED,
+    "attendance_counted(policy, attendance_counts, bigint)": COUNTED,
+    "attendance_no_counts()": NONE,
+    "attendance_counts_added(attendance_counts, attendance_counts)": ADDED,
     "slot_json(class_schedules)": SLOT_JSON,
     "move_json(class_reschedules)": MOVE_JSON,
     "meeting_json(date, time, time)": MEETING_JSON,
@@ -314,7 +358,8 @@ WHERE enrolled
 
 
 def upgrade() -> None:
-    for statement in (*FUNCTIONS.values(), TIMETABLE, CURRENT_TERM, RULES, *COUNTING):
+    op.execute(COUNTS)
+    for statement in (*FUNCTIONS.values(), SUM, TIMETABLE, CURRENT_TERM, RULES, *COUNTING):
         op.execute(statement)
     op.execute("CREATE SCHEMA as_of")
     for statement in (INSTANT, *THEN):
@@ -335,5 +380,7 @@ def downgrade() -> None:
         op.execute(f"DROP VIEW {view}")
     for statement in (FORMER_ATTENDANCE_COUNTS, FORMER_ENROLMENT_ATTENDANCE, STUDENT_SUMMARY):
         op.execute(statement)
+    op.execute("DROP AGGREGATE sum(attendance_counts)")
     for signature in FUNCTIONS:
         op.execute(f"DROP FUNCTION {signature}")
+    op.execute("DROP TYPE attendance_counts")

@@ -4,6 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from app.schemas.stats import Counts
 from app.schemas.words import Answer, Clock, Date
 
 
@@ -21,7 +22,7 @@ class RegisterSession(Answer):
     attended: int
 
 
-class RegisterStudent(Answer):
+class RegisterStudent(Counts):
     """A row. `marks` has one character for each session, in their order: the first letter of the
     status, `o` for an excuse by leave on duty, a space for no mark, and `-` for no mark on a day
     on which the student was not enrolled.
@@ -32,10 +33,6 @@ class RegisterStudent(Answer):
     roll_no: str
     name: str
     marks: str
-    present: int
-    absent: int
-    late: int
-    excused: int
     counted: int
     attended: Decimal
     percentage: Decimal

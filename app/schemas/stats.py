@@ -36,14 +36,16 @@ class Standing(StrEnum):
     NO_DATA = "no_data"
 
 
-class _Marks(Answer):
+class Counts(Answer):
+    """Marks by status; whatever counts marks has these."""
+
     present: int
     absent: int
     late: int
     excused: int
 
 
-class _Counted(_Marks):
+class _Counted(Counts):
     total: int
     counted: int
     attended: Attended
@@ -102,7 +104,7 @@ class StudentStats(
 
 
 class SessionStats(
-    _Marks,
+    Counts,
     json_schema_extra=example(
         date="2025-10-20",
         start="09:00",
@@ -227,7 +229,7 @@ class OverviewTerm(Answer, json_schema_extra=example(name="Autumn 2025")):
     name: str
 
 
-class Marks(_Marks, json_schema_extra=example(present=310, absent=42, late=18, excused=6)):
+class Marks(Counts, json_schema_extra=example(present=310, absent=42, late=18, excused=6)):
     """Marks by status."""
 
 

@@ -27,9 +27,9 @@ counts AS MATERIALIZED (
     SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
 ),
 rules AS MATERIALIZED (
-    SELECT ROW(true, coalesce($3, threshold), late_weight, excused, on_duty,
-               minimum_sessions, updated_at)::policy AS p
-    FROM policy
+    SELECT jsonb_populate_record(r.rules, jsonb_strip_nulls(
+               jsonb_build_object('threshold', $3::integer))) AS p
+    FROM v_rules r
 ),
 defaulters AS MATERIALIZED (
     SELECT k.*, c.code, c.name AS class_name, c.section, s.roll_key, s.roll_no, s.name
@@ -232,8 +232,8 @@ judged AS (
     ) s ON true
 ),
 students AS MATERIALIZED (
-    SELECT e.student_id, k.present, k.absent, k.late, k.excused,
-           coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
+    SELECT e.student_id, k.counts, coalesce(k.attended, 0) AS attended,
+           coalesce(k.counted, 0) AS counted
     FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
     WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
 ),
@@ -245,11 +245,7 @@ standings AS (
     FROM students CROSS JOIN v_rules r
     CROSS JOIN LATERAL (SELECT attendance_standing(r.rules, attended, counted) AS standing) s
 ),
-marks AS (
-    SELECT coalesce(sum(present), 0) AS present, coalesce(sum(absent), 0) AS absent,
-           coalesce(sum(late), 0) AS late, coalesce(sum(excused), 0) AS excused
-    FROM students
-),
+marks AS (SELECT (sum(counts)).* FROM students),
 today AS (
     SELECT count(*) FILTER (WHERE state = 'taken') AS taken,
            count(*) FILTER (WHERE state = 'missing') AS missing,
@@ -360,10 +356,8 @@ judged AS MATERIALIZED (
     CROSS JOIN policy p
     CROSS JOIN tried
     CROSS JOIN LATERAL (
-        SELECT attendance_attended(tried.rules, v.present, v.late, v.excused, v.on_duty)
-                   AS attended,
-               attendance_counted(
-                   tried.rules, v.present, v.absent, v.late, v.excused, v.on_duty) AS counted
+        SELECT attendance_attended(tried.rules, v.counts, v.on_duty) AS attended,
+               attendance_counted(tried.rules, v.counts, v.on_duty) AS counted
     ) n
     WHERE v.enrolled AND EXISTS (SELECT FROM admin)
 ),
@@ -455,17 +449,16 @@ marks AS MATERIALIZED (
       AND m.session_id = ANY(ARRAY(SELECT id FROM sessions))
 ),
 counts AS MATERIALIZED (
-    SELECT student_id, count(*) FILTER (WHERE status = 'present') AS present,
-           count(*) FILTER (WHERE status = 'absent') AS absent,
-           count(*) FILTER (WHERE status = 'late') AS late,
-           count(*) FILTER (WHERE status = 'excused') AS excused,
-           count(*) FILTER (WHERE leave_kind = 'on_duty') AS on_duty
-    FROM marks GROUP BY student_id
+    SELECT student_id, sum(on_duty) AS on_duty, jsonb_populate_record(
+               attendance_no_counts(), jsonb_object_agg(status, marks)) AS counts
+    FROM (SELECT student_id, status, count(*) AS marks,
+                 count(*) FILTER (WHERE leave_kind = 'on_duty') AS on_duty
+          FROM marks GROUP BY student_id, status) tallied
+    GROUP BY student_id
 ),
 people AS MATERIALIZED (
-    SELECT e.student_id, e.periods, coalesce(k.present, 0) AS present,
-           coalesce(k.absent, 0) AS absent, coalesce(k.late, 0) AS late,
-           coalesce(k.excused, 0) AS excused, coalesce(k.on_duty, 0) AS on_duty
+    SELECT e.student_id, e.periods, coalesce(k.counts, attendance_no_counts()) AS counts,
+           coalesce(k.on_duty, 0)::bigint AS on_duty
     FROM granted c JOIN class_students e ON e.class_id = c.id CROSS JOIN period p
     LEFT JOIN counts k ON k.student_id = e.student_id
     WHERE k.student_id IS NOT NULL OR e.periods && daterange(p.first, p.last, '[]')
@@ -495,11 +488,11 @@ rows AS (
     FROM people p JOIN students st ON st.id = p.student_id CROSS JOIN v_rules r
     LEFT JOIN letters ON letters.student_id = p.student_id
     CROSS JOIN LATERAL (
-        SELECT attendance_attended(r.rules, present, late, excused, on_duty) AS attended,
-               attendance_counted(r.rules, present, absent, late, excused, on_duty) AS counted) n
+        SELECT attendance_attended(r.rules, p.counts, p.on_duty) AS attended,
+               attendance_counted(r.rules, p.counts, p.on_duty) AS counted) n
     CROSS JOIN LATERAL (
         SELECT st.roll_no AS "rollNo", st.name, coalesce(letters.marks, '') AS marks,
-               p.present, p.absent, p.late, p.excused, n.counted, n.attended * 0.01 AS attended,
+               (p.counts).*, n.counted, n.attended * 0.01 AS attended,
                attendance_percentage(n.attended, n.counted) AS percentage,
                attendance_below(r.rules, n.attended, n.counted) AS below) d
 )
@@ -563,15 +556,12 @@ enrolled AS MATERIALIZED (
 SELECT verdict, (
     SELECT coalesce(json_agg(stats ORDER BY h.session_date, h.start_time NULLS FIRST), '[]')
     FROM held h
-    LEFT JOIN v_session_counts k ON k.class_id = (SELECT id FROM granted) AND k.session_id = h.id
+    JOIN v_session_counts k ON k.class_id = (SELECT id FROM granted) AND k.session_id = h.id
     LEFT JOIN enrolled e ON e.session_id = h.id
     CROSS JOIN LATERAL (
         SELECT h.id AS "sessionId", h.session_date AS date, json_time(h.start_time) AS start,
-               coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
-               coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
-               coalesce(e.unmarked, 0) AS unmarked,
-               attendance_percentage(coalesce(k.attended, 0), coalesce(k.counted, 0))
-                   AS percentage
+               (k.counts).*, coalesce(e.unmarked, 0) AS unmarked,
+               attendance_percentage(k.attended, k.counted) AS percentage
     ) stats
 )::text AS document
 FROM verdict;
@@ -633,7 +623,7 @@ figures AS (
     FROM v_enrolment_attendance v
     LEFT JOIN remaining r ON r.class_id = v.class_id
     CROSS JOIN LATERAL (
-        SELECT v.present, v.absent, v.late, v.excused, v.total, v.counted,
+        SELECT (v.counts).*, v.total, v.counted,
                v.attended * 0.01 AS attended, v.percentage, v.standing,
                v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
                CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
@@ -699,7 +689,7 @@ figures AS (
     FROM v_enrolment_attendance v
     LEFT JOIN remaining r ON r.class_id = v.class_id
     CROSS JOIN LATERAL (
-        SELECT v.present, v.absent, v.late, v.excused, v.total, v.counted,
+        SELECT (v.counts).*, v.total, v.counted,
                v.attended * 0.01 AS attended, v.percentage, v.standing,
                v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
                CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
@@ -728,8 +718,7 @@ SELECT verdict, (
         'classes', json_agg(stats ORDER BY e.code COLLATE "C", e.section COLLATE "C", e.class_id),
         'total', (
             SELECT row_to_json(sums) FROM (
-                SELECT sum(present) AS present, sum(absent) AS absent, sum(late) AS late,
-                       sum(excused) AS excused, sum(total) AS total, sum(counted) AS counted,
+                SELECT (sum(counts)).*, sum(total) AS total, sum(counted) AS counted,
                        sum(attended) * 0.01 AS attended, attendance_percentage(
                            sum(attended)::bigint, sum(counted)::bigint) AS percentage,
                        sum(unmarked) AS unmarked

@@ -51,13 +51,10 @@ SELECT ROW(true, threshold, late_weight, excused, on_duty, minimum_sessions, sin
 FROM policies WHERE since <= as_of.instant()
 ORDER BY since DESC LIMIT 1;
 
--- 0006_policy.py
-CREATE FUNCTION attendance_attended(
-    p policy, present bigint, late bigint, excused bigint, on_duty bigint
-) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT 100 * present + p.late_weight * late
-         + CASE WHEN p.excused = 'present' THEN 100 * (excused - on_duty) ELSE 0 END
-         + CASE WHEN p.on_duty = 'present' THEN 100 * on_duty ELSE 0 END
+-- 0012_counting.py
+CREATE FUNCTION attendance_attended(p policy, k attendance_counts, on_duty bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT attendance_attended(p, k.present, k.late, k.excused, on_duty)
 $$;
 
 -- 0006_policy.py
@@ -74,14 +71,25 @@ RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                 THEN greatest(attended * 100 / p.threshold - counted, 0) END
 $$;
 
--- 0006_policy.py
-CREATE FUNCTION attendance_counted(
-    p policy, present bigint, absent bigint, late bigint, excused bigint, on_duty bigint
-) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT present + absent + late
-         + CASE WHEN p.excused = 'excluded' THEN 0 ELSE excused - on_duty END
-         + CASE WHEN p.on_duty = 'excluded' THEN 0 ELSE on_duty END
+-- 0012_counting.py
+CREATE FUNCTION attendance_counted(p policy, k attendance_counts, on_duty bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT attendance_counted(p, k.present, k.absent, k.late, k.excused, on_duty)
 $$;
+
+-- 0012_counting.py
+CREATE TYPE attendance_counts AS (present bigint, absent bigint, late bigint, excused bigint);
+
+-- 0012_counting.py
+CREATE FUNCTION attendance_counts_added(a attendance_counts, b attendance_counts)
+RETURNS attendance_counts LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT ROW(a.present + b.present, a.absent + b.absent, a.late + b.late,
+               a.excused + b.excused)::attendance_counts
+$$;
+
+-- 0012_counting.py
+CREATE FUNCTION attendance_no_counts() RETURNS attendance_counts
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT ROW(0, 0, 0, 0)::attendance_counts $$;
 
 -- 0007_standing.py
 CREATE FUNCTION attendance_percentage(attended bigint, counted bigint)
@@ -174,10 +182,14 @@ CREATE FUNCTION slot_json(s class_schedules) RETURNS json LANGUAGE sql STABLE PA
 $$;
 
 -- 0012_counting.py
+CREATE AGGREGATE sum(attendance_counts) (
+    SFUNC = attendance_counts_added, STYPE = attendance_counts, INITCOND = '(0,0,0,0)');
+
+-- 0012_counting.py
 CREATE OR REPLACE VIEW v_attendance_counts AS
 SELECT t.*,
-       attendance_attended(r.rules, t.present, t.late, t.excused, t.on_duty) AS attended,
-       attendance_counted(r.rules, t.present, t.absent, t.late, t.excused, t.on_duty) AS counted
+       attendance_attended(r.rules, n.counts, t.on_duty) AS attended,
+       attendance_counted(r.rules, n.counts, t.on_duty) AS counted, n.counts
 FROM (
     SELECT m.class_id, m.student_id,
            count(*) FILTER (WHERE m.status = 'present') AS present,
@@ -185,13 +197,14 @@ FROM (
            count(*) FILTER (WHERE m.status = 'late') AS late,
            count(*) FILTER (WHERE m.status = 'excused') AS excused,
            count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty,
-           count(*) AS total
+           count(m.status) AS total
     FROM attendance_statuses m
     WHERE NOT EXISTS (
         SELECT FROM attendance_sessions s
         WHERE s.class_id = m.class_id AND s.id = m.session_id AND s.status = 'cancelled')
     GROUP BY m.class_id, m.student_id
-) t CROSS JOIN v_rules r;
+) t CROSS JOIN v_rules r CROSS JOIN LATERAL (
+    SELECT ROW(t.present, t.absent, t.late, t.excused)::attendance_counts AS counts) n;
 
 -- 0012_counting.py
 CREATE VIEW v_current_term AS
@@ -203,13 +216,13 @@ LIMIT 1;
 CREATE OR REPLACE VIEW v_enrolment_attendance AS
 SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,
        e.periods && daterange(r.today, NULL) AS enrolled,
-       n.present, n.absent, n.late, n.excused, n.total,
+       (n.counts).present, (n.counts).absent, (n.counts).late, (n.counts).excused, n.total,
        attendance_percentage(n.attended, n.counted) AS percentage,
-       n.counted, n.attended, n.on_duty,
+       n.counted, n.attended, n.on_duty, n.counts,
        attendance_standing(r.rules, n.attended, n.counted) AS standing,
        attendance_sessions_needed(r.rules, n.attended, n.counted) AS sessions_needed,
        attendance_can_miss(r.rules, n.attended, n.counted) AS can_miss,
-       CASE WHEN n.absent = 0 OR (
+       CASE WHEN (n.counts).absent = 0 OR (
            SELECT m.status FROM attendance_statuses m
            WHERE m.class_id = e.class_id AND m.session_id = held.newest_first[1]
              AND m.student_id = e.student_id) <> 'absent'
@@ -241,10 +254,9 @@ CROSS JOIN v_rules r
 LEFT JOIN v_attendance_counts k ON k.class_id = e.class_id AND k.student_id = e.student_id
 LEFT JOIN v_sessions_held held ON held.class_id = e.class_id
 CROSS JOIN LATERAL (
-    SELECT coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
-           coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
-           coalesce(k.on_duty, 0) AS on_duty, coalesce(k.total, 0) AS total,
-           coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
+    SELECT coalesce(k.counts, attendance_no_counts()) AS counts, coalesce(k.on_duty, 0) AS on_duty,
+           coalesce(k.total, 0) AS total, coalesce(k.attended, 0) AS attended,
+           coalesce(k.counted, 0) AS counted
     OFFSET 0
 ) n;
 
@@ -254,19 +266,21 @@ CREATE VIEW v_rules AS SELECT p AS rules, current_date AS today FROM policy p;
 -- 0012_counting.py
 CREATE VIEW v_session_counts AS
 SELECT t.*,
-       attendance_attended(r.rules, t.present, t.late, t.excused, t.on_duty) AS attended,
-       attendance_counted(r.rules, t.present, t.absent, t.late, t.excused, t.on_duty) AS counted
+       attendance_attended(r.rules, n.counts, t.on_duty) AS attended,
+       attendance_counted(r.rules, n.counts, t.on_duty) AS counted, n.counts
 FROM (
-    SELECT m.class_id, m.session_id,
+    SELECT s.class_id, s.id AS session_id,
            count(*) FILTER (WHERE m.status = 'present') AS present,
            count(*) FILTER (WHERE m.status = 'absent') AS absent,
            count(*) FILTER (WHERE m.status = 'late') AS late,
            count(*) FILTER (WHERE m.status = 'excused') AS excused,
            count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty,
-           count(*) AS total
-    FROM attendance_statuses m
-    GROUP BY m.class_id, m.session_id
-) t CROSS JOIN v_rules r;
+           count(m.status) AS total
+    FROM attendance_sessions s
+    LEFT JOIN attendance_statuses m ON m.class_id = s.class_id AND m.session_id = s.id
+    GROUP BY s.class_id, s.id
+) t CROSS JOIN v_rules r CROSS JOIN LATERAL (
+    SELECT ROW(t.present, t.absent, t.late, t.excused)::attendance_counts AS counts) n;
 
 -- 0012_counting.py
 CREATE VIEW v_sessions AS

@@ -11,14 +11,12 @@ from app.files.register.register_words import (
     TOTAL_COLUMNS,
     session_heading,
 )
+from app.schemas.attendance import Status
 from app.schemas.register import Register, RegisterStudent
 
 # What stands for a character of `RegisterStudent.marks`.
 CELLS = {
-    "p": LETTERS["present"],
-    "a": LETTERS["absent"],
-    "l": LETTERS["late"],
-    "e": LETTERS["excused"],
+    **{status[0]: LETTERS[status] for status in Status},
     "o": LETTERS["on_duty"],
     " ": "",
     "-": NOT_ENROLLED,
@@ -53,14 +51,8 @@ def letters(student: RegisterStudent) -> list[str]:
 
 def counts(student: RegisterStudent) -> list[int | Decimal]:
     """The student's totals, all but the percentage."""
-    return [
-        student.present,
-        student.absent,
-        student.late,
-        student.excused,
-        student.counted,
-        student.attended,
-    ]
+    by_status = (getattr(student, status) for status in Status)
+    return [*by_status, student.counted, student.attended]
 
 
 def plain(number: int | Decimal) -> str:

@@ -8,6 +8,8 @@ they were not in the class that day.
 import re
 from datetime import date, time
 
+from app.schemas.attendance import Status
+
 # An excuse by leave on duty has a letter of its own, since the policy may count it differently.
 LETTERS = {"present": "P", "absent": "A", "late": "L", "excused": "E", "on_duty": "OD"}
 NOT_ENROLLED = "-"
@@ -24,7 +26,7 @@ PREAMBLE = (
     "Class id",
 )
 STUDENT_COLUMNS = ("Roll No", "Name")
-TOTAL_COLUMNS = ("Present", "Absent", "Late", "Excused", "Counted", "Attended", "Percentage")
+TOTAL_COLUMNS = (*(status.capitalize() for status in Status), "Counted", "Attended", "Percentage")
 
 # How a spreadsheet's formulas begin; so may the texts of a CSV that mean to be one. After
 # apostrophes as well, so that the one that guards a text can be told from its own.

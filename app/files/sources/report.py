@@ -6,8 +6,9 @@ from typing import Any
 
 from app.files.sources.reasons import REASONS
 from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome, Reading
+from app.schemas.attendance import Status
 
-STATUSES = ("present", "absent", "late", "excused")
+STATUSES = tuple(Status)
 TABLES = (
     "allowed_emails",
     "users",

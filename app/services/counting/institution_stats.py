@@ -31,9 +31,9 @@ _DEFAULTERS = Statement(
     _OF_TERM,
     """
 rules AS MATERIALIZED (
-    SELECT ROW(true, coalesce(:threshold, threshold), late_weight, excused, on_duty,
-               minimum_sessions, updated_at)::policy AS p
-    FROM policy
+    SELECT jsonb_populate_record(r.rules, jsonb_strip_nulls(
+               jsonb_build_object('threshold', :threshold::integer))) AS p
+    FROM v_rules r
 ),
 defaulters AS MATERIALIZED (
     SELECT k.*, c.code, c.name AS class_name, c.section, s.roll_key, s.roll_no, s.name
@@ -218,8 +218,8 @@ _OVERVIEW = Statement(
     JUDGED,
     """
 students AS MATERIALIZED (
-    SELECT e.student_id, k.present, k.absent, k.late, k.excused,
-           coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted
+    SELECT e.student_id, k.counts, coalesce(k.attended, 0) AS attended,
+           coalesce(k.counted, 0) AS counted
     FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
     WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
 ),
@@ -231,11 +231,7 @@ standings AS (
     FROM students CROSS JOIN v_rules r
     CROSS JOIN LATERAL (SELECT attendance_standing(r.rules, attended, counted) AS standing) s
 ),
-marks AS (
-    SELECT coalesce(sum(present), 0) AS present, coalesce(sum(absent), 0) AS absent,
-           coalesce(sum(late), 0) AS late, coalesce(sum(excused), 0) AS excused
-    FROM students
-),
+marks AS (SELECT (sum(counts)).* FROM students),
 today AS (
     SELECT count(*) FILTER (WHERE state = 'taken') AS taken,
            count(*) FILTER (WHERE state = 'missing') AS missing,

@@ -103,10 +103,8 @@ judged AS MATERIALIZED (
     CROSS JOIN policy p
     CROSS JOIN tried
     CROSS JOIN LATERAL (
-        SELECT attendance_attended(tried.rules, v.present, v.late, v.excused, v.on_duty)
-                   AS attended,
-               attendance_counted(
-                   tried.rules, v.present, v.absent, v.late, v.excused, v.on_duty) AS counted
+        SELECT attendance_attended(tried.rules, v.counts, v.on_duty) AS attended,
+               attendance_counted(tried.rules, v.counts, v.on_duty) AS counted
     ) n
     WHERE v.enrolled AND EXISTS (SELECT FROM admin)
 ),

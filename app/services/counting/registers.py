@@ -64,17 +64,16 @@ marks AS MATERIALIZED (
       AND m.session_id = ANY(ARRAY(SELECT id FROM sessions))
 ),
 counts AS MATERIALIZED (
-    SELECT student_id, count(*) FILTER (WHERE status = 'present') AS present,
-           count(*) FILTER (WHERE status = 'absent') AS absent,
-           count(*) FILTER (WHERE status = 'late') AS late,
-           count(*) FILTER (WHERE status = 'excused') AS excused,
-           count(*) FILTER (WHERE leave_kind = 'on_duty') AS on_duty
-    FROM marks GROUP BY student_id
+    SELECT student_id, sum(on_duty) AS on_duty, jsonb_populate_record(
+               attendance_no_counts(), jsonb_object_agg(status, marks)) AS counts
+    FROM (SELECT student_id, status, count(*) AS marks,
+                 count(*) FILTER (WHERE leave_kind = 'on_duty') AS on_duty
+          FROM marks GROUP BY student_id, status) tallied
+    GROUP BY student_id
 ),
 people AS MATERIALIZED (
-    SELECT e.student_id, e.periods, coalesce(k.present, 0) AS present,
-           coalesce(k.absent, 0) AS absent, coalesce(k.late, 0) AS late,
-           coalesce(k.excused, 0) AS excused, coalesce(k.on_duty, 0) AS on_duty
+    SELECT e.student_id, e.periods, coalesce(k.counts, attendance_no_counts()) AS counts,
+           coalesce(k.on_duty, 0)::bigint AS on_duty
     FROM granted c JOIN class_students e ON e.class_id = c.id CROSS JOIN period p
     LEFT JOIN counts k ON k.student_id = e.student_id
     WHERE k.student_id IS NOT NULL OR e.periods && daterange(p.first, p.last, '[]')
@@ -104,11 +103,11 @@ rows AS (
     FROM people p JOIN students st ON st.id = p.student_id CROSS JOIN v_rules r
     LEFT JOIN letters ON letters.student_id = p.student_id
     CROSS JOIN LATERAL (
-        SELECT attendance_attended(r.rules, present, late, excused, on_duty) AS attended,
-               attendance_counted(r.rules, present, absent, late, excused, on_duty) AS counted) n
+        SELECT attendance_attended(r.rules, p.counts, p.on_duty) AS attended,
+               attendance_counted(r.rules, p.counts, p.on_duty) AS counted) n
     CROSS JOIN LATERAL (
         SELECT st.roll_no AS "rollNo", st.name, coalesce(letters.marks, '') AS marks,
-               p.present, p.absent, p.late, p.excused, n.counted, n.attended * 0.01 AS attended,
+               (p.counts).*, n.counted, n.attended * 0.01 AS attended,
                attendance_percentage(n.attended, n.counted) AS percentage,
                attendance_below(r.rules, n.attended, n.counted) AS below) d
 )""",

@@ -33,15 +33,12 @@ enrolled AS MATERIALIZED (
 SELECT verdict, (
     SELECT coalesce(json_agg(stats ORDER BY h.session_date, h.start_time NULLS FIRST), '[]')
     FROM held h
-    LEFT JOIN v_session_counts k ON k.class_id = (SELECT id FROM granted) AND k.session_id = h.id
+    JOIN v_session_counts k ON k.class_id = (SELECT id FROM granted) AND k.session_id = h.id
     LEFT JOIN enrolled e ON e.session_id = h.id
     CROSS JOIN LATERAL (
         SELECT h.id AS "sessionId", h.session_date AS date, json_time(h.start_time) AS start,
-               coalesce(k.present, 0) AS present, coalesce(k.absent, 0) AS absent,
-               coalesce(k.late, 0) AS late, coalesce(k.excused, 0) AS excused,
-               coalesce(e.unmarked, 0) AS unmarked,
-               attendance_percentage(coalesce(k.attended, 0), coalesce(k.counted, 0))
-                   AS percentage
+               (k.counts).*, coalesce(e.unmarked, 0) AS unmarked,
+               attendance_percentage(k.attended, k.counted) AS percentage
     ) stats
 )::text AS document
 FROM verdict

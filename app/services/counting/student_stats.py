@@ -24,7 +24,7 @@ figures AS (
     FROM v_enrolment_attendance v
     LEFT JOIN remaining r ON r.class_id = v.class_id
     CROSS JOIN LATERAL (
-        SELECT v.present, v.absent, v.late, v.excused, v.total, v.counted,
+        SELECT (v.counts).*, v.total, v.counted,
                v.attended * 0.01 AS attended, v.percentage, v.standing,
                v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
                CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
@@ -102,8 +102,7 @@ SELECT verdict, (
         'classes', json_agg(stats ORDER BY e.code COLLATE "C", e.section COLLATE "C", e.class_id),
         'total', (
             SELECT row_to_json(sums) FROM (
-                SELECT sum(present) AS present, sum(absent) AS absent, sum(late) AS late,
-                       sum(excused) AS excused, sum(total) AS total, sum(counted) AS counted,
+                SELECT (sum(counts)).*, sum(total) AS total, sum(counted) AS counted,
                        sum(attended) * 0.01 AS attended, attendance_percentage(
                            sum(attended)::bigint, sum(counted)::bigint) AS percentage,
                        sum(unmarked) AS unmarked
