@@ -22,7 +22,6 @@ from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
 from app.services.health import newest_revision
-from scripts.write_sql import definitions
 from tests.classroom import ROLLS, classroom_of
 from tests.conftest import DOMAIN, SECRET, ZONE, on_server
 from tests.processes import ROOT, Checkout
@@ -140,14 +139,6 @@ def ask(url: str, sql: str) -> list[Any]:
     return [row[0] for row in on(url, lambda connection: connection.fetch(sql))]
 
 
-DEFINED = """
-SELECT viewname FROM pg_views WHERE schemaname IN ('public', 'as_of')
-UNION SELECT proname FROM pg_proc
-WHERE pronamespace IN ('public'::regnamespace, 'as_of'::regnamespace)
-UNION SELECT relname FROM pg_class WHERE relkind = 'c' AND relnamespace = 'public'::regnamespace
-"""
-
-
 @pytest.fixture
 def empty_url(server_url: str, worker_id: str) -> Iterator[str]:
     """A database without anything."""
@@ -155,11 +146,6 @@ def empty_url(server_url: str, worker_id: str) -> Iterator[str]:
     on(server_url, lambda server: server.execute(f"CREATE DATABASE {name}"))
     yield on_server(server_url, name)
     on(server_url, lambda server: server.execute(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-def test_docs_sql_shows_every_view_and_function(own_database_url: str) -> None:
-    shown = {name.removeprefix("as_of.") for name in definitions()}
-    assert shown == set(ask(own_database_url, DEFINED))
 
 
 def test_models_and_migrations_describe_the_same_schema(own_database_url: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from app.services import access
 from app.sql import Statement
-from scripts.write_sql import FOLDER, modules, statements, texts
+from scripts.write_sql import FOLDER, definitions, modules, statements, texts
+from tests.test_migrations import ask
 
 LONGEST = 120
 NEARLY_ALL = 80  # 95 % are shorter
@@ -79,6 +80,19 @@ def test_a_relation_shared_by_two_groups_stands_once() -> None:
 def test_docs_sql_shows_every_statement_as_it_is_sent() -> None:
     shown = {file.name: file.read_text() for file in FOLDER.glob("*.sql")}
     assert shown == texts(), "docs/sql is old. Renew it: .venv/bin/python scripts/write_sql.py"
+
+
+DEFINED = """
+SELECT viewname FROM pg_views WHERE schemaname IN ('public', 'as_of')
+UNION SELECT proname FROM pg_proc
+WHERE pronamespace IN ('public'::regnamespace, 'as_of'::regnamespace)
+UNION SELECT relname FROM pg_class WHERE relkind = 'c' AND relnamespace = 'public'::regnamespace
+"""
+
+
+def test_docs_sql_shows_every_view_and_function(own_database_url: str) -> None:
+    shown = {name.removeprefix("as_of.") for name in definitions()}
+    assert shown == set(ask(own_database_url, DEFINED))
 
 
 def test_statements_can_be_read_in_one_sitting() -> None:
