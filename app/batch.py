@@ -126,8 +126,8 @@ class SessionName(NamedTuple):
 class MarkRow(NamedTuple):
     """`word` is a key of `app.files.register.register_words.LETTERS`: a status, or `on_duty`.
 
-    `column` is where the mark stands in the row, counted from 0; `name` what the row calls the
-    student, if it does.
+    `column` is the position of the mark in the row, counted from 0; `name` is the student's name in
+    the row, if it has one.
     """
 
     row: int

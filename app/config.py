@@ -215,7 +215,7 @@ def load_settings(**given: Any) -> Settings:
     if min(len(secret.encode()) for secret in settings.jwt_secret) < MINIMUM_SECRET_BYTES:
         refused.append(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
     elif any(_is_guessable(secret) for secret in settings.jwt_secret):
-        refused.append("JWT_SECRET has a secret that repeats itself: let a program make one.")
+        refused.append("JWT_SECRET has a secret that repeats itself: generate a random one.")
     if refused:
         raise ConfigError("\n".join(refused))
     return settings

@@ -90,7 +90,7 @@ _BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
 
 class _Connection(asyncpg.Connection):
     def get_reset_query(self) -> str:
-        """Nothing: statements stand alone or in explicit transactions, so nothing is left
+        """Nothing: every statement runs alone or in an explicit transaction, so nothing is left
         behind, and asyncpg's reset would cost a round trip per request."""
         return ""
 
@@ -170,7 +170,7 @@ def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
 
 
 class _OneConnection:
-    """Stands where the pool stands, over a connection whose transaction somebody else ends."""
+    """Takes the place of the pool, over a connection whose transaction somebody else ends."""
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         self._connection = connection
@@ -179,7 +179,7 @@ class _OneConnection:
         return self._connection
 
     async def release(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        """Nothing: who opened the transaction goes on using the connection."""
+        """Nothing: the owner of the transaction keeps using the connection."""
 
 
 class Transaction:
@@ -203,7 +203,7 @@ class Transaction:
         return row
 
     async def execute(self, sql: Sql, **named: Any) -> None:
-        """Run a statement of which no row is wanted."""
+        """Run a statement whose rows are not needed."""
         await self.find_row(sql, **named)
 
 

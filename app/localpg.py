@@ -120,7 +120,7 @@ class LocalPostgres:
     def hold(self, address: str = "") -> None:
         """Keep everybody else from the data directory until `stop`; nothing in it is touched.
 
-        Whoever is refused meanwhile is told of this process and of `address`.
+        Anybody refused in the meantime is told of this process and of `address`.
         """
         _refuse_others_files(self._data)
         _make_enterable(self._data.parent)

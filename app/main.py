@@ -85,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
     app.state.draining = False
     app.state.metrics = Metrics() if settings.metrics else None
-    app.openapi = document  # type: ignore[method-assign]
+    app.openapi = openapi_document  # type: ignore[method-assign]
     problems.install(app)
     _add_middleware(app, settings)
     _add_routes(app)
@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @cache
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The OpenAPI document: the same whatever the settings."""
     return openapi.document_of([r for router in ROUTERS for r in router.routes], VERSION)
 

@@ -77,7 +77,7 @@ class Metrics:
         try:
             server = make_server(host, int(port), make_wsgi_app(self._registry), _Shared, _Quiet)
         except OSError as error:
-            logger.error("No metrics: METRICS_ADDRESS cannot be had (%s).", error.strerror)
+            logger.error("No metrics: METRICS_ADDRESS cannot be used (%s).", error.strerror)
             yield
             return
         with server:

@@ -31,7 +31,7 @@ _SINGLE = frozenset(
     {b"authorization", b"content-length", b"content-type", b"host", b"if-match", b"origin"}
 )
 
-# Answers are about people: nobody keeps them, and no browser takes them for a page with scripts.
+# Answers are about people: no cache keeps them, and no browser may run them as a page with scripts.
 _OF_EVERY_ANSWER = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -98,7 +98,7 @@ class EveryRequest:
 class Guard:
     """Refuses what cannot be read or is too large, ends what takes too long, answers for a crash.
 
-    It stands behind CORS, so that a web app can read these answers like any other.
+    It runs inside the CORS middleware, so that a web app can read these answers like any other.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:

@@ -39,7 +39,7 @@ _ABOUT = """\
 Attendance for universities: classes, rosters, sessions, marks, statistics.
 
 **To try it** in `/docs` with the demo of `./aims up`: take an ID token from the demo's stand-in
-for Google (its address stands under *Sign-in* in the terminal), send it to *Sign in with Google*,
+for Google (its address is shown under *Sign-in* in the terminal), send it to *Sign in with Google*,
 press **Authorize** and paste the `token` of the answer. The examples are of the demo's people;
 ids differ everywhere: take one from *List classes*.
 
@@ -90,7 +90,7 @@ _REFUSALS: tuple[tuple[str, AppError], ...] = (
     ),
     ("Larger than 2 MiB, or a file than 10 MiB", TooLarge("The request is larger than 2 MiB.")),
     (
-        "Not the media type this takes",
+        "The media type is not supported here",
         UnsupportedMedia("Send JSON, with Content-Type: application/json."),
     ),
     (
@@ -257,7 +257,7 @@ def _refusal(meaning: str, error: AppError) -> tuple[str, Part]:
     names += [name for name in problems.headers(error) if name in _HEADERS]
     content: Part = {
         "schema": {"$ref": f"#/components/schemas/{problems.Problem.__name__}"},
-        "example": problems.document(error, _REQUEST_ID),
+        "example": problems.problem_json(error, _REQUEST_ID),
     }
     return _name(error), {
         "description": meaning,

@@ -52,7 +52,7 @@ _CODES = {
 _SENTENCES = {
     400: "The request could not be read.",
     404: "There is nothing at this address.",
-    405: "This address does not take that method.",
+    405: "This address does not support that method.",
 }
 
 # Pydantic's own types as the API's codes (docs/for-app-developers.md). Others keep their name.
@@ -68,9 +68,9 @@ _FLAW_CODES = {
 
 _FLAW_SENTENCES = {
     "required": "This is required.",
-    "unknown_field": "There is a field here that is not known.",
+    "unknown_field": "This field is unknown.",
     "too_long": "This is too long.",
-    "too_many": "These are too many.",
+    "too_many": "There are too many of these.",
     "blank": "This must not be blank.",
     "invalid_id": "This must be an id: a UUID with its hyphens.",
     "string_type": "This must be text.",
@@ -82,8 +82,8 @@ _FLAW_SENTENCES = {
     "model_attributes_type": "This must be an object.",
     "greater_than_equal": "This is too small.",
     "less_than_equal": "This is too large.",
-    "repeated_name": "A name stands twice in this object.",
-    "repeated_parameter": "This parameter has one value: give it once.",
+    "repeated_name": "A name occurs twice in this object.",
+    "repeated_parameter": "This parameter takes one value: send it once.",
 }
 
 
@@ -114,14 +114,14 @@ def problem(scope: Scope, error: AppError) -> Response:
     """The answer to a request that `error` refused."""
     scope.setdefault("state", {})["problem_code"] = error.code
     return Response(
-        json.dumps(document(error, _request_id(scope)), ensure_ascii=False),
+        json.dumps(problem_json(error, _request_id(scope)), ensure_ascii=False),
         error.status,
         headers(error),
         "application/problem+json",
     )
 
 
-def document(error: AppError, request_id: str) -> dict[str, Any]:
+def problem_json(error: AppError, request_id: str) -> dict[str, Any]:
     """The problem document of the error."""
     document: dict[str, Any] = {
         "type": "about:blank",
@@ -238,7 +238,7 @@ def _flaws(item: dict[str, Any]) -> list[Flaw]:
     detail = _FLAW_SENTENCES.get(code)
     if detail is None:
         # Only our own refusals are trusted to leave the input out of their sentence.
-        detail = item["msg"] if code in OUR_CODES else "This is not acceptable here."
+        detail = item["msg"] if code in OUR_CODES else "This value is not accepted here."
     return [Flaw(pointer, code, detail) for pointer in _pointers(item)]
 
 

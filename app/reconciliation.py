@@ -38,7 +38,7 @@ class Difference:
 
 
 def status_of(word: str) -> str:
-    """The status that a word of the mapping stands for: duty is an excuse of its own kind."""
+    """The status for a word of the mapping: duty is a kind of excuse."""
     return "excused" if word == "on_duty" else word
 
 

@@ -12,8 +12,8 @@ expressions that each have a name, and ends with what is asked of them:
     )
 
 A relation that several statements share is a constant. It says in a comment which relations it
-reads: those stand before it. Nothing smaller than a relation is shared, so every line can be read
-where it stands. `docs/sql` shows each statement whole, and a test keeps it so.
+reads: those come before it. Nothing smaller than a relation is shared, so every line can be read
+in place. `docs/sql` shows each statement whole, and a test keeps it so.
 """
 
 import re

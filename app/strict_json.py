@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-# Stands for an object that names something twice. No field takes it, so whoever validates the
+# Replaces an object that has a name twice. No field accepts it, so whatever validates the
 # value finds it, and knows the place.
 REPEATED = ...
 

@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json anew: the OpenAPI document, for those who generate clients from it."""
+"""Writes docs/openapi.json: the OpenAPI document, for those who generate clients from it."""
 
 import json
 import sys
@@ -7,14 +7,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from app.main import document  # noqa: E402
+from app.main import openapi_document  # noqa: E402
 
 FILE = ROOT / "docs" / "openapi.json"
 
 
 def text() -> str:
     """The document as the file holds it."""
-    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(openapi_document(), ensure_ascii=False, indent=2) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes docs/sql anew: every statement as PostgreSQL is sent it, one file a room of the services,
+"""Writes docs/sql: every statement as PostgreSQL is sent it, one file a room of the services,
 and the views and functions that statements use, as the last migration left them.
 
 Each statement can be pasted into psql after `PREPARE name AS`, or as it is with `\\bind` and its

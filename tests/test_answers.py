@@ -40,7 +40,7 @@ async def everything(settings: Settings) -> FastAPI:
     ["/users/me", "/classes", "{class}/register", "{class}/register?format=pdf",
      "{class}/calendar.ics", "/health/live", "/openapi.json"],
 )  # fmt: skip
-async def test_an_answer_is_kept_by_nobody_and_is_no_page(
+async def test_no_cache_keeps_an_answer_and_no_browser_shows_it_as_a_page(
     stage: Stage, room: Classroom, path: str
 ) -> None:
     answer = await stage.asha.get(path.replace("{class}", room.path))

@@ -101,7 +101,7 @@ async def test_statistics_as_of_an_instant_are_what_was_answered_then(
     await assert_same_then(crowd, answers)
 
 
-async def test_each_thing_that_is_undone_later_was_so_then(crowd: Stage) -> None:
+async def test_what_is_undone_later_still_counts_as_of_an_earlier_instant(crowd: Stage) -> None:
     """A mark corrected, a session cancelled, a roster and its periods changed, leave withdrawn."""
     room = await classroom_of(crowd.asha, rolls=[])
     told = Told(crowd, [room])
@@ -169,7 +169,7 @@ async def test_before_a_class_there_was_nothing(stage: Stage, room: Classroom) -
         ("9999-12-31T23:59:59Z", "instant_in_future"),
     ],
 )
-async def test_an_instant_that_is_none_or_still_to_come_is_refused(
+async def test_an_invalid_or_future_instant_is_refused(
     stage: Stage, room: Classroom, at: str, code: str
 ) -> None:
     paths = [f"/stats/classes/{room.id}/{what}" for what in ("students", "sessions")]

@@ -239,7 +239,7 @@ async def test_classes_are_listed_by_term(stage: Stage) -> None:
     assert await listed(stage.bilal, term="all") == []
 
 
-async def test_a_list_of_a_term_that_is_none_is_refused(stage: Stage) -> None:
+async def test_a_list_of_an_invalid_term_is_refused(stage: Stage) -> None:
     for term, code in ((NOWHERE, "unknown_term"), ("last", None), ("", None), ("CURRENT", None)):
         answer = await stage.asha.get("/classes", params={"term": term})
         assert answer.status_code == 422
@@ -261,9 +261,7 @@ async def test_one_code_and_section_may_be_there_once_a_term(stage: Stage) -> No
     assert (out.status_code, out.json()["termId"]) == (200, None)
 
 
-async def test_a_term_that_is_unknown_is_refused_where_it_stands(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_an_unknown_term_is_refused_with_its_place(stage: Stage, room: Classroom) -> None:
     for answer in (
         await create(stage.asha, "CS1", termId=NOWHERE),
         await stage.asha.patch(room.path, {"termId": NOWHERE}),

@@ -76,7 +76,7 @@ def test_what_counts_is_kept_and_what_tunes_other_programs_is_left_out(
 
 
 @pytest.mark.parametrize("given", REFUSED)
-def test_what_cannot_be_had_is_refused_by_its_name(
+def test_an_unsupported_option_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", PLAIN + given)

@@ -82,14 +82,14 @@ def test_the_column_of_marks_goes_by_many_headings(heading: str) -> None:
 
 
 @pytest.mark.parametrize("heading", ["", "Extra", "L2", "4-Aug", "5", "Present", "Attended"])
-def test_no_column_with_marks_is_passed_over(heading: str) -> None:
+def test_no_column_with_marks_is_ignored(heading: str) -> None:
     heads = ["Roll No", "Name", "04/08/2025", heading]
     marks = [["23/CS/107", "Kabir V. Demo", "P", "A"], ["23/CS/108", "Kavya C. Demo", "P", ""]]
     batch = read(Kind.ATTENDANCE, [*ABOVE, heads, *marks])
     assert [(row, column) for row, column, _ in codes(batch)] == [(4, 3)]
 
 
-def test_a_column_of_other_things_is_passed_over() -> None:
+def test_a_column_without_marks_is_ignored() -> None:
     heads = ["Roll No", "Name", "04/08/2025", "Remarks", "Credits"]
     batch = read(Kind.ATTENDANCE, [*ABOVE, heads, ["1", "Kabir", "P", "Came by bus", "4"]])
     assert (codes(batch), batch.ignored, len(batch.marks)) == ([], [4], 1)
@@ -258,7 +258,7 @@ def test_the_sheet_that_is_named_is_read_and_the_others_are_told() -> None:
     assert batch.notes == ["Only the sheet 102 was read. Not read: 101."]
 
 
-def test_a_cover_sheet_is_passed_over_and_told() -> None:
+def test_a_cover_sheet_is_skipped_and_named() -> None:
     book = sheets(Cover=[["Department of Systems"]], **ROSTER)
     batch = read_batch(Kind.STUDENTS, book, in_class=True)
     assert rolls(batch) == ["23/CS/101"]

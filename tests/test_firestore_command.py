@@ -28,9 +28,7 @@ def test_the_example_of_the_page_says_what_the_page_says(aims: Aims, tmp_path: P
         "aims: There is no administrator yet to do this. Add --as ADDRESS.\n"
     )
     aims.must(f"allow {MEERA} --role admin")
-    rehearsed = aims.must(f"{command} --dry-run").replace(
-        "Rows (a rehearsal: none is kept)", "Rows"
-    )
+    rehearsed = aims.must(f"{command} --dry-run").replace("Rows (dry run: nothing is kept)", "Rows")
     assert rehearsed.split() == says.split()
     assert aims.must(f"{command} --report report.json") == says
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
@@ -60,7 +58,7 @@ def test_what_is_wrong_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
     (tmp_path / "good.json").write_bytes(written({"classes": {"d1": class_()}}))
     (tmp_path / "bad.json").write_text('{"classes": {')
     for arguments, sentence in {
-        "bad.json": "bad.json: This is not JSON, from line 1, column 14 on. It seems to be cut",
+        "bad.json": "bad.json: This is not JSON, from line 1, column 14 on. It seems to be truncated",
         "none.json": "none.json cannot be read: No such file or directory.",
         "good.json --mapping bad.json": "The mapping cannot be used. It is not TOML: ",
         "good.json": "There are several administrators: say which of them does this. Add --as",
@@ -74,7 +72,7 @@ def test_what_is_wrong_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on(
+async def test_an_interrupted_import_says_how_far_it_came_and_continues(
     aims: Aims, own: asyncpg.Connection, tmp_path: Path
 ) -> None:
     export: Export = {
@@ -89,7 +87,7 @@ async def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on(
         await own.execute("SELECT FROM classes WHERE code = 'C2' FOR SHARE")
         said = await asyncio.to_thread(aims.refuse, command)
     assert "The database cannot answer just now." in said
-    assert "1 of 2 classes were done before. Run it again: it goes on from there." in said
+    assert "1 of 2 classes were done before. Run it again: it continues from there." in said
     again = await asyncio.to_thread(aims.must, command)
     assert "classes/d2         1        3       0     0        0  equal" in again
 

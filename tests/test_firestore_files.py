@@ -153,7 +153,7 @@ def test_practical_groups_of_one_course_become_sections() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "This is not JSON, from line 1, column 1 on. It seems to be cut off."),
+        (b"", "This is not JSON, from line 1, column 1 on. It seems to be truncated."),
         (b'{"classes": {"d1": {"id": "CS', "This is not JSON, from line 1, column 27 on. It seems"),
         (b"PK\x03\x04", "This is not JSON, from line 1, column 1 on."),
         (b"\xff\xfe\x00", "This is not JSON in UTF-8."),
@@ -164,7 +164,7 @@ def test_practical_groups_of_one_course_become_sections() -> None:
             "It is nested too deeply",
         ),
         (b'"classes"', "An export is a JSON object of collections."),
-        (b'{"documents": [], "nextPageToken": "x"}', "The export is cut off: its last page"),
+        (b'{"documents": [], "nextPageToken": "x"}', "The export is incomplete: its last page"),
         (
             b'{"courses": {"a": {}}}',
             "The export has no collection of classes that the mapping names",
@@ -219,7 +219,7 @@ def spoilt(value: Any, random: Random) -> Any:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_whatever_stands_anywhere_the_rest_is_read_and_nothing_is_lost(shape: str) -> None:
+def test_malformed_values_anywhere_lose_nothing_of_the_rest(shape: str) -> None:
     random = Random(f"spoil {shape}")
     for _ in range(150):
         content = json.loads(written(EXPORT, shape))

@@ -27,7 +27,7 @@ def test_a_field_that_no_place_names_is_unread(field: str) -> None:
     assert unread(document) == {f"attendance/*.{field}": 1}
 
 
-def test_a_field_that_says_nothing_or_is_passed_over_is_not_missed() -> None:
+def test_an_empty_or_ignored_field_is_not_missed() -> None:
     assert unread(attendance("d1", DAY, {}, notes="", updatedAt="2025-10-27")) == {}
     mapping = OURS.model_copy(update={"passed_over": [*OURS.passed_over, "weather"]})
     export = {"attendance": {"a1": attendance("d1", DAY, {}, weather="rain")}}
@@ -46,7 +46,7 @@ def test_the_command_calls_nothing_equal_that_it_has_not_read(aims: Aims, tmp_pa
     (tmp_path / "export.json").write_bytes(written(export))
     command = "import firestore export.json --allow-teachers --report report.json"
     said = aims.refuse(command)
-    assert "aims: Some of what documents say was not read" in said
+    assert "aims: Some fields or collections were not read" in said
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["agrees"] is False
     assert report["unread"] == {"attendance/*.presentStudents": 1}

@@ -155,7 +155,7 @@ async def test_each_cell_that_cannot_be_is_named_and_nothing_is_written(
     assert await checksum(stage.connection) == before
 
 
-async def test_headings_that_are_no_sessions_are_refused_or_passed_over(
+async def test_headings_without_a_session_are_refused_or_ignored(
     stage: Stage, room: Classroom
 ) -> None:
     rows = grid("Fees", MONDAY, "2025-02-30", "27/10/2025", marks=["xPPP"] * 3)
@@ -285,7 +285,7 @@ async def test_a_date_merged_over_times_is_a_session_for_each(
 
 
 @pytest.mark.parametrize("heads", [(MONDAY, ""), (MONDAY, "L2"), (MONDAY, "5/8"), ("", MONDAY)])
-async def test_no_column_with_marks_is_passed_over(
+async def test_no_column_with_marks_is_ignored(
     stage: Stage, room: Classroom, heads: tuple[str, str]
 ) -> None:
     refused = await send(

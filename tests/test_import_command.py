@@ -43,7 +43,7 @@ def test_five_files_make_a_department(meeras: Aims, tmp_path: Path) -> None:
     assert meeras.refuse("import students more --dry-run").splitlines() == [
         "Row 3, column B: refused. There is no such class.",
         "Row 2: created",
-        "Columns passed over: C.",
+        "Columns ignored: C.",
         "Dry run, nothing was changed. Rows: 1 created, 0 changed, 0 unchanged, 1 refused.",
     ]
     assert meeras.refuse("import students more") == (

@@ -156,4 +156,6 @@ async def test_a_line_sent_twice_is_harmless_and_two_that_differ_are_a_contradic
     contradicting = [*marks, [*marks[1][:-1], "A"]]
     answer = await send(stage.meera, "/admin/import", csv(contradicting), kind="attendance")
     assert flaws(answer) == [("/rows/3/F", "contradiction")]
-    assert "Row 2 says something else of this student." in answer.json()["errors"][0]["detail"]
+    assert (
+        "Row 2 contradicts this one about the same student." in answer.json()["errors"][0]["detail"]
+    )

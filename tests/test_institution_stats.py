@@ -139,7 +139,7 @@ async def daily(room: Classroom, start: str, end: str) -> None:
         assert (await room.teacher.post(f"{room.path}/schedules", slot)).status_code == 201
 
 
-async def test_missing_sessions_are_those_that_are_over_and_nobody_took(stage: Stage) -> None:
+async def test_missing_sessions_are_over_without_attendance(stage: Stage) -> None:
     await two_terms(stage)
     room = await classroom_of(stage.asha, "CS301")
     other = await classroom_of(stage.bilal, "CS200")
@@ -202,7 +202,7 @@ async def test_missing_sessions_are_looked_for_from_the_first_day_of_the_term_to
     assert [len(page) for page in of_old] == [200, 164]
 
 
-async def test_a_list_of_missing_sessions_goes_on_after_a_class_that_was_removed_meanwhile(
+async def test_a_list_of_missing_sessions_continues_after_a_class_that_was_removed_meanwhile(
     stage: Stage,
 ) -> None:
     for code in ("CS1", "CS2", "CS3"):

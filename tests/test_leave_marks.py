@@ -133,7 +133,7 @@ async def test_an_absence_on_a_day_of_leave_is_excused_at_once_and_shows_when_it
     assert await mark_of(room, session) == ("absent", ABSENCES[how][2])
 
 
-async def test_nobody_is_excused_who_was_there(room: Classroom, session: str) -> None:
+async def test_leave_excuses_nobody_who_was_present(room: Classroom, session: str) -> None:
     for status in ("present", "late", "excused"):
         await put(room, session, status)
         leave = await approved(room)
@@ -141,7 +141,7 @@ async def test_nobody_is_excused_who_was_there(room: Classroom, session: str) ->
         assert await withdraw(room, leave) == 0
 
 
-async def test_where_there_was_no_mark_there_is_none_again_and_the_history_says_so(
+async def test_withdrawn_leave_takes_away_a_mark_it_had_made_and_the_history_says_so(
     room: Classroom, session: str
 ) -> None:
     leave = await approved(room)

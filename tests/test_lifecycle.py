@@ -155,7 +155,7 @@ async def outcome(stage: Stage, person: Person, room: Classroom, session: str, r
     return str(after["status"])
 
 
-async def test_finalising_marks_absent_whoever_was_enrolled_on_the_day_and_has_no_mark(
+async def test_finalising_marks_everybody_enrolled_on_the_day_without_a_mark_absent(
     stage: Stage, room: Classroom
 ) -> None:
     joined = {"since long": -30, "that day": -3, "a day late": -2, "marked": -30, "guest": -30}

@@ -64,7 +64,7 @@ async def test_a_score_keeps_two_decimals_and_zero_is_zero(
 
 
 @pytest.mark.parametrize("score", ["-0.01", "100.01", "1e999", '"92.5"', "true", "[]", "{}"])
-async def test_a_score_that_is_none_is_refused(room: Classroom, session: str, score: str) -> None:
+async def test_an_invalid_score_is_refused(room: Classroom, session: str, score: str) -> None:
     update = f'{{"rollNo": "{ROLLS[0]}", "status": "late", "similarityScore": {score}}}'
     answer = await room.teacher.request(
         "PUT",
@@ -207,7 +207,7 @@ async def test_a_roll_number_is_found_however_its_letters_look_alike(
     assert [mark["rollNo"] for mark in marked.json()["statuses"]] == ["23/CS/101"]
 
 
-async def test_a_roll_number_of_which_nothing_is_seen_is_blank(room: Classroom) -> None:
+async def test_a_roll_number_of_invisible_characters_is_blank(room: Classroom) -> None:
     updates = [{"rollNo": "\u200b\u2060", "status": "present"}]
     path = f"/attendance/sessions/{await room.open()}/statuses"
     refused = await room.teacher.put(path, {"updates": updates})

@@ -64,7 +64,7 @@ async def test_marks_and_rosters_of_the_other_come_to_this_one(
     assert {s["rollNo"]: s["total"] for s in stats} == {RIGHT: 1, ROLLS[1]: 0}
 
 
-async def test_whoever_saw_the_session_before_is_told_that_it_changed(
+async def test_a_client_with_the_old_version_is_told_that_the_session_changed(
     stage: Stage, hall: Classroom
 ) -> None:
     session = await hall.open()

@@ -56,7 +56,7 @@ async def test_requests_are_counted_and_timed_by_route_and_refusals_by_code(
 
 
 @pytest.mark.anyio
-async def test_nobody_can_make_figures_of_their_own(measured: FastAPI) -> None:
+async def test_callers_cannot_add_metrics_of_their_own(measured: FastAPI) -> None:
     async with client_of(measured) as client:
         for number in range(20):
             await ask_oddly(client, number)
@@ -93,7 +93,7 @@ def test_an_address_that_is_taken_is_said_and_stops_nobody(installed: Checkout) 
     with taken.serving("aims serve --port {port} --workers 1") as server:
         assert server.get("/health")[0] == 200
         _, said = server.stop()
-    assert re.search(r"ERROR No metrics: METRICS_ADDRESS cannot be had \(.+\)", said)
+    assert re.search(r"ERROR No metrics: METRICS_ADDRESS cannot be used \(.+\)", said)
 
 
 def test_an_upload_that_is_broken_off_is_no_failure_of_ours(installed: Checkout) -> None:

@@ -97,7 +97,7 @@ async def test_occurrences_come_by_date_and_start(room: Classroom) -> None:
         ("2025-10-28 00:00", "missing"),
     ],
 )
-async def test_what_nobody_has_taken_is_told_by_the_clock(
+async def test_without_attendance_the_clock_decides_the_state(
     stage: Stage, room: Classroom, now: str, state: str
 ) -> None:
     assert when(await seen_at(stage, room, now)) == [(MONDAY, "09:00", state)]
@@ -258,14 +258,14 @@ async def test_without_bounds_it_is_a_week_back_and_four_ahead(room: Classroom) 
         ("from=today", "invalid_date"),
     ],
 )
-async def test_a_range_that_is_none_is_refused(room: Classroom, query: str, code: str) -> None:
+async def test_an_invalid_range_is_refused(room: Classroom, query: str, code: str) -> None:
     answer = await room.teacher.get(f"{room.path}/occurrences?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["code"] == code
 
 
 @pytest.mark.parametrize("day", ["", "0001-01-01", "9999-12-31", "2025-02-30", "2025-10-27T00:00"])
-async def test_a_date_that_is_none_is_refused(stage: Stage, day: str) -> None:
+async def test_an_invalid_date_is_refused(stage: Stage, day: str) -> None:
     assert (await stage.asha.get("/occurrences", params={"date": day})).status_code == 422
 
 

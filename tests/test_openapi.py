@@ -20,7 +20,7 @@ from schemathesis.python import asgi
 from starlette.types import Receive, Scope, Send
 
 from app.config import Settings, load_settings
-from app.main import create_app, document
+from app.main import create_app, openapi_document
 from tests.conftest import SECRET, admit, copy_of
 from tests.support import ROUTES, client_of
 from tests.test_authorization import MOVE, SLOT
@@ -34,7 +34,7 @@ NOWHERE = load_settings(
     google_jwks_url="http://127.0.0.1:1/certs",
     debug=True,
 )
-DOCUMENT: dict[str, Any] = document()
+DOCUMENT: dict[str, Any] = openapi_document()
 OPERATIONS = {
     f"{method} {path}": operation
     for path, item in DOCUMENT["paths"].items()

@@ -164,7 +164,7 @@ def test_what_travels_in_headers_is_declared() -> None:
     assert declaring("Retry-After") == {name for name in every if name[-3:] in ("429", "503")}
 
 
-def test_nobody_undoes_anything_by_sending_the_defaults_of_a_patch() -> None:
+def test_sending_the_defaults_of_a_patch_changes_nothing() -> None:
     for operation in (op for name, op in OPERATIONS.items() if name.startswith("patch")):
         ((_, body),) = operation["requestBody"]["content"].items()
         fields = DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]

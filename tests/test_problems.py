@@ -239,7 +239,7 @@ async def test_a_body_of_exactly_two_mib_is_read(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("size", ["abc", "1e3", "-", "0x10", "9" * 5000])
-async def test_a_content_length_that_is_no_number_is_a_400(stage: Stage, size: str) -> None:
+async def test_a_content_length_that_is_not_a_number_is_a_400(stage: Stage, size: str) -> None:
     answer = await stage.nobody.get("/classes", headers={"Content-Length": size})
     assert answer.status_code == 400
 

@@ -138,7 +138,7 @@ NOW = int(time.time())
         {"header": {"kid": "unknown"}},
     ],
 )
-async def test_a_token_that_is_not_googles_word_for_us_is_a_401(
+async def test_a_token_that_google_did_not_issue_for_us_is_a_401(
     stage: Stage, google: DemoGoogle, claims: dict[str, Any]
 ) -> None:
     answer = await sign_in(stage, google.signer.sign(ASHA, **claims))
@@ -201,7 +201,7 @@ async def test_a_token_of_another_issuer_costs_no_look_at_googles_keys(
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
 @pytest.mark.parametrize("value", NO_TIMES)
-async def test_a_token_with_a_time_that_is_none_is_a_401(
+async def test_a_token_with_an_impossible_time_is_a_401(
     stage: Stage, google: DemoGoogle, claim: str, value: object
 ) -> None:
     id_token = google.signer.sign(ASHA, **{claim: value})

@@ -72,7 +72,7 @@ def test_a_parameter_forgotten_or_made_up_is_an_error(values: dict[str, int]) ->
         Statement("SELECT :id").arguments(values)
 
 
-def test_a_relation_shared_by_two_groups_stands_once() -> None:
+def test_a_relation_shared_by_two_groups_appears_once() -> None:
     statement = Statement(("a AS (SELECT 1)", ("b AS (SELECT 2)",)), ("a AS (SELECT 1)",), "SELECT")
     assert statement.text == "WITH a AS (SELECT 1),\nb AS (SELECT 2)\nSELECT"
 

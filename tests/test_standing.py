@@ -185,7 +185,7 @@ async def test_the_best_that_is_possible_is_to_attend_all_that_is_left_of_the_te
     assert (await stats_of(room))["bestPossible"] == 80
 
 
-async def test_of_a_class_without_a_term_or_an_end_nobody_can_say_what_is_left(
+async def test_a_class_without_a_term_or_with_an_endless_one_has_no_best_possible(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "pa")

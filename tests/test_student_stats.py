@@ -69,7 +69,7 @@ async def test_teachers_see_the_classes_they_may_work_in_and_admins_all(
     assert (await asked(stage.esha)).status_code == 404
 
 
-async def test_a_student_of_others_is_not_to_be_told_from_nobody(
+async def test_a_student_of_others_is_indistinguishable_from_nobody(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "p")

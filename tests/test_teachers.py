@@ -128,7 +128,7 @@ async def test_an_allowed_address_that_never_signed_in_is_somebody_already(
     assert await checksum(stage.connection) == before
 
 
-async def test_who_is_nobody_is_refused_the_same_by_id_and_by_address(
+async def test_an_unknown_person_is_refused_alike_by_id_and_by_address(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, co_teacher(stage.chitra))
@@ -188,12 +188,10 @@ async def test_a_mistake_in_an_entry_is_named(
     (flaw,) = answer.json()["errors"]
     assert flaw["pointer"] == f"/teachers/1/{pointer}"
     assert code in (None, flaw["code"])
-    assert flaw["detail"] != "This is not acceptable here." or code is None
+    assert flaw["detail"] != "This value is not accepted here." or code is None
 
 
-async def test_who_is_given_the_class_stands_in_the_list_once(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_the_new_owner_of_a_class_is_in_the_list_once(stage: Stage, room: Classroom) -> None:
     await share(room, co_teacher(stage.chitra), co_teacher(stage.esha))
     await stage.meera.patch(room.path, {"teacherId": str(stage.chitra.user_id)})
     listed = (await stage.chitra.get(f"{room.path}/teachers")).json()
@@ -231,7 +229,7 @@ async def test_who_came_changed_and_went_is_in_the_audit_log(stage: Stage, room:
     assert {e["actorId"] for e in entries} == {str(stage.asha.user_id)}
 
 
-async def test_a_student_of_a_class_one_co_teaches_is_in_nobody_elses(
+async def test_a_student_of_a_co_taught_class_is_in_no_other_teachers_class(
     stage: Stage, room: Classroom
 ) -> None:
     other = await classroom_of(stage.chitra, "CS999", [ROLLS[0]])

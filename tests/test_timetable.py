@@ -63,9 +63,7 @@ async def test_slots_that_overlap_are_a_conflict(
      (1, "24:00", "25:00"), (1, "9:00", "10:00"), (1, "09:00:30", "10:00"), (1, 540, "10:00"),
      ("1", "09:00", "10:00"), (True, "09:00", "10:00"), (1.0, "09:00", "10:00")],
 )  # fmt: skip
-async def test_a_slot_that_is_none_is_refused(
-    room: Classroom, day: Any, start: Any, end: Any
-) -> None:
+async def test_an_invalid_slot_is_refused(room: Classroom, day: Any, start: Any, end: Any) -> None:
     assert (await add(room, day, start, end)).status_code == 422
 
 

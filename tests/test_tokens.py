@@ -106,7 +106,7 @@ NO_TIMES = [
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
 @pytest.mark.parametrize("value", NO_TIMES)
-def test_a_token_with_a_time_that_is_none_is_refused(claim: str, value: object) -> None:
+def test_a_token_with_an_impossible_time_is_refused(claim: str, value: object) -> None:
     with pytest.raises(NotSignedIn):
         Tokens(settings(NEW)).read(forged(**{claim: value}))
 

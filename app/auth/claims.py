@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 
 _TIMES = ("exp", "iat", "nbf")
-_LAST_SECOND = 253_402_300_799  # of the year 9999: no calendar goes on
+_LAST_SECOND = 253_402_300_799  # of the year 9999: calendars end there
 
 
 def verified(

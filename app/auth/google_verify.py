@@ -125,7 +125,8 @@ def _key_id(id_token: str) -> str:
 
 def _of_another_issuer() -> NotSignedIn:
     return NotSignedIn(
-        "This is not a sign-in of Google's. Please tell your administrator.", code="foreign_issuer"
+        "This sign-in does not come from Google. Please tell your administrator.",
+        code="foreign_issuer",
     )
 
 

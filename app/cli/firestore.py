@@ -39,9 +39,9 @@ def firestore(
     file: Annotated[Path, typer.Argument(help="The export, as JSON")],
     as_: Annotated[
         str | None,
-        typer.Option("--as", help="The administrator who does this; needed if there are several"),
+        typer.Option("--as", help="The administrator who does this; required if there are several"),
     ] = None,
-    mapping: Annotated[Path, typer.Option(help="Which fields mean what")] = PACKAGED,
+    mapping: Annotated[Path, typer.Option(help="Which fields mean what (TOML)")] = PACKAGED,
     teacher: Annotated[
         str | None, typer.Option(help="The address of who owns classes that name nobody")
     ] = None,
@@ -51,7 +51,7 @@ def firestore(
     term: Annotated[str | None, typer.Option(help="The term of new classes, by its name")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen")] = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write the whole report here, as JSON")
+        Path | None, typer.Option(help="Write the whole report to this file, as JSON")
     ] = None,
 ) -> None:
     """Read a Firestore export, and compare the totals of each class on both sides.
@@ -78,13 +78,15 @@ def firestore(
         _write(report, json.dumps(as_json(records, outcome, dry_run=dry_run), indent=1))
     if failure:
         count = f"{len(outcome.classes)} of {len(records.classes)} classes"
-        sys.exit(f"aims: {failure} {count} were done before. Run it again: it goes on from there.")
+        sys.exit(
+            f"aims: {failure} {count} were done before. Run it again: it continues from there."
+        )
     if not outcome.agrees:
         sys.exit("aims: Totals differ without a reason: see the classes above.")
     if records.unread:
         sys.exit(
-            "aims: Some of what documents say was not read: see above. Name it in the mapping, "
-            "or under passed_over there if it is not wanted."
+            "aims: Some fields or collections were not read: see above. Name them in the mapping, "
+            "or under passed_over there if they are not wanted."
         )
 
 

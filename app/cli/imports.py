@@ -51,19 +51,19 @@ def _reason(text: str | None) -> str | None:
 
 As = Annotated[
     str | None,
-    typer.Option("--as", help="The administrator who does this; needed if there are several"),
+    typer.Option("--as", help="The administrator who does this; required if there are several"),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, row by row")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, row by row")]
 InClass = Annotated[UUID | None, typer.Option("--class", help="The id of the class it is for")]
 Reason = Annotated[
     str | None,
-    typer.Option(callback=_reason, help="Why marks outside the edit window change"),
+    typer.Option(callback=_reason, help="The reason for changing marks outside the edit window"),
 ]
 
 
 TrustNumbers = Annotated[
     bool,
-    typer.Option("--trust-numbers", help="The numbers are right where names are other people's"),
+    typer.Option("--trust-numbers", help="Accept numbers whose names belong to other people here"),
 ]
 
 
@@ -72,7 +72,7 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="What a heading means: roll_no=Exam Seat. Can be repeated"),
 ]
-Marks = Annotated[
+MarkMeanings = Annotated[
     list[str] | None,
     typer.Option("--mark", help="What a word means: L=excused. Can be repeated"),
 ]
@@ -88,7 +88,7 @@ def _command(kind: Kind) -> Callable[..., None]:
         trust_numbers: TrustNumbers = False,
         sheet: Sheet = None,
         column: Columns = None,
-        mark: Marks = None,
+        mark: MarkMeanings = None,
     ) -> None:
         rules = load_rules()
         said = (sheet, column or [], mark or [])
@@ -166,9 +166,9 @@ def tell(outcome: ImportOutcome) -> None:
     if outcome.dry_run and outcome.more_rows:
         print(f"... and {outcome.more_rows:,} more rows.")
     for kept in outcome.conflicts:
-        print(f"Row {kept.row}: {kept.field} is another already, and stays.")
+        print(f"Row {kept.row}: {kept.field} differs from what is stored, which stays.")
     if outcome.ignored_columns:
-        print(f"Columns passed over: {', '.join(outcome.ignored_columns)}.")
+        print(f"Columns ignored: {', '.join(outcome.ignored_columns)}.")
     for note in outcome.notes:
         print(note)
     print(_summary(outcome))

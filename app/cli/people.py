@@ -43,7 +43,7 @@ def allow(
         print(f"{len(entries)} addresses may sign in.")
 
 
-def disallow(email: Annotated[str, typer.Argument(help="The address to take off")]) -> None:
+def disallow(email: Annotated[str, typer.Argument(help="The address to remove")]) -> None:
     """Take an address off the allow-list; it is refused from its next request on."""
     if on_database(lambda db: allow_list.disallow(db, email)):
         print(f"{email} may no longer sign in.")

@@ -55,7 +55,8 @@ def up(
         )
     place = data or home() / "data"
     with stoppable() as stack:
-        # What only one may have comes first: who comes second has touched nothing by then.
+        # What only one process may have comes first, so that a second one stops before it changes
+        # anything.
         postgres = None if given else _held(stack, place, f"http://{HOST}:{port}")
         listener = _listening(stack, port)
         url = _started(postgres) if postgres else given
@@ -176,7 +177,7 @@ def _await_ready(server: "subprocess.Popen[bytes]", address: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            sys.exit("aims: the server did not start; its reason stands above.")
+            sys.exit("aims: the server did not start; the reason is above.")
         try:
             with urllib.request.urlopen(address, timeout=2):
                 return

@@ -59,7 +59,7 @@ def check_text(query: str | None, cursor: str | None, *, name: str = "query") ->
 
 
 def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The instant and the id at which a list by time goes on."""
+    """The instant and the id after which a list by time continues."""
     at, _, entry_id = cursor.partition("~")
     try:
         # Ours are in UTC; another offset could lead past the first or the last year.
@@ -69,7 +69,7 @@ def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
 
 
 def class_cursor(cursor: str) -> tuple[UUID, str]:
-    """The class and the key of the roll number at which a list of students goes on."""
+    """The class and the key of the roll number after which a list of students continues."""
     class_id, _, roll_key = cursor.partition("~")
     try:
         if "\0" not in roll_key:
@@ -81,7 +81,7 @@ def class_cursor(cursor: str) -> tuple[UUID, str]:
 
 def bad_cursor() -> Invalid:
     return refused_query(
-        "cursor", "invalid_cursor", "Take the cursor from the Link header as it is."
+        "cursor", "invalid_cursor", "Use the cursor exactly as the Link header gives it."
     )
 
 

@@ -54,7 +54,7 @@ async def list_terms(call: Call) -> Response:
     summary="Add a term",
     status_code=201,
     response_model=Term,
-    responses=WRITES | {200: {"model": Term, "description": "It was there, the same"}},
+    responses=WRITES | {200: {"model": Term, "description": "It exists already, unchanged"}},
 )
 async def add_term(body: TermDraft, call: Call) -> Response:
     """Terms may overlap; two of one name are a 409."""
@@ -105,7 +105,7 @@ async def list_holidays(call: Call) -> Response:
     summary="Add a holiday",
     status_code=201,
     response_model=Holiday,
-    responses=WRITES | {200: {"model": Holiday, "description": "It was there, the same"}},
+    responses=WRITES | {200: {"model": Holiday, "description": "It exists already, unchanged"}},
 )
 async def add_holiday(body: HolidayDraft, call: Call) -> Response:
     """A day, or with `lastDay` several. Sessions that were held on it still count."""

@@ -144,7 +144,7 @@ class Merge(
 ):
     """`otherId` is the record to take in; `onClash` decides where both have a mark.
 
-    `reason` stands in the history of the sessions whose marks move.
+    `reason` is kept in the history of the sessions whose marks move.
     """
 
     other_id: Id

@@ -139,7 +139,7 @@ class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
         if places:
             raise PydanticCustomError(
                 "repeated_roll_number",
-                "This roll number stands in the list twice.",
+                "This roll number is in the list twice.",
                 {"pointers": [f"/updates/{place}/rollNo" for place in places]},
             )
         return self

@@ -70,11 +70,11 @@ class LeaveDraft(
             if self.first_day is not None or self.last_day is not None:
                 raise _refused("days_and_sessions", "Give days or sessions, not both.", "firstDay")
             if self.class_id is None:
-                raise _refused("required", "Sessions are of one class: name it.", "classId")
+                raise _refused("required", "Sessions belong to one class: name it.", "classId")
             return self
         for name, day in (("firstDay", self.first_day), ("lastDay", self.last_day)):
             if day is None:
-                raise _refused("required", "Give first and last day, or sessions.", name)
+                raise _refused("required", "Give a first and a last day, or sessions.", name)
         return self._in_order()
 
     def _in_order(self) -> Self:
@@ -83,7 +83,7 @@ class LeaveDraft(
         if self.last_day < self.first_day:
             raise _refused("ends_before_start", "The last day is before the first.", "lastDay")
         if self.last_day - self.first_day > timedelta(days=MAX_DAYS):
-            raise _refused("leave_too_long", "Leave lasts a year at most.", "lastDay")
+            raise _refused("leave_too_long", "Leave can last at most a year.", "lastDay")
         return self
 
 

@@ -18,7 +18,7 @@ class Explained(Words):
 
 
 class Reasoned(Words, json_schema_extra=example(reason="The power was out.")):
-    """Why: it stands in the history of the session."""
+    """Why; kept in the history of the session."""
 
     reason: Reason
 

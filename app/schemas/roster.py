@@ -89,7 +89,7 @@ class Roster(Words):
         if places:
             raise PydanticCustomError(
                 "repeated_roll_number",
-                "This roll number stands in the request twice.",
+                "This roll number is in the request twice.",
                 {"pointers": [pointers[place] for place in places]},
             )
         return self

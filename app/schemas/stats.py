@@ -206,7 +206,7 @@ class MissingSession(
         teacherEmail="asha@demo.university.example",
     ),
 ):
-    """An occurrence that is over and of which nobody took attendance, with the class's owner.
+    """An occurrence that is over without attendance taken, with the class's owner.
 
     `sessionId` is of a session that was opened and in which nobody was marked.
     """
@@ -234,7 +234,7 @@ class Marks(Counts, json_schema_extra=example(present=310, absent=42, late=18, e
 
 
 class Standings(Answer, json_schema_extra=example(ok=48, atRisk=3, below=7, noData=2)):
-    """How many students of classes stand where: one of two classes is counted twice."""
+    """How many students have each standing; a student in two classes is counted twice."""
 
     ok: int
     at_risk: int

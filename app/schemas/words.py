@@ -106,7 +106,7 @@ def is_blank(text: str | None) -> bool:
 
 
 def repeated_rolls(roll_numbers: Iterable[str]) -> list[int]:
-    """The places at which a roll number stands that stood before."""
+    """The positions at which a roll number occurs again."""
     seen: set[str] = set()
     places = []
     for place, key in enumerate(map(roll_key, roll_numbers)):
@@ -133,7 +133,7 @@ def _exact_date(value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise PydanticCustomError("invalid_date", "This must be a date that exists, as YYYY-MM-DD.")
+    raise PydanticCustomError("invalid_date", "This must be a valid date: YYYY-MM-DD.")
 
 
 def _finite(value: date) -> date:

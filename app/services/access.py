@@ -5,7 +5,7 @@ A class, a session or a roster is reached only through a statement that carries 
 statement reads who that user is now, finds the class, and works on `granted` alone, which is
 empty unless they may. The relation `verdict` says why; `check` turns it into the refusal.
 
-`actor` is whoever is signed in, `staff` the same person if they work here: everything that staff
+`actor` is the signed-in person, `staff` the same person if they work here: everything that staff
 may do reads `staff`, so that a role that is neither teacher nor administrator inherits nothing.
 
 This is the one place that says who may do what with a class.
@@ -65,7 +65,7 @@ verdict AS (
 
 
 # The classes in which somebody teaches that day besides their owner. Nothing reads it for who owns
-# the class or is an admin, for whom it therefore costs nothing.
+# the class or is an admin, so it costs them nothing.
 def _covering(day: str) -> str:
     return f"""
 covering AS MATERIALIZED (
@@ -77,7 +77,7 @@ covering AS MATERIALIZED (
 
 COVERING = _covering("current_date")
 
-# An array, since the planner takes `IN` for half of all classes, and reads all students for them.
+# An array, since the planner estimates `IN` as half of all classes, and would read all students.
 _OWNS = "(staff.role = 'admin' OR c.teacher_id = staff.id)"
 _MAY = f"({_OWNS} OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))"
 
@@ -92,7 +92,7 @@ _OF_SESSION = "wanted AS (SELECT class_id AS id FROM attendance_sessions WHERE i
 
 
 def _class(lock: str = "") -> str:
-    """The class that is wanted, locked as it is to be, with what the actor may."""
+    """The requested class, locked as asked, with the actor's rights."""
     return f"""
 class AS MATERIALIZED (
     SELECT c.*, {_OWNS} AS owns, {_MAY} AS may, staff.id AS actor_id, staff.role AS actor_role
@@ -143,7 +143,7 @@ CLOSE_CLASS: Relations = (STAFF, COVERING, _NAMED, _CLOSE, _OWNED)
 
 
 def check(row: asyncpg.Record, what: str = "class") -> None:
-    """Raise the refusal that the row's `verdict` stands for; `what` is named if it is missing."""
+    """Raise the error for the row's `verdict`; `what` names the thing if it is missing."""
     match row["verdict"]:
         case "granted":
             return

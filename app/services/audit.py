@@ -12,7 +12,7 @@ from app.sql import Statement
 
 COMMAND_LINE = "command line"
 
-# From `acts` (action, subject, subject_id, details), what was done by whom in which request.
+# From `acts` (action, subject, subject_id, details), what was done, by whom and in which request.
 RECORDED = """
 recorded AS (
     INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)

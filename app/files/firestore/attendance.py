@@ -11,7 +11,7 @@ from app.files.firestore.classes import Classes, item_of
 from app.files.firestore.contents import ClassRecord, SessionRecord
 from app.files.firestore.export import Found
 from app.files.firestore.mapping import Mapping
-from app.files.firestore.parts import Leave, Timetable
+from app.files.firestore.parts import LeaveOut, Timetable
 from app.files.firestore.values import Item, Reader, entries, text_of
 from app.reconciliation import Difference, LeftOut, counted, status_of
 from app.schemas.attendance import ImagePlace
@@ -30,9 +30,11 @@ class AttendanceReader:
     Nothing is dropped in silence: what is not written is counted in the class's `lost`.
     """
 
-    def __init__(self, mapping: Mapping, reader: Reader, last_day: date, leave: Leave) -> None:
+    def __init__(
+        self, mapping: Mapping, reader: Reader, last_day: date, leave_out: LeaveOut
+    ) -> None:
         self._places, self._reader = mapping.attendance, reader
-        self._last_day, self._leave = last_day, leave
+        self._last_day, self._leave_out = last_day, leave_out
         self._words = mapping.statuses()
         self._rolls: dict[str, tuple[str, str] | None] = {}
         self._taken: set[tuple[str, date, time | None]] = set()
@@ -44,7 +46,7 @@ class AttendanceReader:
         known = counted(word for _, word in marks if word and word != _UNMARKED)
         record, problem = classes.named(item.at(self._places.class_), document.collection)
         if record is None:
-            self._leave(LeftOut(document.path, "session", problem, marks=known.total()))
+            self._leave_out(LeftOut(document.path, "session", problem, marks=known.total()))
             return
         record.exported_sessions += 1
         record.exported.update(known)
@@ -64,7 +66,7 @@ class AttendanceReader:
                 record.sessions.append(SessionRecord(document.path, day, start, end, image, kept))
                 return
             problem = "session_repeated"
-        self._leave(LeftOut(document.path, "session", problem, marks=known.total()))
+        self._leave_out(LeftOut(document.path, "session", problem, marks=known.total()))
         record.lost.append(Difference(problem, less=known, sessions=1))
 
     def _times(
@@ -115,7 +117,7 @@ class AttendanceReader:
                 continue
             lost.setdefault(problem, Counter())[status_of(word) if word else ""] += 1
         for problem, statuses in lost.items():
-            self._leave(LeftOut(path, "mark", problem, count=statuses.total()))
+            self._leave_out(LeftOut(path, "mark", problem, count=statuses.total()))
             statuses.pop("", None)
             record.lost.append(Difference(problem, less=statuses))
         return kept
@@ -137,7 +139,7 @@ class AttendanceReader:
         try:
             return _image.validate_python(value)
         except ValidationError:
-            self._leave(LeftOut(path, "field", "image_refused"))
+            self._leave_out(LeftOut(path, "field", "image_refused"))
             return None
 
 

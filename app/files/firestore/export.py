@@ -15,7 +15,7 @@ from app.errors import Invalid, TooLarge
 
 # Read, an export takes about six times its size in memory; a file made to be hostile, 26 times.
 MAX_BYTES = 128 * 2**20
-# Firestore has a hundred levels at most; JSON nested deeper is none of its exports.
+# Firestore has a hundred levels at most; JSON nested deeper is not one of its exports.
 MAX_DEPTH = 100
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def read_json(content: bytes) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
-        ends = " It seems to be cut off." if cut else ""
+        ends = " It seems to be truncated." if cut else ""
         raise _not_an_export(f"This is not JSON, from {where} on.{ends}") from None
     except ValueError:  # bytes that are no text, or a number with thousands of digits
         raise _not_an_export("This is not JSON in UTF-8.") from None
@@ -65,7 +65,7 @@ def _not_an_export(why: str) -> Invalid:
 
 
 def documents(export: Any) -> Iterator[Found | str]:
-    """Every document of the export, and the path of what stands in its place and is none."""
+    """Every document of the export, and the paths of things in their place that are none."""
     if isinstance(export, dict) and isinstance(export.get("__collections__"), dict):
         export = export["__collections__"]
     if isinstance(export, dict) and not _is_page(export):
@@ -106,7 +106,7 @@ def _items(node: Any) -> Iterator[Any]:
     pages = node if isinstance(node, list) else [node]
     if pages and isinstance(pages[-1], dict) and _is_page(pages[-1]) and pages[-1].get(_MORE):
         raise Invalid(
-            "The export is cut off: its last page of the REST API names a next one.",
+            "The export is incomplete: its last page of the REST API names another one.",
             code="incomplete_export",
         )
     for page in pages:

@@ -39,7 +39,7 @@ def _format_of(signs: set[str]) -> AfterValidator:
 
 
 Places = list[Annotated[str, AfterValidator(_is_place)]]
-Words = list[Annotated[str, AfterValidator(_lower)]]
+Spellings = list[Annotated[str, AfterValidator(_lower)]]
 
 
 class _Part(BaseModel):
@@ -115,22 +115,22 @@ class TeacherPlaces(_Part):
 
 
 class StatusWords(_Part):
-    present: Words
-    absent: Words
-    late: Words
-    excused: Words
-    on_duty: Words
-    unmarked: Words
+    present: Spellings
+    absent: Spellings
+    late: Spellings
+    excused: Spellings
+    on_duty: Spellings
+    unmarked: Spellings
 
 
 class DayWords(_Part):
-    monday: Annotated[Words, Field(alias="1")]
-    tuesday: Annotated[Words, Field(alias="2")]
-    wednesday: Annotated[Words, Field(alias="3")]
-    thursday: Annotated[Words, Field(alias="4")]
-    friday: Annotated[Words, Field(alias="5")]
-    saturday: Annotated[Words, Field(alias="6")]
-    sunday: Annotated[Words, Field(alias="7")]
+    monday: Annotated[Spellings, Field(alias="1")]
+    tuesday: Annotated[Spellings, Field(alias="2")]
+    wednesday: Annotated[Spellings, Field(alias="3")]
+    thursday: Annotated[Spellings, Field(alias="4")]
+    friday: Annotated[Spellings, Field(alias="5")]
+    saturday: Annotated[Spellings, Field(alias="6")]
+    sunday: Annotated[Spellings, Field(alias="7")]
 
 
 class Formats(_Part):

@@ -1,4 +1,4 @@
-"""What stands in the document of a class: weekly slots, moved occurrences, students."""
+"""The parts of a class document: weekly slots, moved occurrences, students."""
 
 from collections.abc import Callable
 from datetime import date, time
@@ -15,7 +15,7 @@ from app.schemas.roster import STUDENT_FIELDS, RosterEntry, json_name
 from app.schemas.words import Prose, is_blank, roll_key
 
 M = TypeVar("M", bound=BaseModel)
-Leave = Callable[[LeftOut], None]
+LeaveOut = Callable[[LeftOut], None]
 
 
 def fitted(model: type[M], values: dict[str, Any]) -> tuple[M | None, list[str]]:
@@ -105,8 +105,8 @@ def _overlap(one: Meeting, other: Meeting) -> bool:
 class Parts:
     """Reads the parts of classes by the places and words of a mapping."""
 
-    def __init__(self, mapping: Mapping, reader: Reader, leave: Leave) -> None:
-        self._mapping, self._reader, self._leave = mapping, reader, leave
+    def __init__(self, mapping: Mapping, reader: Reader, leave_out: LeaveOut) -> None:
+        self._mapping, self._reader, self._leave_out = mapping, reader, leave_out
         self._days = mapping.days()
 
     def slots(self, path: str, value: Any, timetable: Timetable) -> None:
@@ -129,7 +129,7 @@ class Parts:
                 slot = SlotDraft.model_construct(day_of_week=day, start_time=start, end_time=end)
                 problem = timetable.add_slot(slot)
             if problem:
-                self._leave(LeftOut(path, "slot", problem, f"schedule/{number}"))
+                self._leave_out(LeftOut(path, "slot", problem, f"schedule/{number}"))
 
     def moves(self, path: str, value: Any, timetable: Timetable) -> None:
         """Add the moved occurrences that the value of a class's `reschedules` says."""
@@ -154,12 +154,12 @@ class Parts:
             reason = self._reason(path, item.at(places.reason), place)
             problem = timetable.add_move(day, original, to, Meeting(start, end), reason)
         if problem:
-            self._leave(LeftOut(path, "reschedule", problem, place))
+            self._leave_out(LeftOut(path, "reschedule", problem, place))
 
     def _reason(self, path: str, value: Any, place: str) -> str | None:
         checked, refused = fitted(_Reason, {"reason": text_of(value)})
         if refused:
-            self._leave(LeftOut(path, "field", "field_refused", f"{place}/reason".lstrip("/")))
+            self._leave_out(LeftOut(path, "field", "field_refused", f"{place}/reason".lstrip("/")))
         return checked.reason if checked else None
 
     def students(self, path: str, value: Any) -> dict[str, RosterEntry]:
@@ -177,19 +177,19 @@ class Parts:
                     values[json_name(field)] = given
             entry, refused = fitted(RosterEntry, values)
             if entry is None or entry.roll_no is None:
-                self._leave(LeftOut(path, "student", "roll_refused", place))
+                self._leave_out(LeftOut(path, "student", "roll_refused", place))
                 continue
             for name in refused:
-                self._leave(LeftOut(path, "field", "field_refused", f"{place}/{name}"))
+                self._leave_out(LeftOut(path, "field", "field_refused", f"{place}/{name}"))
             key = roll_key(entry.roll_no)
             if key in found:
-                self._leave(LeftOut(path, "student", "roll_repeated", place))
+                self._leave_out(LeftOut(path, "student", "roll_repeated", place))
             found.setdefault(key, entry)
         return found
 
     def _is_container(self, path: str, value: Any, place: str) -> bool:
         if value is not None and not isinstance(value, dict | list):
-            self._leave(LeftOut(path, "field", "field_refused", place))
+            self._leave_out(LeftOut(path, "field", "field_refused", place))
         return isinstance(value, dict | list)
 
 

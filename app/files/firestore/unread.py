@@ -1,4 +1,4 @@
-"""What stands in documents that were read and is not read itself: nobody may call that equal."""
+"""Fields that documents have and the import does not read: these must not pass as equal."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -22,7 +22,7 @@ MISSING = "?"
 _REGULAR = ROOT / "files" / "Mukta-Regular.ttf"
 _BOLD = ROOT / "files" / "Mukta-SemiBold.ttf"
 _FAMILY = "text"
-# Characters that belong to whatever script they stand in.
+# Characters that belong to whatever script surrounds them.
 _OF_NO_SCRIPT = (UnicodeScript.COMMON, UnicodeScript.INHERITED, UnicodeScript.UNKNOWN)
 _SMALLEST = 0.7
 # Letters below are set side by side, as they are; shaping them would take the most time of all.
@@ -82,7 +82,8 @@ class Paper(FPDF):
         width = self._width(text)
         if width > room:
             self.set_font_size(size * max(_SMALLEST, room / width))
-            text = self._cut(text, room)
+            if room < width * _SMALLEST:
+                text = self._cut(text, room)
             width = self._width(text)
         spare = {"L": 0.0, "C": (room - width) / 2, "R": room - width}[align]
         height = self.font_size
@@ -90,6 +91,10 @@ class Paper(FPDF):
         self.set_text_shaping(max(text, default="") >= _FIRST_SHAPED)
         self.cell(width, height, text)
         self.set_font_size(size)
+
+    def shortened(self, text: str, room: float) -> str:
+        """The text, cut to what `put` gets into the room."""
+        return self._cut(self._shown(text), room / _SMALLEST)
 
     def put_plain(self, x: float, y: float, text: str, room: float) -> None:
         """The same for a mark or a number, in the middle: unshaped, and much faster."""
@@ -112,7 +117,7 @@ class Paper(FPDF):
             else:
                 too_long = middle
         while fits and unicodedata.category(text[fits]).startswith("M"):
-            fits -= 1  # what stands above or below its letter goes with it
+            fits -= 1  # marks above or below a letter go with it
         return text[:fits].rstrip() + end
 
     @property

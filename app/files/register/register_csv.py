@@ -14,7 +14,7 @@ _MARK = "\ufeff"
 _CHUNK = 64 * 1024
 
 
-def chunks(register: Register, generated: datetime) -> Iterator[bytes]:
+def encoded(register: Register, generated: datetime) -> Iterator[bytes]:
     """The file in pieces of some 64 KiB, each made when it is asked for."""
     text = StringIO(_MARK)
     text.seek(0, 2)

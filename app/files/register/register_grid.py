@@ -14,7 +14,7 @@ from app.files.register.register_words import (
 from app.schemas.attendance import Status
 from app.schemas.register import Register, RegisterStudent
 
-# What stands for a character of `RegisterStudent.marks`.
+# The cell for each character of `RegisterStudent.marks`.
 CELLS = {
     **{status[0]: LETTERS[status] for status in Status},
     "o": LETTERS["on_duty"],
@@ -24,7 +24,7 @@ CELLS = {
 
 
 def preamble(register: Register, generated: datetime) -> list[tuple[str, str]]:
-    """What stands above the grid, label and value."""
+    """The lines above the grid, label and value."""
     values = (
         register.code,
         register.name,

@@ -1,4 +1,4 @@
-"""Where things stand on the pages of a register: A4 on its side, in millimetres."""
+"""The layout of the pages of a register: A4 landscape, in millimetres."""
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise

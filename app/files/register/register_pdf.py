@@ -28,7 +28,7 @@ T = TypeVar("T")
 _TEXT = 7.5
 _TOP, _GRID = MARGIN + TITLE, MARGIN + TITLE + HEADING
 _INNER = WIDTH - 2 * MARGIN
-# The last line of the grid. Whoever came late was in the room.
+# The last line of the grid. Late students were in the room.
 _SUMS = "Present or late"
 # Shades of grey: they survive the copier.
 _STRIPE, _HEAD, _MARKED, _THIN, _STRONG, _QUIET = 246, 234, 212, 205, 110, 90
@@ -77,8 +77,10 @@ class _Page:
             held += f", here {self.sessions.start + 1} to {self.sessions.stop}"
         left, right = _INNER * 0.7, _INNER * 0.3
         paper.use(14, bold=True)
-        about = f"{register.code} {register.name}, section {register.section}"
-        paper.put(MARGIN, 15, about, left)
+        # However long the name is, nobody has to guess the section.
+        code, section = f"{register.code} ", f", section {register.section}"
+        room = left - paper.width_of(code + section) - 1
+        paper.put(MARGIN, 15, code + paper.shortened(register.name, room) + section, left)
         paper.use(10, grey=_QUIET)
         paper.put(MARGIN + left, 15, "Attendance register", right, "R")
         paper.use(8.5)
@@ -162,7 +164,7 @@ class _Page:
             self._rule(x, _TOP, x, bottom, n in strong)
         for place in range(1, len(self.lines)):
             y = _GRID + place * self.layout.line
-            # The sums stand apart.
+            # The sums are set apart.
             self._rule(MARGIN, y, columns[-1], y, self.lines[place] == len(self.register.students))
         for y in (_TOP, _GRID, bottom):
             self._rule(MARGIN, y, columns[-1], y, True)

@@ -26,7 +26,7 @@ def read_batch(
 ) -> Batch:
     """What the file says. `Invalid` if it cannot be read at all; rows that cannot are `refusals`.
 
-    `in_class`: all of it is about one class that the caller knows, whatever stands above.
+    `in_class`: all of it is about one class that the caller knows, whatever is written above.
     """
     sheet, notes = _sheet(kind, content, chosen)
     reader = SheetReader(kind, sheet, chosen.marks, in_class=in_class)
@@ -36,7 +36,7 @@ def read_batch(
 
 
 def _sheet(kind: Kind, content: bytes, chosen: Choices) -> tuple[Sheet, list[str]]:
-    """The sheet that is chosen, else the first with headings, and what is to be said of others."""
+    """The sheet that is chosen, else the first with headings, and what to say about the others."""
     table = read_table(content, chosen.sheet)
     others = [] if chosen.sheet else table.unread[:_COVERS]
     try:

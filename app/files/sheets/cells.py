@@ -18,12 +18,12 @@ _OF_ROWS = {
     "invalid_day": "This is not a day of the week: write Monday, or 1 for it.",
     "invalid_status": "This is not a mark: write P, A, L, E or OD.",
     "invalid_role": "The role has to be teacher or admin.",
-    "number_and_name": "A number and a name stand in one cell. Give names a column of their own.",
+    "number_and_name": "This cell holds a number and a name. Put names in a column of their own.",
     "shortened_number": "A spreadsheet has changed this number. Format its column as text.",
-    "heading_unknown": "Marks stand below this heading, which names no session: give it the date, "
-    "or take the column out.",
-    "other_legend": "This legend says otherwise than AIMS, for which P, A, L, E and OD are "
-    "present, absent, late, excused and on duty. Replace its letters in the file.",
+    "heading_unknown": "There are marks below this heading, which names no session. "
+    "Give it a date, or remove the column.",
+    "other_legend": "This legend contradicts AIMS, which reads P, A, L, E and OD as present, "
+    "absent, late, excused and on duty. Replace the letters in the file.",
     "required": "This is required.",
     "blank": "This must not be blank.",
     "too_long": "This is too long.",
@@ -128,7 +128,7 @@ def read_mark(text: str) -> str | None:
 def read_session(text: str) -> tuple[date, time | None] | None:
     """The date and, if given, the start of a session from the heading of its column.
 
-    None for a heading that is none; a `CellError` for one that looks like a date and cannot be
+    None for any other heading; a `CellError` for one that looks like a date and cannot be
     read, since passing it over would lose a column of marks.
     """
     if len(text) > _LONGEST_HEADING:
@@ -173,7 +173,7 @@ def read_code(text: str) -> str:
 
 
 def read_roll_alone(text: str) -> str:
-    """A roll number where there is no column of names: no name may stand in the same cell."""
+    """A roll number where there is no column of names: the same cell may not hold a name."""
     if _NUMBER_AND_WORDS.fullmatch(text):
         raise CellError("number_and_name")
     return read_code(text)

@@ -39,7 +39,7 @@ def choices(sheet: str | None, columns: list[str], marks: list[str]) -> Choices:
 def _halves(text: str, what: str, example: str) -> tuple[str, str]:
     left, sign, right = (part.strip() for part in text.partition("="))
     if not (left and sign and right):
-        raise _invalid(f"Say what {what} means like this: {example}.")
+        raise _invalid(f"Say what {what} means in this form: {example}.")
     return left, right
 
 

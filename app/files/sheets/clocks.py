@@ -53,7 +53,7 @@ def _is_late(text: str) -> bool:
 
 
 def noted(clock: Clock) -> list[str]:
-    """What was decided about the times, for whoever imports the file."""
+    """What was decided about the times, to tell the person who imports the file."""
     notes = []
     if clock.afternoons:
         listed = ", ".join(sorted(clock.afternoons))

@@ -107,7 +107,7 @@ class Sheet:
     """A table whose columns have meanings.
 
     `columns` are those of known fields, `others` the headings of the rest. `preamble` is what
-    stands above the headings, a label and its value a row.
+    is written above the headings, one label and value per row.
     """
 
     columns: dict[str, int]
@@ -164,7 +164,7 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
             return Sheet(columns, others, below, row, rows[:place])
     needed = _listed(list(REQUIRED[kind].values()))
     fullest = max(rows[:_SEARCHED], key=lambda row: len(row.cells))
-    raise _missing(f"No row names the columns. There has to be {needed}.", fullest, sign)
+    raise _missing(f"No row names the columns. Required: {needed}.", fullest, sign)
 
 
 def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -172,7 +172,7 @@ def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
     unknown = [name for name in chosen if name not in SPELLINGS[kind]]
     if unknown:
         raise Invalid(
-            f"A column here means one of {', '.join(SPELLINGS[kind])}.", code="invalid_choice"
+            f"A column can mean one of: {', '.join(SPELLINGS[kind])}.", code="invalid_choice"
         )
     usual = {key: name for key, name in _FIELDS[kind].items() if name not in chosen}
     return usual | {key_of(heading): name for name, heading in chosen.items()}

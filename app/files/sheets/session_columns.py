@@ -68,7 +68,7 @@ def session_columns(reader: SheetReader) -> dict[int, Head]:
 
 
 def _noted(merged: list[int], times: dict[int, time], month: tuple[int, int] | None) -> list[str]:
-    """What was decided about the dates, for whoever imports the file."""
+    """What was decided about the dates, to tell the person who imports the file."""
     notes = []
     if month:
         notes.append(f"Numbers in the headings were read as days of {date(*month, 1):%B %Y}.")
@@ -81,7 +81,7 @@ def _noted(merged: list[int], times: dict[int, time], month: tuple[int, int] | N
 
 
 def _head(heading: str, month: tuple[int, int] | None) -> Head | None:
-    """The session that the heading names: a date, or a day of the month that stands above."""
+    """The session that the heading names: a date, or a day of the month written above."""
     if month and _DAY.fullmatch(heading):
         try:
             return date(*month, int(heading)), None
@@ -144,7 +144,7 @@ def _refuse_repeated(reader: SheetReader, found: dict[int, Head]) -> None:
     seen: set[Head] = set()
     for column, head in list(found.items()):
         if head in seen:
-            sentence = "Another column is of this session already. Give both their times."
+            sentence = "Another column is for the same session. Give each column its time."
             reader.refuse(reader.sheet.heading, column, "repeated", sentence)
             del found[column]
         seen.add(head)
@@ -163,7 +163,7 @@ def _refuse_unread(reader: SheetReader, found: dict[int, Head]) -> None:
 
 
 def _has_marks(sheet: Sheet, column: int) -> bool:
-    """Whether marks stand in the column: at least half of its cells, any without a heading, or any
+    """Whether the column holds marks: at least half of its cells, any without a heading, or any
     that is written out. Where students are described, only nothing but marks of both kinds."""
     cells = [cell for row in sheet.rows if (cell := _cell(row, column))]
     heading = key_of(sheet.others.get(column, ""))

@@ -39,9 +39,9 @@ _ADDRESS = re.compile(r"[^<>]*<([^<>]+)>")
 class SheetReader:
     """The rows of a sheet as models and classes. What is refused goes to `batch`.
 
-    With `in_class` all rows are of one class that the caller knows: what stands above the
-    headings is passed over, and no row has to name its class. `marks` say what words mean.
-    `above` is the class that stands there, or none; `words` counts how marks were read.
+    With `in_class` all rows are of one class that the caller knows: what is above the
+    headings is ignored, and no row has to name its class. `marks` say what words mean.
+    `above` is the class named there, if any; `words` counts how marks were read.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SheetReader:
 
     @property
     def read_roll(self) -> Callable[[str], str]:
-        """What reads a roll number here: without a column of names, none may stand in its cell."""
+        """What reads a roll number here: without a column of names, its cell may not hold one."""
         return read_code if "name" in self.sheet.columns else read_roll_alone
 
     def refuse(self, row: Row, place: str | int | None, code: str, sentence: str) -> None:
@@ -111,7 +111,7 @@ class SheetReader:
         return None
 
     def class_of(self, row: Row) -> ClassName | None:
-        """The class that the row names, else the one that stands above; None if refused."""
+        """The class that the row names, else the one named above the table; None if refused."""
         texts = tuple(self.sheet.cell(row, name) for name in _CLASS_FIELDS)
         if texts not in self._classes:
             self._classes[texts] = self._class_named(row, texts)
@@ -142,7 +142,7 @@ class SheetReader:
         return ClassName(cells.code, cells.section, cells.teacher, cells.term, cells.class_id)
 
     def _class_above(self, kind: Kind) -> ClassName:
-        """What stands above the headings of the class that the whole sheet is about."""
+        """What is written above the headings about the class of the whole sheet."""
         given: dict[str, str] = {}
         last = self.sheet.heading
         for row in self.sheet.preamble:

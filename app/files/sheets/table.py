@@ -1,4 +1,4 @@
-"""Reads a CSV or a workbook into rows of text, whatever it is called and whoever made it.
+"""Reads a CSV or a workbook into rows of text, whatever its name and whichever program wrote it.
 
 What is read is bounded: `MAX_BYTES` of file, and so many rows, columns and cells. A file that is
 something else, is damaged or hostile, is an `Invalid` (`unreadable_file`) with the reason.
@@ -54,7 +54,7 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
             raise unreadable("This workbook has a password. Save it without one.")
         raise unreadable("This is an old .xls workbook. Save it as .xlsx.")
     if _WEB_PAGE.match(content[:_SAMPLE]):
-        raise unreadable("This is a web page or XML with the name of a table. Save it as .xlsx.")
+        raise unreadable("This is a web page or XML named like a workbook. Save it as .xlsx.")
     unread: list[str] = []
     rows = _read_csv(content)
     if content.startswith(b"PK\x03\x04"):
@@ -123,7 +123,7 @@ def _plain(cell: str) -> str:
 
 
 class _Lines:
-    """The lines of a text, none of which is endless; `read` counts characters since it was 0."""
+    """The lines of a text, each of bounded length; `read` counts characters since it was 0."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
@@ -147,6 +147,6 @@ class _Lines:
 
 
 def _delimiter(sample: str) -> str:
-    """What stands between the cells: the mark that most lines have, outside of quotes."""
+    """The delimiter: the character that most lines have outside quotes."""
     lines = re.sub('"[^"]*"', "", sample).splitlines()
     return max(",;\t", key=lambda mark: (sum(mark in line for line in lines), sample.count(mark)))

@@ -60,7 +60,7 @@ def _of(day: str) -> Callable[[str], int]:
 def days_of(text: str) -> list[str]:
     """The days that a cell names together, each once: `Mon, Wed`, `MWF`, `TTh`, `TuTh`.
 
-    A letter that stands twice is no day, since it may be either (`MTWTF`).
+    A letter that occurs twice is not a day, since it may be either (`MTWTF`).
     """
     days: list[str] = []
     for word in [word for word in _BETWEEN.split(text.strip()) if word] or [text]:
@@ -75,7 +75,7 @@ def days_of(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Ranges(Sheet):
-    """A sheet in which start and end stand in one cell: `9:30-10:30`."""
+    """A sheet with start and end in one cell: `9:30-10:30`."""
 
     def cell(self, row: Row, name: str) -> str:
         text = super().cell(row, name)

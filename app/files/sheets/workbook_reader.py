@@ -4,7 +4,7 @@ A program of its own, so that it can be given little memory and time: it imports
 It reads the sheet that its argument names, else the first. It answers a line `{"unread": [name,
 ...]}` with the other sheets that have anything in them, then a line `[number, [cell, ...]]` for
 each row; or a sentence that says why it cannot be read. What it answers is bounded too, since
-whoever asked has to hold it: a text that stands in the file once may be that of a million cells.
+whoever asked has to hold it: a text stored once in the file may be the text of a million cells.
 """
 
 import json
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _limit(kind: int, most: int) -> None:
-    """Set the limit, unless whoever runs the server has set a lower one."""
+    """Set the limit, unless the operator has set a lower one."""
     _, hard = resource.getrlimit(kind)
     if hard == resource.RLIM_INFINITY or hard > most:
         resource.setrlimit(kind, (most, most))
@@ -51,13 +51,14 @@ def _rows(
         if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
     ]
     if not shown:
-        yield "This workbook has no sheet that is not hidden."
+        yield "All sheets of this workbook are hidden."
         return
     sheets = [book.get_sheet_by_index(place) for place in shown]
     named = {sheet.name.strip().casefold(): sheet for sheet in sheets}
     found = sheets[0] if wanted is None else named.get(wanted.strip().casefold())
     if found is None:
-        yield f"There is no such sheet. There are: {', '.join(sheet.name for sheet in sheets)}."
+        names = ", ".join(sheet.name for sheet in sheets)
+        yield f"There is no such sheet. The sheets are: {names}."
         return
     others = [sheet for sheet in sheets if sheet is not found]
     yield {"unread": [sheet.name for sheet in others if sheet.start is not None]}

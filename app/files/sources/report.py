@@ -116,7 +116,7 @@ def _documents(reading: Reading) -> str:
 
 def _rows(outcome: Outcome, *, dry_run: bool) -> str:
     rows = [[table, *(_number(counts[table]) for counts in _counters(outcome))] for table in TABLES]
-    heading = "Rows (a rehearsal: none is kept)" if dry_run else "Rows"
+    heading = "Rows (dry run: nothing is kept)" if dry_run else "Rows"
     return _table([heading, "new", "changed", "unchanged"], rows)
 
 
@@ -151,7 +151,9 @@ def _unread(unread: Counter[str]) -> str:
     if not unread:
         return ""
     lines = [f"  {_counted(count, 'document')}: {name}" for name, count in unread.items()]
-    return "\n".join(["Not read, though in documents that were: name it in the mapping", *lines])
+    return "\n".join(
+        ["Not read, though it is in documents that were: name it in the mapping", *lines]
+    )
 
 
 def _classes(classes: list[ClassOutcome], *, whole: bool) -> str:

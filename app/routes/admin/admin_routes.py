@@ -127,7 +127,7 @@ async def change_allowed_email(id: UUID, body: AllowedEmailChange, call: Call) -
 @router.delete(
     "/allowed-emails/{id}",
     operation_id="removeAllowedEmail",
-    summary="Let an address sign in no more",
+    summary="Remove an address from the allow-list",
     status_code=204,
     responses=problems_of(401, 403, 404, 409, 422),
 )

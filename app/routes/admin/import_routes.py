@@ -32,7 +32,7 @@ _UNKNOWN = "application/octet-stream"
 _READER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
 
 DryRun = Annotated[
-    bool, Query(alias="dryRun", description="Say what would become of each row; change nothing")
+    bool, Query(alias="dryRun", description="Report what would happen to each row; change nothing")
 ]
 
 
@@ -47,7 +47,7 @@ TrustNumbers = Annotated[
 
 
 Why = Annotated[
-    Reason | None, Query(description="Needed where marks change that are closed for marking")
+    Reason | None, Query(description="Required if marks would change that are closed for marking")
 ]
 Sheet = Annotated[
     str | None,
@@ -60,7 +60,7 @@ Columns = Annotated[
         description="What headings mean: `roll_no=Exam Seat`, several with `;` between them",
     ),
 ]
-Marks = Annotated[
+MarkMeanings = Annotated[
     str,
     Query(
         max_length=1000,
@@ -104,7 +104,7 @@ async def import_roster(
     reason: Why = None,
     sheet: Sheet = None,
     columns: Columns = "",
-    marks: Marks = "",
+    marks: MarkMeanings = "",
 ) -> ImportOutcome:
     """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
     erases nothing, and a stored value that the actor may not change stays (`conflicts`).
@@ -139,16 +139,16 @@ async def import_roster(
 async def import_file(
     request: Request,
     call: Call,
-    kind: Annotated[Kind, Query(description="What the file is about")],
+    kind: Annotated[Kind, Query(description="What kind of rows the file has")],
     dry_run: DryRun = False,
     trust_numbers: TrustNumbers = False,
     class_id: Annotated[
-        UUID | None, Query(alias="classId", description="The class that all of it is for")
+        UUID | None, Query(alias="classId", description="The class the whole file is for")
     ] = None,
     reason: Why = None,
     sheet: Sheet = None,
     columns: Columns = "",
-    marks: Marks = "",
+    marks: MarkMeanings = "",
 ) -> ImportOutcome:
     """People, classes, timetables, rosters or past attendance, all rows or none.
 
@@ -179,6 +179,6 @@ def _chosen(sheet: str | None, columns: str, marks: str) -> Choices:
 async def read_beside(
     kind: Kind, content: bytes, chosen: Choices = UNCHOSEN, *, in_class: bool = False
 ) -> Batch:
-    """`read_batch` beside the event loop, which goes on."""
+    """`read_batch` in a thread, so that the event loop keeps running."""
     read = partial(read_batch, kind, content, in_class=in_class, chosen=chosen)
     return await asyncio.get_running_loop().run_in_executor(_READER, read)

@@ -115,7 +115,7 @@ async def list_missing_sessions(
 
 
 def _occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
-    """The date, the start and the class of the occurrence after which a list goes on."""
+    """The date, the start and the class of the occurrence after which a list continues."""
     found = _OCCURRENCE.fullmatch(cursor)
     try:
         if found:

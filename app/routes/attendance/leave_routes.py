@@ -70,7 +70,8 @@ async def list_leaves(
     summary="Ask for leave",
     status_code=201,
     response_model=Leave,
-    responses=WRITES | {200: {"model": Leave, "description": "It was asked for already"}},
+    responses=WRITES
+    | {200: {"model": Leave, "description": "The same leave was requested already"}},
 )
 async def request_leave(body: LeaveDraft, call: Call) -> Response:
     """For a class of one's own, or for all classes of a student; it is then to be decided."""
@@ -86,7 +87,7 @@ async def request_leave(body: LeaveDraft, call: Call) -> Response:
     responses=READS,
 )
 async def get_leave(id: UUID, call: Call) -> Response:
-    """One leave, for whom it concerns."""
+    """One leave, for those it concerns."""
     return answer(await leaves.get_leave(call.db, call.actor, id))
 
 

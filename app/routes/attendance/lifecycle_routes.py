@@ -28,7 +28,7 @@ _NO_REASON = Explained()
     responses=WRITES | VERSIONED,
 )
 async def finalise_session(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
-    """Whoever was enrolled on its day and has no mark was absent. Marks are closed after that."""
+    """Mark everybody enrolled on its day without a mark absent, and close the session to marks."""
     return answer(await _perform(call, id, Act.FINALISE, body.reason))
 
 

@@ -79,7 +79,7 @@ async def get_register(
     headers = attachment(register.code, register.section, name=name)
     kind = _MEDIA_TYPES[format]
     if format is RegisterFormat.CSV:
-        return StreamingResponse(register_csv.chunks(register, now), 200, headers, kind)
+        return StreamingResponse(register_csv.encoded(register, now), 200, headers, kind)
     font = request.app.state.settings.register_font
     content = await asyncio.get_running_loop().run_in_executor(
         _LAYING_OUT, _laid_out, register, format, now, font

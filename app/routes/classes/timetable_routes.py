@@ -84,7 +84,7 @@ async def remove_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
     responses=READS,
 )
 async def list_reschedules(id: UUID, call: Call, first: From = None, last: To = None) -> Response:
-    """Those of which the old or the new date lies in the range."""
+    """Those whose old or new date is in the range."""
     check_range(first, last)
     return answer(await reschedules.list_reschedules(call.db, call.actor, id, first, last))
 

@@ -4,7 +4,7 @@ Of students that are known, an empty field is filled, and a stored value changed
 administrator or by a teacher in whose classes alone the student is. Those unknown are created.
 
 An enrolment has periods of days. At most the last of them is not over yet, and who has such
-a one is on the roster: also before its first day, since a teacher sees whom they have entered.
+a one is on the roster: also before its first day, since a teacher sees everybody they have entered.
 """
 
 import json
@@ -48,7 +48,7 @@ async def create_and_lock(tx: Transaction, entries: Sequence[RosterEntry]) -> No
     await tx.execute(_CREATE_AND_LOCK_STUDENTS, **_columns(entries))
 
 
-# Whoever was never in the class loses their roll number to a record made anew; who once was keeps
+# Whoever was never in the class loses their roll number to a new record; anybody who once was keeps
 # it, and with it the days of their enrolment.
 _FORGET_STRANGERS = Statement(
     MINE,
@@ -73,7 +73,7 @@ WHERE s.roll_key = given.roll_key AND NOT EXISTS (
 async def forget_strangers(
     tx: Transaction, actor: Actor, class_id: UUID, entries: Sequence[RosterEntry]
 ) -> None:
-    """In a rehearsal, take those of these for unknown who are in no class of the actor now.
+    """In a dry run, treat as unknown those who are in no class of the actor now.
 
     Enrolling shows a record and is audited; a rehearsal leaves no trace, so it tells of none.
     """
@@ -293,5 +293,5 @@ SENTENCES = {
     "last_day_before_first": "This day is before the first day of the enrolment.",
     "first_day_after_last": "This day is after the last day of the enrolment.",
     "within_earlier_period": "The student was in the class until the day before this one or "
-    "longer. Choose a later day, or leave it out to go on from today.",
+    "longer. Choose a later day, or leave it out to continue from today.",
 }

@@ -63,7 +63,7 @@ async def put_roster(
     """Make the roster the given one (`merge`: only what it names) and say what that changed.
 
     Those withdrawn keep their marks. `dry_run` answers the same and changes nothing, but for a
-    teacher takes those for unknown who are in no class of theirs (`forget_strangers`).
+    teacher treats as unknown those who are in no class of theirs (`forget_strangers`).
     Emptying a roster of more than one needs `confirm`. Days that show or hide leave in marks of
     sessions that are finalised or older than `window` days take an administrator and a reason.
     """
@@ -104,7 +104,7 @@ async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:
     students = (await tx.row(_COUNT, class_id=class_id))["students"]
     if students > 1:
         raise Conflict(
-            f"This would remove all {students} students. Confirm it to go on.",
+            f"This would remove all {students} students. Confirm this to continue.",
             code="confirmation_needed",
         )
 

@@ -140,7 +140,9 @@ def _check_each(user_ids: list[UUID | None], owner: UUID, teachers: list[Teacher
         if user_id is None:
             flaws.append(Flaw(pointer, "unknown_teacher", "There is no such teacher."))
         elif user_id == owner:
-            flaws.append(Flaw(pointer, "owner_named", "The owner may do all this already."))
+            flaws.append(
+                Flaw(pointer, "owner_named", "The owner of the class has these rights already.")
+            )
         elif user_id in user_ids[:place]:
             flaws.append(Flaw(pointer, "repeated_teacher", "This person is in the list twice."))
     if flaws:

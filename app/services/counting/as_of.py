@@ -12,8 +12,8 @@ from datetime import datetime
 from app.db import Database, Transaction
 from app.sql import Statement
 
-# A schema that may not be used is passed over on the search path, and today's figures would be
-# given for those of then. Named here, it is an error instead.
+# PostgreSQL silently skips a schema on the search path that the role may not use, and today's
+# figures would pass for those of then. Named here, it is an error instead.
 _GO_BACK = Statement("""
 SELECT set_config('search_path', 'as_of, public', true),
        set_config('aims.as_of', :at::timestamptz::text, true), count(v.id)

@@ -1,4 +1,4 @@
-"""Where a list ordered by class goes on."""
+"""Where a list ordered by class continues."""
 
 from typing import Any
 from uuid import UUID

@@ -10,7 +10,7 @@ from app.services.access import READ_CLASS, Actor, check
 from app.services.counting.as_of import standing_at
 from app.sql import Statement
 
-# Whoever was enrolled on the day and has no mark is unmarked; a mark counts, whoever has it. The
+# Everybody enrolled on the day without a mark is unmarked; every mark counts, enrolled or not. The
 # days of enrolments filter what is counted and not what is joined, which the planner would take
 # for next to nothing.
 _OF_CLASS = Statement(

@@ -12,9 +12,9 @@ from app.db import Transaction
 from app.schemas.imports import RowOutcome
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
-from app.services.imports.chunks import chunks
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.conditions import Conditions
+from app.services.imports.grouping import grouped_by_size
 from app.services.imports.known_names import may_be_same, stored_names
 from app.services.imports.outcomes import Outcomes, Table
 from app.services.imports.session_names import Unfound, find_or_make
@@ -25,7 +25,7 @@ from app.sql import Statement
 
 # So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
 # compares grows with the square: it cannot know how many rows a CTE has.
-CHUNK = 2_000
+MARKS_A_STATEMENT = 2_000
 
 
 class _Fate(NamedTuple):
@@ -54,12 +54,12 @@ class Written(NamedTuple):
 
 # What becomes of each mark, by its place: `:sessions` and `:people` are the places of its session
 # and its student in the arrays before. A mark that says what is there already changes nothing,
-# whoever made it and whatever the session's state; so does an excuse for who is excused by leave.
+# whoever made it and whatever the session's state; so does an excuse for a student on leave.
 #
 # `:source` changes only marks that an import of it made, and its marks count whether or not the
 # enrolment has their days. Each mark is looked up by its whole key, also by a plan made while there
 # were few: `LIMIT` keeps the planner from joining by one of its columns. Enrolments and batches are
-# looked up only where it depends on them, which is seldom when an import comes again.
+# looked up only where it depends on them, which is rare when an import is repeated.
 _JUDGE = Statement(
     """
 held AS MATERIALIZED (
@@ -199,9 +199,9 @@ async def write(
     if not conditions.trust_numbers:
         marks = await _of_whom_they_name(tx, marks, told)
     known = _by_session(marks, found, classes, told)
-    for chunk in chunks(known, lambda session: len(session[2]), CHUNK):
-        await _write_chunk(tx, actor, conditions, chunk, told)
-        step(sum(len(named) for _, _, named in chunk))
+    for group in grouped_by_size(known, lambda session: len(session[2]), MARKS_A_STATEMENT):
+        await _write_sessions(tx, actor, conditions, group, told)
+        step(sum(len(named) for _, _, named in group))
     sessions = {name: id for name, id in found.items() if not isinstance(id, Unfound)}
     # What a source says of sessions that were there may be of people enrolled just now.
     newly = list(sessions.values()) if conditions.source else made
@@ -287,19 +287,19 @@ def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], told: Outcomes) ->
             told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
 
 
-async def _write_chunk(
-    tx: Transaction, actor: Actor, conditions: Conditions, chunk: list[Named], told: Outcomes
+async def _write_sessions(
+    tx: Transaction, actor: Actor, conditions: Conditions, group: list[Named], told: Outcomes
 ) -> None:
     """Write these marks, and tell of them."""
-    marks = [mark for _, _, named in chunk for mark in named.values()]
-    keys = [key for _, _, named in chunk for key in named]
+    marks = [mark for _, _, named in group for mark in named.values()]
+    keys = [key for _, _, named in group for key in named]
     people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
     judged = await tx.row(
         _JUDGE,
-        class_ids=[class_id for class_id, _, _ in chunk],
-        session_ids=[session_id for _, session_id, _ in chunk],
+        class_ids=[class_id for class_id, _, _ in group],
+        session_ids=[session_id for _, session_id, _ in group],
         roll_keys=list(people),
-        sessions=[n for n, (_, _, named) in enumerate(chunk, start=1) for _ in named],
+        sessions=[n for n, (_, _, named) in enumerate(group, start=1) for _ in named],
         people=[people[key] for key in keys],
         words=[mark.word for mark in marks],
         notes=[mark.remark for mark in marks],
@@ -311,7 +311,7 @@ async def _write_chunk(
         _Fate(*columns) for columns in zip(*(judged[name] for name in _Fate._fields), strict=True)
     ]
     new = [place for place, fate in enumerate(fates) if not fate.codes and not fate.same]
-    sessions = [(class_id, id) for class_id, id, named in chunk for _ in named]
+    sessions = [(class_id, id) for class_id, id, named in group for _ in named]
     hidden: set[tuple[UUID, UUID]] = set()
     if new:
         written = await tx.row(

@@ -22,7 +22,7 @@ async def write(
     """Put the addresses on the allow-list, or give those there their role and name; from a
     source, nothing is said of those there, who stay as they are.
 
-    Nobody is taken off. An address that stands in the file twice is refused the second time.
+    Nobody is taken off. An address that is in the file twice is refused the second time.
     """
     listed: dict[str, FacultyRow] = {}
     for row in rows:

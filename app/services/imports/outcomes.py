@@ -28,7 +28,7 @@ class Outcomes(Protocol):
     """Who is told. `code` is a stable code, `place` a field, or the number of a column."""
 
     def note(self, table: Table, row: int, outcome: RowOutcome) -> None:
-        """Something in the row was made, changed or found as it is to be."""
+        """Something in the row was made, changed or found as wanted."""
 
     def count(self, table: Table, outcome: RowOutcome, number: int) -> None:
         """The same, of so many records that have no row of their own."""
@@ -56,4 +56,4 @@ class Outcomes(Protocol):
         status that there is in its place."""
 
     def without(self, session: SessionName, marks: Sequence[MarkRow], code: str) -> None:
-        """The session cannot be, and none of its marks."""
+        """The session is refused, with all its marks."""

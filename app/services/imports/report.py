@@ -18,11 +18,11 @@ from app.services.classes.enrolling import SENTENCES
 from app.services.imports.outcomes import Table
 
 _OF_ROWS = SENTENCES | {
-    "repeated": "Row {row} says the same already.",
+    "repeated": "Row {row} already says the same.",
     "another_name": "This number is {whose} here. If the numbers of the file are right, import it "
     "with trustNumbers (--trust-numbers).",
-    "too_many": f"A file has {MAX_ENTRIES:,} students of a class at most.",
-    "contradiction": "Row {row} says something else of this student.",
+    "too_many": f"A file can have at most {MAX_ENTRIES:,} students of one class.",
+    "contradiction": "Row {row} contradicts this one about the same student.",
     "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
     "unknown_term": "There is no such term.",
     "slot_overlaps": "This overlaps another slot of the class on that day.",
@@ -30,13 +30,13 @@ _OF_ROWS = SENTENCES | {
     "another_class": "This is another class than the one imported into.",
     "class_archived": "This class is archived. Restore it to change it.",
     "ambiguous_class": "Several classes fit. Name section, teacher or term as well.",
-    "class_mismatch": "The class of this id has another code or section.",
+    "class_mismatch": "The class with this id has another code or section.",
     "several_sessions": "There are several sessions on this day: say when this one begins.",
     "date_in_future": "Attendance can be taken until tomorrow, not for later dates.",
     "not_enrolled": "This student was not in the class on that day.",
     "session_finalised": "This attendance is finalised. Reopen it to change it.",
     "session_cancelled": "This session is cancelled. Restore it to take attendance.",
-    "reason_required": "This is older than marks may be changed: give a reason.",
+    "reason_required": "This is outside the edit window: give a reason.",
 }
 
 _LIGHT_TO_HEAVY = (

@@ -40,7 +40,7 @@ async def run(
 
     `admin` is the user who does it: an administrator. `conditions` name the source. `dry_run`
     does the same in one transaction that is undone. When it fails, the classes of `outcome` are
-    written, and a repeat goes on from there.
+    written, and a repeat continues from there.
     """
     actor = Actor(admin, f"{conditions.source}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     rehearsal = db.in_one_transaction(keep=False) if dry_run else nullcontext(db)
@@ -85,7 +85,7 @@ async def _write_part(
     done = await write_batch(tx, actor, part.batch, conditions, told)
     (class_id,) = done.classes.values()
     if class_id in written:
-        raise Conflict("This class is of another document.", code="class_repeated")
+        raise Conflict("This class belongs to another document.", code="class_repeated")
     outcome = told.outcome()
     await compare(tx, class_id, part, done.attendance, conditions)
     await _record(tx, actor, class_id, outcome)

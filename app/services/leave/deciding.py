@@ -75,7 +75,7 @@ async def decide(
         leave = await _read_to_decide(tx, actor, leave_id, decision)
         class_ids = await _hold(tx, leave["student_id"], leave["class_id"])
         await tx.execute(_LOCK, leave_id=leave_id)
-        # Whoever was waited for may have decided it, or taken it or the right to decide away.
+        # The request that was waited for may have decided it, or have taken it or the right away.
         leave = await _read_to_decide(tx, actor, leave_id, decision)
         if leave["status"] in sources:
             await tx.execute(_DECIDE, **signed(actor), leave_id=leave_id, status=goal)
@@ -96,7 +96,7 @@ async def _hold(tx: Transaction, student_id: UUID, class_id: UUID | None) -> lis
     await lock_student(tx, student_id)
     if (await tx.row(_COUNT_CLASSES, **whose))["classes"] != len(held):
         raise Unavailable(
-            "A roster with this student has just changed. Please try again.", retry_after=1
+            "A roster that includes this student has just changed. Please try again.", retry_after=1
         )
     return held
 

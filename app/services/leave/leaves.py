@@ -73,7 +73,7 @@ FROM verdict LEFT JOIN listed l ON true
 
 
 async def get_leave(db: Database | Transaction, actor: Actor, leave_id: UUID) -> Document[Leave]:
-    """One leave, for whom it concerns."""
+    """One leave, for those it concerns."""
     return Document((await read_leave(db, actor, leave_id))["document"])
 
 

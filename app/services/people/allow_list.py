@@ -75,7 +75,7 @@ async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
     before = (await tx.row(_ADMINS))["admins"]
     yield
     if before and not (await tx.row(_ADMINS))["admins"]:
-        raise Conflict("The last administrator has to stay.", code="last_admin")
+        raise Conflict("At least one administrator has to remain.", code="last_admin")
 
 
 # A name or a role left out keeps the one that is there: `_LOCK` is held.

@@ -1,4 +1,4 @@
-"""The history of marks: every change, whoever or whatever made it."""
+"""The history of marks: every change, by a person or by the system."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from app.schemas.attendance import MarkChange
 from app.services.access import READ_SESSION, Actor, check
 from app.sql import Statement
 
-# A mark and the ones it replaced, in the order of the versions that made them: each stands
+# A mark and the ones it replaced, in the order of the versions that made them: each holds
 # beside the one before it. `:version`, `:roll_key` and `:student_id` say after which one to go on.
 _HISTORY = Statement(
     READ_SESSION,

@@ -1,7 +1,7 @@
 """Leave as it shows in marks that are there: whenever leave, a roster or a session changes.
 
 One statement says of given students and sessions which marks leave hides now and which not, and
-writes those that differ. Whoever changes what it follows from calls it in the same transaction.
+writes those that differ. Code that changes what it depends on calls it in the same transaction.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ enrolments AS MATERIALIZED (
       AND (:student_ids::uuid[] IS NULL OR student_id = ANY(:student_ids))
 )"""
 
-# Whoever is on leave or was excused by leave, with what was said of them.
+# Everybody who is on leave or was excused by leave, with what was said of them.
 _SAID = """
 marks AS (
     SELECT m.* FROM enrolments
@@ -79,7 +79,7 @@ FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelle
 """,
 )
 
-# A statement that may write costs more than one that asks, and seldom is anybody on leave.
+# A statement that may write costs more than one that asks, and somebody is rarely on leave.
 _ANYBODY_ON_LEAVE = Statement(
     ONE_SESSION,
     ON_LEAVE,

@@ -35,7 +35,7 @@ async def perform(
 ) -> Document[SessionDetail]:
     """Bring the session from one status to the other, and answer with it as it then is.
 
-    Finalising marks absent whoever was enrolled on the day and has no mark; those marks stay
+    Finalising marks absent everybody who was enrolled on the day and has no mark; those marks stay
     when it is reopened. A cancelled session keeps its marks, which count nowhere.
     """
     start, goal = act.value
@@ -45,6 +45,7 @@ async def perform(
             if act is Act.FINALISE:
                 await fill_absent(tx, actor, session, change.reason)
             await _set_status(tx, actor, session, goal, change.reason)
+            # Version 0.4 showed no leave in cancelled sessions: one cancelled then learns of it now.
             if act is Act.RESTORE:
                 key = (session["class_id"], session_id)
                 await settle_session(tx, actor, *key, session["session_date"])

@@ -3,10 +3,10 @@
 Two things are kept apart: what was said of a student in a session, and the leave that hides it.
 A statement that changes marks begins with its locks taken (class, then session). It has the
 relations `enrolments` and `sessions`, in which leave is looked for, and `said`, a row for each
-mark that is to be said anew: class_id, session_id, student_id; status (null: nothing is said),
+mark to be made again: class_id, session_id, student_id; status (null: nothing is said),
 recognized_by_ai, similarity_score, remark, source, leave_kind; and `note`, the remark to be seen
 where leave hides the mark. `ON_LEAVE`, `SHOWN` and `DIFFERENT` make of these the rows that would
-stand, and `WRITTEN` writes `changes`, those of them that shall.
+stand, and `WRITTEN` writes those chosen for `changes`.
 """
 
 # One session of the class, as `ON_LEAVE` wants it.
@@ -50,7 +50,7 @@ shown AS MATERIALIZED (
     ) mark
 )"""
 
-# Those of `shown` that do not stand so already.
+# Those of `shown` that differ from what is stored.
 DIFFERENT = """
 different AS MATERIALIZED (
     SELECT * FROM shown

@@ -157,7 +157,7 @@ def _columns(batch: MarkBatch) -> dict[str, list[object]]:
 
 _REFUSALS = {
     "not_enrolled": "This roll number is not enrolled in this class.",
-    "marked_by_hand": "This student was marked by hand, and a photo does not change that.",
+    "marked_by_hand": "This student was marked by hand; a photo does not overrule that.",
 }
 
 
@@ -219,7 +219,7 @@ WHERE m.class_id = :class_id AND m.session_id = :session_id
 async def fill_absent(
     tx: Transaction, actor: Actor, session: asyncpg.Record, reason: str | None
 ) -> None:
-    """Say absent of everybody of whom nothing is said, also where leave hides it."""
+    """Mark absent everybody without a mark, also where leave hides it."""
     await tx.execute(
         _FILL_BENEATH_LEAVE,
         class_id=session["class_id"],

@@ -92,7 +92,7 @@ ON CONFLICT (class_id, student_id) DO UPDATE
 SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at)
 """)
 
-# What was known of the other's days goes on as such, until now; from now on there is one record.
+# The other's events stay as they were until now; from now on there is one record.
 _END_EVENTS = Statement("""
 INSERT INTO enrolment_events (class_id, student_id, recorded_for, periods, actor_id, request_id)
 SELECT class_id, student_id, student_id, CASE student_id WHEN :this THEN periods ELSE '{}' END,
@@ -125,7 +125,7 @@ recorded AS (
 )
 
 # Leave may have given this record a mark and taken it away again. The other's mark then stands
-# in its own history, and begins anew in that of the record that stays.
+# in its own history, and starts again in that of the record that stays.
 _BEGIN_ANEW = Statement(
     """
 begun AS MATERIALIZED (
@@ -154,7 +154,7 @@ WHERE m.class_id = begun.class_id AND m.session_id = begun.session_id AND m.stud
 """,
 )
 
-# Where both were marked their histories stand side by side, told apart by `recorded_for`;
+# Where both were marked their histories are kept side by side, distinguished by `recorded_for`;
 # elsewhere the other's simply becomes that of the record that stays. What the other took in
 # from a third record stays that one's: a single batch may have marked both.
 _MOVE_HISTORY = Statement(
@@ -281,7 +281,7 @@ async def merge(
     async with db.transaction(keep=not dry_run) as tx:
         await require_admin(tx, actor)
         if wanted.other_id == student_id:
-            raise Invalid("These are one record already.", code="same_student")
+            raise Invalid("These are already one record.", code="same_student")
         class_ids = await _lock(tx, both)
         found = await tx.row(_CLASHES, **both, kept=wanted.on_clash)
         if found["number"] and wanted.on_clash is None and not dry_run:
@@ -336,6 +336,6 @@ async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:
         raise missing()
     if (await tx.row(_COUNT_CLASSES, **both))["classes"] != len(class_ids):
         raise Unavailable(
-            "A roster with one of them has just changed. Please try again.", retry_after=1
+            "A roster that includes one of them has just changed. Please try again.", retry_after=1
         )
     return class_ids

@@ -224,7 +224,9 @@ class Kept(Generic[Entry, Draft, Change]):
             try:
                 row = await tx.find_row(self._remove, id=entry_id, **self._act(actor, "removed"))
             except asyncpg.ForeignKeyViolationError:
-                raise Conflict("Classes belong to this term.", code="term_in_use") from None
+                raise Conflict(
+                    "This term has classes. Move them to another term first.", code="term_in_use"
+                ) from None
             if row is None:
                 raise self._missing()
 
@@ -238,7 +240,9 @@ class Kept(Generic[Entry, Draft, Change]):
         return NotFound(f"There is no such {self._noun}.")
 
     def _there_already(self) -> Conflict:
-        return Conflict(f"The calendar has this {self._noun} already.", code="in_calendar_already")
+        return Conflict(
+            f"This {self._noun} is in the calendar already.", code="in_calendar_already"
+        )
 
 
 terms = Kept[Term, TermDraft, TermChange]("term", _TERMS)

@@ -1,8 +1,8 @@
-"""What meets when: the rule by which weekly slots and moves become meetings on dates."""
+"""When classes meet: how weekly slots and moves become meetings on dates."""
 
 from app.sql import Relations
 
-MAX_DAYS = 400  # of which the meetings are asked for at a time
+MAX_DAYS = 400  # of one request for meetings
 
 # From `days` (class_id, day) to what is planned on them. A slot of the weekday that was moved away
 # says where to (`moved_to`, as the API writes it); a meeting moved to the day, where from.

@@ -1,4 +1,4 @@
-"""The teaching day: every planned occurrence of a class, and what became of it."""
+"""The teaching day: every planned occurrence of a class and its state."""
 
 from datetime import date, datetime, timedelta
 from uuid import UUID

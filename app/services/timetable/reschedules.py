@@ -94,7 +94,7 @@ _REMOVE_MOVE = Statement(
 async def list_reschedules(
     db: Database, actor: Actor, class_id: UUID, first: date | None, last: date | None
 ) -> Document[list[Reschedule]]:
-    """The moved occurrences of which the old or the new date lies between `first` and `last`."""
+    """The moved occurrences whose old or new date lies between `first` and `last`."""
     row = await db.row(
         _LIST_MOVES, actor_id=actor.user_id, class_id=class_id, first=first, last=last
     )
