@@ -58,7 +58,7 @@ def test_what_is_wrong_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
     (tmp_path / "good.json").write_bytes(written({"classes": {"d1": class_()}}))
     (tmp_path / "bad.json").write_text('{"classes": {')
     for arguments, sentence in {
-        "bad.json": "bad.json: This is not JSON, from line 1, column 14 on. It seems to be truncated",
+        "bad.json": "bad.json: This is not JSON, from line 1, column 14 on. It seems",
         "none.json": "none.json cannot be read: No such file or directory.",
         "good.json --mapping bad.json": "The mapping cannot be used. It is not TOML: ",
         "good.json": "There are several administrators: say which of them does this. Add --as",

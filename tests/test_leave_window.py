@@ -8,7 +8,16 @@ import pytest
 from fastapi import FastAPI
 
 from app.config import Settings
-from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, share, substitute
+from tests.classroom import (
+    ROLLS,
+    Classroom,
+    asked_leave,
+    classroom_of,
+    day,
+    decide,
+    share,
+    substitute,
+)
 from tests.conftest import Stage
 from tests.files import csv
 from tests.support import Person, checksum
@@ -193,3 +202,21 @@ async def test_a_substitute_asks_for_leave_of_their_own_days_alone(
         assert (await stage.esha.post("/leaves", body | days)).status_code == status
     session = await room.open(day(-1))
     assert (await stage.esha.post("/leaves", body | {"sessionIds": [session]})).status_code == 403
+
+
+async def test_a_rehearsed_roster_tells_no_leave_of_who_has_left(
+    stage: Stage, room: Classroom
+) -> None:
+    session = await room.open(day(0))
+    await stage.asha.post(f"/attendance/sessions/{session}/finalise")
+    other, left = await classroom_of(stage.bilal, "CS888", []), "23/CS/555"
+    await enrol(room, left, since=-30)
+    gone = {"students": [], "withdrawals": [{"rollNo": left, "lastDay": str(day(-5))}]}
+    path = f"{room.path}/students?mode=merge"
+    assert (await stage.asha.put(path, gone)).is_success
+    await enrol(other, left, since=-4, by=stage.bilal)
+    back = {"students": [{"rollNo": left, "from": str(day(-1))}]}
+    before = await stage.asha.put(f"{path}&dryRun=true", back)
+    await decide(stage.meera, await asked_leave(stage.meera, left), "approve")
+    after = await stage.asha.put(f"{path}&dryRun=true", back)
+    assert (before.status_code, after.json()) == (200, before.json())

@@ -8,6 +8,7 @@ import pytest
 from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, decide
 from tests.conftest import Stage
 from tests.support import checksum
+from tests.test_imports import imported
 
 pytestmark = pytest.mark.anyio
 
@@ -193,3 +194,64 @@ async def test_a_mark_that_leave_gave_and_took_away_keeps_its_history_beside_the
         (3, "excused", "late"),
         (4, "-", "late"),
     ]
+
+
+async def leave_of(stage: Stage, roll: str) -> str:
+    leave = await asked_leave(stage.asha, roll)
+    await decide(stage.meera, leave, "approve")
+    return leave
+
+
+async def test_what_was_said_beneath_leave_of_the_other_survives(
+    stage: Stage, hall: Classroom
+) -> None:
+    session = await hall.open(day(0))
+    leaves = [await leave_of(stage, roll) for roll in (RIGHT, WRONG)]
+    await hall.mark(session, {WRONG: "absent"})
+    assert (await merge(stage)).json()["clashes"] == []
+    assert await marks_of(stage, session) == {RIGHT: "excused"}
+    for leave in leaves:
+        await decide(stage.meera, leave, "withdraw")
+    assert await marks_of(stage, session) == {RIGHT: "absent"}
+
+
+async def test_an_excuse_by_hand_outlives_leave_of_the_record_that_stays(
+    stage: Stage, hall: Classroom
+) -> None:
+    session = await hall.open(day(0))
+    await hall.mark(session, {WRONG: "excused"})
+    leave = await leave_of(stage, RIGHT)
+    assert (await merge(stage)).is_success
+    await decide(stage.meera, leave, "withdraw")
+    assert await marks_of(stage, session) == {RIGHT: "excused"}
+
+
+async def test_marks_that_differ_beneath_leave_clash_and_the_loser_is_kept(
+    stage: Stage, hall: Classroom
+) -> None:
+    session = await hall.open(day(0))
+    leaves = [await leave_of(stage, WRONG)]
+    await hall.mark(session, {RIGHT: "late", WRONG: "absent"})
+    assert (await merge(stage)).json()["code"] == "marks_clash"
+    (clash,) = (await merge(stage, "other", dryRun="true")).json()["clashes"]
+    assert (clash["this"]["status"], clash["other"]["status"]) == ("late", "absent")
+    assert (await merge(stage, "this")).is_success
+    for leave in leaves:
+        await decide(stage.meera, leave, "withdraw")
+    assert await marks_of(stage, session) == {RIGHT: "late"}
+    kept = "SELECT said_status FROM superseded_statuses WHERE said_status IS NOT NULL"
+    assert await stage.connection.fetchval(kept) == "absent"
+
+
+async def test_duty_and_an_excuse_by_hand_clash(stage: Stage, hall: Classroom) -> None:
+    session = await hall.open(day(0))
+    await hall.mark(session, {RIGHT: "excused"})
+    rows = [
+        ["Class", "CS888"],
+        ["Section", "A"],
+        [],
+        ["Roll No", "Name", day(0)],
+        [WRONG, "", "OD"],
+    ]
+    await imported(stage.meera, "attendance", rows)
+    assert (await merge(stage)).json()["code"] == "marks_clash"

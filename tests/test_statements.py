@@ -55,7 +55,7 @@ WRITES = {
     "removeAllowedEmail": 5,
     "changeUser": 5,
     "changeStudent": 3,
-    "mergeStudents": 20,
+    "mergeStudents": 21,
     "addTerm": 2,
     "changeTerm": 2,
     "removeTerm": 2,

@@ -1,4 +1,5 @@
-"""What attendance adds up to, as views, and the tables as they were at an instant.
+"""What attendance adds up to, as views, and the tables as they were at an instant; what leave hid
+beneath marks that no longer count.
 
 Revision: 0012, after 0011
 
@@ -8,6 +9,7 @@ named like the tables they stand for, which show them as they were at the instan
 `search_path = as_of, public` the statement that says what is says what was.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
@@ -297,6 +299,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$
 """
 
+_SAID = (
+    ("said_status", sa.Text()),
+    ("said_score", sa.Numeric(5, 2)),
+    ("said_remark", sa.Text()),
+    ("said_source", sa.Text()),
+)
+
 FUNCTIONS = {
     "attendance_attended(policy, attendance_counts, bigint)": ATTENDED,
     "attendance_counted(policy, attendance_counts, bigint)": COUNTED,
@@ -358,6 +367,8 @@ WHERE enrolled
 
 
 def upgrade() -> None:
+    for name, kind in _SAID:
+        op.add_column("superseded_statuses", sa.Column(name, kind, nullable=True))
     op.execute(COUNTS)
     for statement in (*FUNCTIONS.values(), SUM, TIMETABLE, CURRENT_TERM, RULES, *COUNTING):
         op.execute(statement)
@@ -384,3 +395,5 @@ def downgrade() -> None:
     for signature in FUNCTIONS:
         op.execute(f"DROP FUNCTION {signature}")
     op.execute("DROP TYPE attendance_counts")
+    for name, _ in _SAID:
+        op.drop_column("superseded_statuses", name)

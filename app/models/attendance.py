@@ -154,7 +154,8 @@ class AttendanceStatus(Base):
 class SupersededStatus(Base):
     """A mark that no longer counts, whole, as it was. `version` is the one that made it.
 
-    Without a status it says that `version` took the student's mark away.
+    Without a status it says that `version` took the student's mark away. `said_*` is what leave hid
+    beneath it.
 
     `recorded_for` is the student it was given to: another than `student_id` where two records
     of one person were merged and both had a mark.
@@ -178,3 +179,7 @@ class SupersededStatus(Base):
     marked_by: Mapped[UUID]
     marked_at: Mapped[datetime]
     leave_kind: Mapped[str | None]
+    said_status: Mapped[str | None]
+    said_score: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
+    said_remark: Mapped[str | None]
+    said_source: Mapped[str | None]

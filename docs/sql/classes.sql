@@ -469,19 +469,26 @@ mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((sta
 given AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::date[])
         WITH ORDINALITY AS g(roll_key, roll_no, record, begins, place)
+),
+strangers AS MATERIALIZED (
+    SELECT s.id, given.record FROM students s JOIN given USING (roll_key)
+    WHERE NOT EXISTS (
+        SELECT FROM class_students e JOIN mine ON mine.id = e.class_id
+        WHERE e.student_id = s.id AND on_roster(e.periods))
+),
+leave AS (
+    UPDATE leaves SET status = 'withdrawn'
+    WHERE student_id IN (SELECT id FROM strangers) AND status = 'approved'
 )
 UPDATE students s
 SET (name, photo_url, program, sp_code, semester, status, duration, email, dtu_email, phone) = (
         SELECT coalesce(r.name, ''), r.photo_url, r.program, r.sp_code, r.semester, r.status,
                r.duration, r.email, r.dtu_email, r.phone
-        FROM jsonb_populate_record(NULL::students, given.record) r),
+        FROM jsonb_populate_record(NULL::students, strangers.record) r),
     roll_key = CASE WHEN EXISTS (
         SELECT FROM class_students e WHERE e.class_id = $6 AND e.student_id = s.id
     ) THEN s.roll_key ELSE chr(10) || s.id END
-FROM given
-WHERE s.roll_key = given.roll_key AND NOT EXISTS (
-    SELECT FROM class_students e JOIN mine ON mine.id = e.class_id
-    WHERE e.student_id = s.id AND on_roster(e.periods));
+FROM strangers WHERE s.id = strangers.id;
 
 -- app.services.classes.enrolling._FILL
 -- $1 actor_id, $2 roll_keys, $3 roll_nos, $4 records, $5 begins, $6 names

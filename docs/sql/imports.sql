@@ -133,24 +133,24 @@ numbered AS (
     RETURNING s.class_id, s.id AS session_id, s.version
 ),
 recorded AS (
-    INSERT INTO attendance_batches (
-        class_id, session_id, version, request_id, actor_id, made_at, reason)
+    INSERT INTO attendance_batches (class_id, session_id, version, request_id, actor_id, made_at,
+                                    reason)
     SELECT numbered.*, $6::text, $7::uuid, statement_timestamp(), $8::text
     FROM numbered
 ),
 superseded AS (
-    INSERT INTO superseded_statuses (
-        class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    INSERT INTO superseded_statuses (class_id, session_id, student_id, recorded_for, version,
+        status, recognized_by_ai, similarity_score, remark, source, leave_kind, marked_by,
+        marked_at, said_status, said_score, said_remark, said_source)
     SELECT class_id, session_id, student_id, student_id, m.version, m.status, m.recognized_by_ai,
-           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at
+           m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by, m.marked_at,
+           m.said_status, m.said_score, m.said_remark, m.said_source
     FROM changes JOIN attendance_statuses m USING (class_id, session_id, student_id)
 ),
 written AS (
-    INSERT INTO attendance_statuses (
-        class_id, session_id, student_id, status, recognized_by_ai, similarity_score, remark,
-        source, leave_id, leave_kind, said_status, said_score, said_remark, said_source,
-        marked_by, marked_at, version)
+    INSERT INTO attendance_statuses (class_id, session_id, student_id, status, recognized_by_ai,
+        similarity_score, remark, source, leave_id, leave_kind, said_status, said_score,
+        said_remark, said_source, marked_by, marked_at, version)
     SELECT changes.*, $7, statement_timestamp(), version
     FROM changes JOIN numbered USING (class_id, session_id)
     WHERE status IS NOT NULL ORDER BY session_id, student_id

@@ -30,30 +30,40 @@ SELECT EXISTS (
 
 -- app.services.students.merging._CLASHES
 -- $1 this, $2 other, $3 kept
-WITH clashing AS MATERIALIZED (
-    SELECT this.class_id, this.session_id, s.session_date, s.version
-    FROM attendance_statuses this
-    JOIN attendance_statuses other USING (class_id, session_id)
+WITH said AS MATERIALIZED (
+    SELECT m.class_id, m.session_id, m.student_id, n.*
+    FROM attendance_statuses m CROSS JOIN LATERAL (
+        SELECT m.status, m.recognized_by_ai, m.similarity_score, m.remark, m.leave_kind, m.source
+        WHERE m.leave_id IS NULL
+        UNION ALL
+        SELECT m.said_status, false, m.said_score, m.said_remark, NULL, m.said_source
+        WHERE m.leave_id IS NOT NULL
+    ) n
+    WHERE m.student_id IN ($1, $2)
+),
+differing AS MATERIALIZED (
+    SELECT this.class_id, this.session_id, s.session_date, s.version, this.status IS NULL AS silent
+    FROM said this JOIN said other USING (class_id, session_id)
     JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
-    WHERE this.student_id = $1 AND other.student_id = $2
-      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark)
-          IS DISTINCT FROM
-          (other.status, other.recognized_by_ai, other.similarity_score, other.remark)
+    WHERE this.student_id = $1 AND other.student_id = $2 AND other.status IS NOT NULL
+      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark, this.leave_kind)
+          IS DISTINCT FROM (other.status, other.recognized_by_ai, other.similarity_score,
+                            other.remark, other.leave_kind)
 ),
 states AS (
     SELECT m.session_id, m.student_id, json_build_object(
         'status', m.status, 'recognizedByAi', m.recognized_by_ai,
         'similarityScore', m.similarity_score, 'remark', m.remark, 'source', m.source) AS state
-    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
-    WHERE m.student_id IN ($1, $2)
+    FROM said m
 )
 SELECT count(*) AS number, coalesce(json_agg(json_build_object(
-    'sessionId', c.session_id, 'classId', c.class_id, 'sessionDate', c.session_date,
+    'sessionId', d.session_id, 'classId', d.class_id, 'sessionDate', d.session_date,
     'this', this.state, 'other', other.state, 'kept', $3::text
-) ORDER BY c.session_date, c.session_id), '[]')::text AS clashes
-FROM clashing c
-JOIN states this ON this.session_id = c.session_id AND this.student_id = $1
-JOIN states other ON other.session_id = c.session_id AND other.student_id = $2;
+) ORDER BY d.session_date, d.session_id), '[]')::text AS clashes
+FROM differing d
+JOIN states this ON this.session_id = d.session_id AND this.student_id = $1
+JOIN states other ON other.session_id = d.session_id AND other.student_id = $2
+WHERE NOT d.silent;
 
 -- app.services.students.merging._ENROL
 -- $1 this, $2 other
@@ -107,9 +117,11 @@ WITH begun AS MATERIALIZED (
 superseded AS (
     INSERT INTO superseded_statuses (
         class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+        similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status,
+        said_score, said_remark, said_source)
     SELECT class_id, session_id, $2, student_id, version, status, recognized_by_ai,
-           similarity_score, remark, source, leave_kind, marked_by, marked_at
+           similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status,
+           said_score, said_remark, said_source
     FROM begun
 )
 UPDATE attendance_statuses m
@@ -133,25 +145,37 @@ SET student_id = $1,
 WHERE h.student_id = $2;
 
 -- app.services.students.merging._TAKE_OTHERS_MARKS
--- $1 this, $2 other, $3 actor_id
-WITH clashing AS MATERIALIZED (
-    SELECT this.class_id, this.session_id, s.session_date, s.version
-    FROM attendance_statuses this
-    JOIN attendance_statuses other USING (class_id, session_id)
-    JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
-    WHERE this.student_id = $1 AND other.student_id = $2
-      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark)
-          IS DISTINCT FROM
-          (other.status, other.recognized_by_ai, other.similarity_score, other.remark)
+-- $1 this, $2 other, $3 kept, $4 actor_id
+WITH said AS MATERIALIZED (
+    SELECT m.class_id, m.session_id, m.student_id, n.*
+    FROM attendance_statuses m CROSS JOIN LATERAL (
+        SELECT m.status, m.recognized_by_ai, m.similarity_score, m.remark, m.leave_kind, m.source
+        WHERE m.leave_id IS NULL
+        UNION ALL
+        SELECT m.said_status, false, m.said_score, m.said_remark, NULL, m.said_source
+        WHERE m.leave_id IS NOT NULL
+    ) n
+    WHERE m.student_id IN ($1, $2)
 ),
+differing AS MATERIALIZED (
+    SELECT this.class_id, this.session_id, s.session_date, s.version, this.status IS NULL AS silent
+    FROM said this JOIN said other USING (class_id, session_id)
+    JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
+    WHERE this.student_id = $1 AND other.student_id = $2 AND other.status IS NOT NULL
+      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark, this.leave_kind)
+          IS DISTINCT FROM (other.status, other.recognized_by_ai, other.similarity_score,
+                            other.remark, other.leave_kind)
+),
+taken AS (SELECT * FROM differing WHERE silent OR $3::text = 'other'),
 superseded AS (
     INSERT INTO superseded_statuses (
         class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+        similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status,
+        said_score, said_remark, said_source)
     SELECT m.class_id, m.session_id, m.student_id, m.student_id, m.version, m.status,
            m.recognized_by_ai, m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by,
-           m.marked_at
-    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
+           m.marked_at, m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM taken JOIN attendance_statuses m USING (class_id, session_id)
     WHERE m.student_id = $1
 )
 UPDATE attendance_statuses m
@@ -159,10 +183,10 @@ SET status = o.status, recognized_by_ai = o.recognized_by_ai,
     similarity_score = o.similarity_score, remark = o.remark, source = o.source,
     leave_id = o.leave_id, leave_kind = o.leave_kind, said_status = o.said_status,
     said_score = o.said_score, said_remark = o.said_remark, said_source = o.said_source,
-    version = c.version, marked_by = $3, marked_at = statement_timestamp()
-FROM clashing c JOIN attendance_statuses o USING (class_id, session_id)
+    version = t.version, marked_by = $4, marked_at = statement_timestamp()
+FROM taken t JOIN attendance_statuses o USING (class_id, session_id)
 WHERE o.student_id = $2 AND m.student_id = $1
-  AND m.class_id = c.class_id AND m.session_id = c.session_id;
+  AND m.class_id = t.class_id AND m.session_id = t.session_id;
 
 -- app.services.students.merging._RETIRE_OTHERS_MARKS
 -- $1 other, $2 this
@@ -174,9 +198,11 @@ WITH retired AS (
 )
 INSERT INTO superseded_statuses (
     class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-    similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status, said_score,
+    said_remark, said_source)
 SELECT class_id, session_id, $2, student_id, version, status, recognized_by_ai,
-       similarity_score, remark, source, leave_kind, marked_by, marked_at
+       similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status, said_score,
+       said_remark, said_source
 FROM retired;
 
 -- app.services.students.merging._MOVE_LEAVES

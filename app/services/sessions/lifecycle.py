@@ -45,7 +45,7 @@ async def perform(
             if act is Act.FINALISE:
                 await fill_absent(tx, actor, session, change.reason)
             await _set_status(tx, actor, session, goal, change.reason)
-            # Version 0.4 showed no leave in cancelled sessions: one cancelled then learns of it now.
+            # Version 0.4 showed no leave in cancelled sessions: one cancelled then shows it now.
             if act is Act.RESTORE:
                 key = (session["class_id"], session_id)
                 await settle_session(tx, actor, *key, session["session_date"])

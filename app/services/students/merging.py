@@ -51,37 +51,48 @@ SELECT EXISTS (
 ) AS closed
 """)
 
-# The sessions in which both have a mark, and not the same.
-_CLASHING = """
-clashing AS MATERIALIZED (
-    SELECT this.class_id, this.session_id, s.session_date, s.version
-    FROM attendance_statuses this
-    JOIN attendance_statuses other USING (class_id, session_id)
+# The sessions in which both have a mark and something else was said of the other. What leave shows
+# is no matter: it is shown again when the records are one. `silent`: nothing was said of this one.
+_DIFFERING = """
+said AS MATERIALIZED (
+    SELECT m.class_id, m.session_id, m.student_id, n.*
+    FROM attendance_statuses m CROSS JOIN LATERAL (
+        SELECT m.status, m.recognized_by_ai, m.similarity_score, m.remark, m.leave_kind, m.source
+        WHERE m.leave_id IS NULL
+        UNION ALL
+        SELECT m.said_status, false, m.said_score, m.said_remark, NULL, m.said_source
+        WHERE m.leave_id IS NOT NULL
+    ) n
+    WHERE m.student_id IN (:this, :other)
+),
+differing AS MATERIALIZED (
+    SELECT this.class_id, this.session_id, s.session_date, s.version, this.status IS NULL AS silent
+    FROM said this JOIN said other USING (class_id, session_id)
     JOIN attendance_sessions s ON s.class_id = this.class_id AND s.id = this.session_id
-    WHERE this.student_id = :this AND other.student_id = :other
-      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark)
-          IS DISTINCT FROM
-          (other.status, other.recognized_by_ai, other.similarity_score, other.remark)
+    WHERE this.student_id = :this AND other.student_id = :other AND other.status IS NOT NULL
+      AND (this.status, this.recognized_by_ai, this.similarity_score, this.remark, this.leave_kind)
+          IS DISTINCT FROM (other.status, other.recognized_by_ai, other.similarity_score,
+                            other.remark, other.leave_kind)
 )"""
 
 _CLASHES = Statement(
-    _CLASHING,
+    _DIFFERING,
     """
 states AS (
     SELECT m.session_id, m.student_id, json_build_object(
         'status', m.status, 'recognizedByAi', m.recognized_by_ai,
         'similarityScore', m.similarity_score, 'remark', m.remark, 'source', m.source) AS state
-    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
-    WHERE m.student_id IN (:this, :other)
+    FROM said m
 )""",
     """
 SELECT count(*) AS number, coalesce(json_agg(json_build_object(
-    'sessionId', c.session_id, 'classId', c.class_id, 'sessionDate', c.session_date,
+    'sessionId', d.session_id, 'classId', d.class_id, 'sessionDate', d.session_date,
     'this', this.state, 'other', other.state, 'kept', :kept::text
-) ORDER BY c.session_date, c.session_id), '[]')::text AS clashes
-FROM clashing c
-JOIN states this ON this.session_id = c.session_id AND this.student_id = :this
-JOIN states other ON other.session_id = c.session_id AND other.student_id = :other
+) ORDER BY d.session_date, d.session_id), '[]')::text AS clashes
+FROM differing d
+JOIN states this ON this.session_id = d.session_id AND this.student_id = :this
+JOIN states other ON other.session_id = d.session_id AND other.student_id = :other
+WHERE NOT d.silent
 """,
 )
 
@@ -141,9 +152,11 @@ begun AS MATERIALIZED (
 superseded AS (
     INSERT INTO superseded_statuses (
         class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+        similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status,
+        said_score, said_remark, said_source)
     SELECT class_id, session_id, :this, student_id, version, status, recognized_by_ai,
-           similarity_score, remark, source, leave_kind, marked_by, marked_at
+           similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status,
+           said_score, said_remark, said_source
     FROM begun
 )""",
     """
@@ -176,16 +189,18 @@ WHERE h.student_id = :other
 )
 
 _TAKE_OTHERS_MARKS = Statement(
-    _CLASHING,
+    _DIFFERING,
     """
+taken AS (SELECT * FROM differing WHERE silent OR :kept::text = 'other'),
 superseded AS (
     INSERT INTO superseded_statuses (
         class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-        similarity_score, remark, source, leave_kind, marked_by, marked_at)
+        similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status,
+        said_score, said_remark, said_source)
     SELECT m.class_id, m.session_id, m.student_id, m.student_id, m.version, m.status,
            m.recognized_by_ai, m.similarity_score, m.remark, m.source, m.leave_kind, m.marked_by,
-           m.marked_at
-    FROM clashing JOIN attendance_statuses m USING (class_id, session_id)
+           m.marked_at, m.said_status, m.said_score, m.said_remark, m.said_source
+    FROM taken JOIN attendance_statuses m USING (class_id, session_id)
     WHERE m.student_id = :this
 )""",
     """
@@ -194,10 +209,10 @@ SET status = o.status, recognized_by_ai = o.recognized_by_ai,
     similarity_score = o.similarity_score, remark = o.remark, source = o.source,
     leave_id = o.leave_id, leave_kind = o.leave_kind, said_status = o.said_status,
     said_score = o.said_score, said_remark = o.said_remark, said_source = o.said_source,
-    version = c.version, marked_by = :actor_id, marked_at = statement_timestamp()
-FROM clashing c JOIN attendance_statuses o USING (class_id, session_id)
+    version = t.version, marked_by = :actor_id, marked_at = statement_timestamp()
+FROM taken t JOIN attendance_statuses o USING (class_id, session_id)
 WHERE o.student_id = :other AND m.student_id = :this
-  AND m.class_id = c.class_id AND m.session_id = c.session_id
+  AND m.class_id = t.class_id AND m.session_id = t.session_id
 """,
 )
 
@@ -212,9 +227,11 @@ retired AS (
     """
 INSERT INTO superseded_statuses (
     class_id, session_id, student_id, recorded_for, version, status, recognized_by_ai,
-    similarity_score, remark, source, leave_kind, marked_by, marked_at)
+    similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status, said_score,
+    said_remark, said_source)
 SELECT class_id, session_id, :this, student_id, version, status, recognized_by_ai,
-       similarity_score, remark, source, leave_kind, marked_by, marked_at
+       similarity_score, remark, source, leave_kind, marked_by, marked_at, said_status, said_score,
+       said_remark, said_source
 FROM retired
 """,
 )
@@ -317,8 +334,7 @@ async def _move(
     moved = await tx.row(_COUNT_VERSIONS, **other, **signed(actor), reason=change.reason)
     await tx.execute(_BEGIN_ANEW, **both, **author)
     await tx.execute(_MOVE_HISTORY, **both)
-    if kept is Keep.OTHER:
-        await tx.execute(_TAKE_OTHERS_MARKS, **both, **author)
+    await tx.execute(_TAKE_OTHERS_MARKS, **both, **author, kept=kept)
     await tx.execute(_RETIRE_OTHERS_MARKS, **both)
     await tx.execute(_MOVE_MARKS, **both)
     await tx.execute(_MOVE_LEAVES, **both)
