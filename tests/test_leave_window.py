@@ -220,3 +220,19 @@ async def test_a_rehearsed_roster_tells_no_leave_of_who_has_left(
     await decide(stage.meera, await asked_leave(stage.meera, left), "approve")
     after = await stage.asha.put(f"{path}&dryRun=true", back)
     assert (before.status_code, after.json()) == (200, before.json())
+
+
+async def test_a_substitute_dates_enrolments_within_their_own_days_alone(
+    stage: Stage, room: Classroom
+) -> None:
+    await share(room, substitute(stage.esha, since=0, until=1))
+    path = f"{room.path}/students?mode=merge"
+    for first, status in ((-1, 403), (0, 200), (1, 200), (2, 403)):
+        entry = {"rollNo": "23/CS/555", "from": str(day(first))}
+        assert (await stage.esha.put(path, {"students": [entry]})).status_code == status
+    for last, status in ((-2, 403), (-1, 200)):
+        gone = {"rollNo": ONE, "lastDay": str(day(last))}
+        answer = await stage.esha.put(path, {"students": [], "withdrawals": [gone]})
+        assert answer.status_code == status
+    rows = csv([["Roll No", "From"], ["23/CS/556", day(-1)]])
+    assert (await send(stage.esha, f"{room.path}/students/import", rows)).status_code == 403

@@ -663,7 +663,9 @@ verdict AS (
                 WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
                 ELSE 'granted' END AS verdict
 )
-SELECT verdict, (SELECT actor_role FROM granted) AS actor_role FROM verdict;
+SELECT verdict, c.actor_role, t.first_day, t.last_day
+FROM verdict LEFT JOIN granted c ON true
+LEFT JOIN class_teachers t ON NOT c.owns AND t.class_id = c.id AND t.user_id = c.actor_id;
 
 -- app.services.classes.rosters._COUNT
 -- $1 class_id

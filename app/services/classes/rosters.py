@@ -3,13 +3,15 @@
 How students come into a class and leave it is `app.services.classes.enrolling`'s matter.
 """
 
+from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Flaw, Invalid
-from app.schemas.roster import Roster, RosterOutcome
+from app.errors import AccessDenied, Conflict, Flaw, Invalid
+from app.schemas.roster import Roster, RosterEntry, RosterOutcome, Withdrawal
 from app.services.access import CHANGE_CLASS, Actor, check
 from app.services.classes.enrolling import SENTENCES, create_and_lock, enrol, forget_strangers
 from app.services.sessions.session_lock import Change
@@ -31,9 +33,14 @@ rosters AS MATERIALIZED (
     GROUP BY e.class_id
 )"""
 
+# With the days for which the actor teaches the class, if they are bounded and it is not theirs.
 _LOCK = Statement(
     CHANGE_CLASS,
-    "SELECT verdict, (SELECT actor_role FROM granted) AS actor_role FROM verdict",
+    """
+SELECT verdict, c.actor_role, t.first_day, t.last_day
+FROM verdict LEFT JOIN granted c ON true
+LEFT JOIN class_teachers t ON NOT c.owns AND t.class_id = c.id AND t.user_id = c.actor_id
+""",
 )
 
 # A statement of its own, to count those too whose enrolment the lock waited for.
@@ -68,7 +75,7 @@ async def put_roster(
     sessions that are finalised or older than `window` days take an administrator and a reason.
     """
     async with db.transaction(keep=not dry_run) as tx:
-        actor_role = await lock_roster(tx, actor, class_id)
+        actor_role = await lock_roster(tx, actor, class_id, roster.students, roster.withdrawals)
         if not (merge or confirm or roster.students):
             await _refuse_emptying(tx, class_id)
         if dry_run and actor_role != "admin":
@@ -87,10 +94,25 @@ async def put_roster(
     )
 
 
-async def lock_roster(tx: Transaction, actor: Actor, class_id: UUID) -> str:
-    """Hold the class for changing its roster, if the actor may; gives the actor's role."""
+async def lock_roster(
+    tx: Transaction,
+    actor: Actor,
+    class_id: UUID,
+    entries: Iterable[RosterEntry],
+    leavers: Iterable[Withdrawal] = (),
+) -> str:
+    """Hold the class for changing its roster, if the actor may; gives the actor's role.
+
+    Who teaches the class for some days may date enrolments within these alone.
+    """
     lock = await tx.row(_LOCK, actor_id=actor.user_id, class_id=class_id)
     check(lock)
+    days = [entry.from_ for entry in entries if entry.from_]
+    # The day after the last one is the first without the student.
+    days += [leaver.last_day + timedelta(days=1) for leaver in leavers if leaver.last_day]
+    first, last = lock["first_day"] or date.min, lock["last_day"] or date.max
+    if not all(first <= day <= last for day in days):
+        raise AccessDenied("Access denied")
     role: str = lock["actor_role"]
     return role
 

@@ -66,11 +66,12 @@ async def import_roster(
 ) -> ImportOutcome:
     """Add the students of the batch to a class in which the actor may do that."""
     async with db.transaction(keep=not dry_run, patient=True) as tx:
-        actor_role = await lock_roster(tx, actor, class_id)
+        entries = [row.entry for row in batch.students]
+        actor_role = await lock_roster(tx, actor, class_id, entries)
         # A teacher need not know whose number it is that somebody else has.
         report = Report(batch, names_shown=actor_role == "admin")
         if dry_run and actor_role != "admin":
-            await forget_strangers(tx, actor, class_id, [row.entry for row in batch.students])
+            await forget_strangers(tx, actor, class_id, entries)
         names = {row.class_name for row in batch.students}
         classes = await resolve(tx, actor, names, {}, class_id)
         await students_import.write(
