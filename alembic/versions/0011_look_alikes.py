@@ -38,7 +38,7 @@ def _former_key(roll_no: str) -> str:
 
 
 def _rekey(key: Callable[[str], str]) -> list[str]:
-    """Give students their keys; the roll numbers of those whose key would be another's."""
+    """Give students their keys; the ids of those whose key would be another's."""
     connection = op.get_bind()
     found = connection.execute(
         sa.text("SELECT id, roll_no, roll_key FROM students WHERE roll_no ~ '[^ -~]'")
@@ -52,7 +52,7 @@ def _rekey(key: Callable[[str], str]) -> list[str]:
     unclear = []
     for student in found:
         if wanted[key(student.roll_no)] > 1:
-            unclear.append(student.roll_no)
+            unclear.append(str(student.id))
         elif key(student.roll_no) != student.roll_key:
             connection.execute(
                 sa.text("UPDATE students SET roll_key = :key WHERE id = :id"),
@@ -62,10 +62,11 @@ def _rekey(key: Callable[[str], str]) -> list[str]:
 
 
 def upgrade() -> None:
-    for roll_no in _rekey(_key):
+    # What a migration prints may end up in logs, which name nobody: hence the id.
+    for student_id in _rekey(_key):
         print(
-            f"The roll number {roll_no} looks like another student's. Nothing was changed: merge"
-            " the two, or correct one (docs/administration.md)."
+            f"The roll number of student {student_id} looks like another student's. Nothing was"
+            " changed: merge the two, or correct one (docs/deployment.md)."
         )
 
 
