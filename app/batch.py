@@ -148,13 +148,27 @@ class Refusal(NamedTuple):
     detail: str
 
 
+# Rows of the second sheet of a workbook count on from here, of the third from twice that.
+SHEET_ROWS = 1 << 20
+
+
+class SheetRead(NamedTuple):
+    """A sheet of a workbook of which all sheets were read, with `columns` and `ignored` of it."""
+
+    name: str
+    columns: dict[str, int]
+    ignored: list[int]
+
+
 @dataclass
 class Batch:
     """All that is to be written, in this order, and what could not even be read.
 
     Ids of another system are unique within `namespace`; by them its classes and sessions are
     found again. `sessions` are to be there even if nobody is marked in them. `columns` says where
-    the fields stand, `ignored` which columns were passed over, and `notes` how the file was read.
+    the fields are, `ignored` which columns were not read, and `notes` how the file was read. Where
+    all sheets of a workbook were read, `sheets` has them, and a row is `SHEET_ROWS` for each sheet
+    before its own and its number there.
     """
 
     namespace: str = ""
@@ -171,6 +185,17 @@ class Batch:
     columns: dict[str, int] = field(default_factory=dict)
     ignored: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    sheets: list[SheetRead] = field(default_factory=list)
+
+    def add_sheet(self, name: str, read: "Batch") -> None:
+        """Take in what was read of another sheet."""
+        before = len(self.sheets) * SHEET_ROWS
+        for kind in ("faculty", "classes", "slots", "students", "marks", "refusals"):
+            rows = getattr(read, kind)
+            getattr(self, kind).extend(row._replace(row=before + row.row) for row in rows)
+        self.sessions += read.sessions
+        self.notes += [f"{name}: {note}" for note in read.notes]
+        self.sheets.append(SheetRead(name, read.columns, read.ignored))
 
     def class_names(self) -> set[ClassName]:
         """The classes that rows name."""

@@ -36,6 +36,18 @@ def xlsx(rows: Iterable[Iterable[Any]], *, hidden: bool = False) -> bytes:
     return content.getvalue()
 
 
+def sheets(**rows: Iterable[Iterable[Any]]) -> bytes:
+    """A workbook of these sheets."""
+    content = BytesIO()
+    book = xlsxwriter.Workbook(content, {"in_memory": True})
+    for name, lines in rows.items():
+        sheet = book.add_worksheet(name)
+        for place, line in enumerate(lines):
+            sheet.write_row(place, 0, line)
+    book.close()
+    return content.getvalue()
+
+
 def csv(rows: Iterable[Iterable[Any]]) -> bytes:
     """A CSV of these rows, none of whose cells needs quotes."""
     return "".join(",".join(map(str, row)) + "\r\n" for row in rows).encode()

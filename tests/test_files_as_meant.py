@@ -1,18 +1,16 @@
 """Files as people mean them: what is certain is read and shown, the rest refused with its place."""
 
-from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
-import xlsxwriter
 
 from app.batch import Batch
 from app.errors import Invalid
 from app.files.sheets.batches import read_batch
 from app.files.sheets.choices import choices
 from app.schemas.imports import Kind
-from tests.files import csv
+from tests.files import csv, sheets
 from tests.test_imports import Rows
 
 ABOVE: Rows = [["Course Code", "CS301"], ["Section", "A"], []]
@@ -229,18 +227,6 @@ def test_what_was_decided_about_dates_is_said() -> None:
 
 
 # What the caller says.
-
-
-def sheets(**rows: list[list[str]]) -> bytes:
-    """A workbook of these sheets."""
-    content = BytesIO()
-    book = xlsxwriter.Workbook(content, {"in_memory": True})
-    for name, lines in rows.items():
-        sheet = book.add_worksheet(name)
-        for place, line in enumerate(lines):
-            sheet.write_row(place, 0, line)
-    book.close()
-    return content.getvalue()
 
 
 ROSTER = {name: [["Roll No"], [f"23/CS/{name}"]] for name in ("101", "102")}

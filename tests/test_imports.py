@@ -74,7 +74,7 @@ async def test_a_value_that_others_rely_on_stays_and_is_named(
 ) -> None:
     await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
     done = await send(stage.asha, f"{room.path}/students/import", csv(ROSTER))
-    assert done.json()["conflicts"] == [{"row": 2, "field": "name"}]
+    assert done.json()["conflicts"] == [{"sheet": None, "row": 2, "field": "name"}]
     names = {s["rollNo"]: s["name"] for s in (await room.document())["students"]}
     assert names[ROLLS[0]] == "Student 101"
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -18,10 +19,10 @@ from app.config import RuleSettings, load_rules
 from app.db import Database
 from app.errors import AppError, Invalid
 from app.files.sheets.batches import read_batch
-from app.files.sheets.choices import choices
+from app.files.sheets.choices import Choices, choices
 from app.files.sheets.limits import MAX_BYTES
 from app.schemas import words
-from app.schemas.imports import ImportedRow, ImportOutcome, Kind, RowOutcome
+from app.schemas.imports import ImportedRow, ImportOutcome, KeptValue, Kind, RowOutcome
 from app.services.access import Actor
 from app.services.imports.conditions import Conditions
 from app.services.imports.importing import import_batch
@@ -68,6 +69,7 @@ TrustNumbers = Annotated[
 
 
 Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; else the first")]
+AllSheets = Annotated[bool, typer.Option("--all-sheets", help="All sheets of a workbook")]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="What a heading means: roll_no=Exam Seat. Can be repeated"),
@@ -87,11 +89,12 @@ def _command(kind: Kind) -> Callable[..., None]:
         reason: Reason = None,
         trust_numbers: TrustNumbers = False,
         sheet: Sheet = None,
+        all_sheets: AllSheets = False,
         column: Columns = None,
         mark: MarkMeanings = None,
     ) -> None:
         rules = load_rules()
-        said = (sheet, column or [], mark or [])
+        said = partial(choices, sheet, column or [], mark or [], all_sheets=all_sheets)
         batch = _read(kind, file, said, in_class=class_id is not None)
         conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers
@@ -112,12 +115,10 @@ for _kind in Kind:
     commands.command(_kind.value, help=_HELP[_kind])(_command(_kind))
 
 
-def _read(
-    kind: Kind, file: Path, said: tuple[str | None, list[str], list[str]], *, in_class: bool
-) -> Batch:
+def _read(kind: Kind, file: Path, said: Callable[[], Choices], *, in_class: bool) -> Batch:
     content = content_of(file, MAX_BYTES)
     try:
-        return read_batch(kind, content, in_class=in_class, chosen=choices(*said))
+        return read_batch(kind, content, in_class=in_class, chosen=said())
     except AppError as error:
         sys.exit(f"aims: {file}: {error.detail}")
 
@@ -166,7 +167,7 @@ def tell(outcome: ImportOutcome) -> None:
     if outcome.dry_run and outcome.more_rows:
         print(f"... and {outcome.more_rows:,} more rows.")
     for kept in outcome.conflicts:
-        print(f"Row {kept.row}: {kept.field} differs from what is stored, which stays.")
+        print(f"Row {_number(kept)}: {kept.field} differs from what is stored, which stays.")
     if outcome.ignored_columns:
         print(f"Columns ignored: {', '.join(outcome.ignored_columns)}.")
     for note in outcome.notes:
@@ -178,9 +179,13 @@ def tell(outcome: ImportOutcome) -> None:
 
 def _line(row: ImportedRow) -> str:
     if row.outcome is not RowOutcome.REFUSED:
-        return f"Row {row.row}: {row.outcome}"
+        return f"Row {_number(row)}: {row.outcome}"
     place = f", column {row.column}" if row.column else ""
-    return f"Row {row.row}{place}: refused. {row.detail}"
+    return f"Row {_number(row)}{place}: refused. {row.detail}"
+
+
+def _number(place: ImportedRow | KeptValue) -> str:
+    return f"{place.row} of {place.sheet}" if place.sheet else str(place.row)
 
 
 def _summary(outcome: ImportOutcome) -> str:

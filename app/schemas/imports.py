@@ -28,8 +28,10 @@ class RowOutcome(StrEnum):
 
 
 class ImportedRow(Answer, json_schema_extra=example(row=2, outcome="created")):
-    """What became of a row of the file. A refused one says where and why."""
+    """What became of a row of the file. A refused one says where and why. `sheet` is null unless
+    all sheets of a workbook were read."""
 
+    sheet: str | None
     row: Annotated[int, Field(description="As the spreadsheet counts: the first row is 1")]
     outcome: RowOutcome
     column: Annotated[str | None, Field(description="As the spreadsheet names it: A, B ...")]
@@ -40,6 +42,7 @@ class ImportedRow(Answer, json_schema_extra=example(row=2, outcome="created")):
 class KeptValue(Answer, json_schema_extra=example(row=3, field="name")):
     """A stored value that the actor may not change, and that was therefore left as it is."""
 
+    sheet: str | None
     row: int
     field: str
 

@@ -1,15 +1,17 @@
 """Reads a file of one kind into what it says, row by row, with what cannot be read."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from app.batch import Batch, ClassRow, FacultyRow, StudentRow
+from app.batch import MAX_REFUSALS, Batch, ClassRow, FacultyRow, StudentRow
 from app.errors import Invalid
 from app.files.sheets.attendance_sheets import read_attendance
 from app.files.sheets.cells import read_code, read_date
 from app.files.sheets.choices import UNCHOSEN, Choices
 from app.files.sheets.headings import Sheet, sheet_of
+from app.files.sheets.limits import MAX_ROWS, unreadable
 from app.files.sheets.sheet_reader import SheetReader
-from app.files.sheets.table import read_table
+from app.files.sheets.table import no_sheets, read_table
 from app.files.sheets.timetables import read_timetable
 from app.schemas.auth import Role
 from app.schemas.classes import ClassDraft
@@ -19,6 +21,7 @@ from app.schemas.words import Email, Label, Name, Words
 
 # So many sheets are looked at for the first that can be read: a cover has no headings.
 _COVERS = 3
+_MOST_SHEETS = 50  # at a time
 
 
 def read_batch(
@@ -28,11 +31,59 @@ def read_batch(
 
     `in_class`: all of it is about one class that the caller knows, whatever is written above.
     """
+    if chosen.all_sheets:
+        return _read_all(kind, content, in_class, chosen)
     sheet, notes = _sheet(kind, content, chosen)
+    batch = _read_sheet(kind, sheet, in_class, chosen)
+    batch.notes[:0] = notes
+    return batch
+
+
+def _read_sheet(kind: Kind, sheet: Sheet, in_class: bool, chosen: Choices) -> Batch:
     reader = SheetReader(kind, sheet, chosen.marks, in_class=in_class)
-    reader.batch.notes += notes
     _READERS[kind](reader)
     return reader.batch
+
+
+def _read_all(kind: Kind, content: bytes, in_class: bool, chosen: Choices) -> Batch:
+    """Every sheet with headings, one after the other; the rest are named in the notes."""
+    first = read_table(content)
+    if first.sheet is None:
+        raise no_sheets()
+    names = [first.sheet, *first.unread]
+    if len(names) > _MOST_SHEETS:
+        raise unreadable(
+            f"This workbook has more than {_MOST_SHEETS} sheets. Import some at a time."
+        )
+    batch, rows, without = Batch(), 0, []
+    for name in names:
+        table = first if name == first.sheet else read_table(content, name)
+        with _named(name):
+            try:
+                sheet = sheet_of(kind, table.rows, chosen.columns)
+            except Invalid as refusal:
+                if refusal.code != "column_missing":
+                    raise
+                without.append(name)
+                continue
+            batch.add_sheet(name, _read_sheet(kind, sheet, in_class, chosen))
+        rows += len(sheet.rows)
+        if rows > MAX_ROWS or len(batch.refusals) > MAX_REFUSALS:
+            raise unreadable("This is too much for one import: read fewer sheets at a time.")
+    if not batch.sheets:
+        sheet_of(kind, first.rows, chosen.columns)  # says what is missing
+    if without:
+        batch.notes.append(f"Not read, having no headings: {', '.join(without)}.")
+    return batch
+
+
+@contextmanager
+def _named(sheet: str) -> Iterator[None]:
+    """Say of what is refused as a whole which sheet it is."""
+    try:
+        yield
+    except Invalid as refusal:
+        raise Invalid(f"Sheet {sheet}: {refusal.detail}", code=refusal.code) from None
 
 
 def _sheet(kind: Kind, content: bytes, chosen: Choices) -> tuple[Sheet, list[str]]:

@@ -12,10 +12,11 @@ _MEANINGS = (*LETTERS, NOTHING)
 
 @dataclass(frozen=True)
 class Choices:
-    """`sheet` is the one to read, `columns` are headings by the fields that they mean, and `marks`
-    the statuses (keys of `LETTERS`, or `NOTHING`) that words mean."""
+    """`sheet` is the one to read, or `all_sheets` are; `columns` are headings by the fields they
+    mean, and `marks` the statuses (keys of `LETTERS`, or `NOTHING`) that words mean."""
 
     sheet: str | None = None
+    all_sheets: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
 
@@ -23,7 +24,9 @@ class Choices:
 UNCHOSEN = Choices()
 
 
-def choices(sheet: str | None, columns: list[str], marks: list[str]) -> Choices:
+def choices(
+    sheet: str | None, columns: list[str], marks: list[str], *, all_sheets: bool = False
+) -> Choices:
     """The choices from texts such as `roll_no=Exam Seat` and `L=excused`.
 
     Raises `Invalid` (`invalid_choice`) for one of another form.
@@ -33,7 +36,9 @@ def choices(sheet: str | None, columns: list[str], marks: list[str]) -> Choices:
     meanings = {word: meaning.lower().replace(" ", "_") for word, meaning in words.items()}
     if any(meaning not in _MEANINGS for meaning in meanings.values()):
         raise _invalid(f"A mark is one of {', '.join(_MEANINGS)}.")
-    return Choices(sheet, said, meanings)
+    if sheet and all_sheets:
+        raise _invalid("Choose one sheet or all sheets, not both.")
+    return Choices(sheet, all_sheets, said, meanings)
 
 
 def _halves(text: str, what: str, example: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TextIO
 
+from app.errors import Invalid
 from app.files.register.register_words import unguarded
 from app.files.sheets import workbook
 from app.files.sheets.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, unreadable
@@ -36,10 +37,12 @@ class Row:
 
 
 class Table(NamedTuple):
-    """The rows of a file, and the names of a workbook's sheets that were not read."""
+    """The rows of a file; of a workbook, the name of the sheet that was read and those of the
+    sheets that were not."""
 
     rows: list[Row]
     unread: list[str]
+    sheet: str | None
 
 
 def read_table(content: bytes, sheet: str | None = None) -> Table:
@@ -55,16 +58,22 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
         raise unreadable("This is an old .xls workbook. Save it as .xlsx.")
     if _WEB_PAGE.match(content[:_SAMPLE]):
         raise unreadable("This is a web page or XML named like a workbook. Save it as .xlsx.")
+    name: str | None = None
     unread: list[str] = []
     rows = _read_csv(content)
     if content.startswith(b"PK\x03\x04"):
-        unread, rows = workbook.read(content, sheet)
+        name, unread, rows = workbook.read(content, sheet)
     elif sheet is not None:
-        raise unreadable("This is not a workbook: it has no sheets to choose from.")
+        raise no_sheets()
     found = list(_bounded(rows))
     if not found:
         raise unreadable("This file is empty.")
-    return Table(found, unread)
+    return Table(found, unread, name)
+
+
+def no_sheets() -> Invalid:
+    """The refusal to choose among the sheets of a CSV."""
+    return unreadable("This is not a workbook: it has no sheets to choose from.")
 
 
 def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:

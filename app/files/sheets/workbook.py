@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from app.files.sheets.limits import unreadable
 
@@ -26,11 +27,17 @@ _CHUNK = 1024 * 1024
 _ENTRY = b"PK\x01\x02"
 
 
-def read(
-    content: bytes, sheet: str | None = None
-) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The rows of that sheet, else of the first that is not hidden, with their numbers, after the
-    names of the other sheets that have anything in them."""
+class Opened(NamedTuple):
+    """A sheet, the names of the others that have anything in them, and its rows with their
+    numbers."""
+
+    name: str
+    others: list[str]
+    rows: Iterator[tuple[int, list[str]]]
+
+
+def read(content: bytes, sheet: str | None = None) -> Opened:
+    """That sheet, else the first that is not hidden."""
     _measure(content)
     try:
         done = subprocess.run(
@@ -49,7 +56,7 @@ def read(
     first = next(lines)
     if isinstance(first, str):
         raise unreadable(first)
-    return first["unread"], lines
+    return Opened(first[0], first[1], lines)
 
 
 _TOO_MUCH = (

@@ -41,7 +41,7 @@ def _limit(kind: int, most: int) -> None:
 
 def _rows(
     content: bytes, wanted: "str | None" = None
-) -> "Iterator[tuple[int, list[str]] | dict[str, list[str]] | str]":
+) -> "Iterator[tuple[int | str, list[str]] | str]":
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     book = CalamineWorkbook.from_filelike(BytesIO(content))
@@ -61,7 +61,7 @@ def _rows(
         yield f"There is no such sheet. The sheets are: {names}."
         return
     others = [sheet for sheet in sheets if sheet is not found]
-    yield {"unread": [sheet.name for sheet in others if sheet.start is not None]}
+    yield found.name, [sheet.name for sheet in others if sheet.start is not None]
     before = [""] * (found.start[1] if found.start else 0)
     for number, cells in enumerate(found.iter_rows(), start=1):
         if any(cell != "" for cell in cells):

@@ -53,6 +53,13 @@ Sheet = Annotated[
     str | None,
     Query(max_length=255, description="The sheet of a workbook to read; without it the first"),
 ]
+AllSheets = Annotated[
+    bool,
+    Query(
+        alias="allSheets",
+        description="Read all sheets of a workbook; places then name theirs, as do `rows`",
+    ),
+]
 Columns = Annotated[
     str,
     Query(
@@ -103,6 +110,7 @@ async def import_roster(
     trust_numbers: TrustNumbers = False,
     reason: Why = None,
     sheet: Sheet = None,
+    all_sheets: AllSheets = False,
     columns: Columns = "",
     marks: MarkMeanings = "",
 ) -> ImportOutcome:
@@ -115,7 +123,7 @@ async def import_roster(
     """
     require_media(request)
     await require_roster(call.db, call.actor, id)
-    chosen = _chosen(sheet, columns, marks)
+    chosen = _chosen(sheet, all_sheets, columns, marks)
     batch = await read_beside(Kind.STUDENTS, await request.body(), chosen, in_class=True)
     return await importing.import_roster(
         *(call.db, call.actor, batch, id, Change(call.window, reason)),
@@ -147,6 +155,7 @@ async def import_file(
     ] = None,
     reason: Why = None,
     sheet: Sheet = None,
+    all_sheets: AllSheets = False,
     columns: Columns = "",
     marks: MarkMeanings = "",
 ) -> ImportOutcome:
@@ -157,7 +166,7 @@ async def import_file(
     """
     require_media(request)
     await call.require_admin()
-    chosen = _chosen(sheet, columns, marks)
+    chosen = _chosen(sheet, all_sheets, columns, marks)
     batch = await read_beside(kind, await request.body(), chosen, in_class=class_id is not None)
     conditions = Conditions(call.now().date(), call.window, reason, trust_numbers)
     return await importing.import_batch(
@@ -171,9 +180,10 @@ def require_media(request: Request) -> None:
         raise UnsupportedMedia(f"Send the file itself, with Content-Type: {CSV} or {XLSX}.")
 
 
-def _chosen(sheet: str | None, columns: str, marks: str) -> Choices:
+def _chosen(sheet: str | None, all_sheets: bool, columns: str, marks: str) -> Choices:
     check_text(sheet, None, name="sheet")
-    return choices(sheet, *(list(filter(None, text.split(";"))) for text in (columns, marks)))
+    said = (list(filter(None, text.split(";"))) for text in (columns, marks))
+    return choices(sheet, *said, all_sheets=all_sheets)
 
 
 async def read_beside(

@@ -3,7 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from app.batch import MAX_REFUSALS, Batch, MarkRow, Refusal, SessionName, column_letters
+from app.batch import (
+    MAX_REFUSALS,
+    SHEET_ROWS,
+    Batch,
+    MarkRow,
+    Refusal,
+    SessionName,
+    SheetRead,
+    column_letters,
+)
 from app.errors import Flaw, Invalid
 from app.schemas.imports import (
     MAX_ROWS_SHOWN,
@@ -59,6 +68,7 @@ class Report:
         self._attendance = bool(batch.sessions or batch.marks)
         self._sessions_made = 0
         self._marks: Counter[RowOutcome] = Counter()
+        self._sheets = batch.sheets
         self._columns = batch.columns
         self._ignored = batch.ignored
         self._notes = batch.notes
@@ -95,21 +105,36 @@ class Report:
         code: str,
         other_row: int | None = None,
     ) -> None:
-        self._refuse(row, place, code, _OF_ROWS[code].format(row=other_row))
+        other = "" if other_row is None else self._named(other_row)
+        self._refuse(row, place, code, _OF_ROWS[code].format(row=other))
 
     def refuse_other(self, row: int, stored_name: str) -> None:
         whose = f"{stored_name}'s" if self._names_shown else "somebody else's"
         self._refuse(row, "name", "another_name", _OF_ROWS["another_name"].format(whose=whose))
 
     def _refuse(self, row: int, place: str | int | None, code: str, detail: str) -> None:
-        column = self._columns.get(place) if isinstance(place, str) else place
+        sheet, _ = self._at(row)
+        columns = sheet.columns if sheet else self._columns
+        column = columns.get(place) if isinstance(place, str) else place
         self._refused += 1
         if len(self._refusals) < MAX_REFUSALS:
             self._refusals.append(Refusal(row, column, code, detail))
         self._rows[row] = RowOutcome.REFUSED
 
     def keep(self, table: Table, row: int, code: str, field: str = "") -> None:
-        self._conflicts.append(KeptValue(row=row, field=field))
+        sheet, number = self._at(row)
+        self._conflicts.append(KeptValue(sheet=sheet and sheet.name, row=number, field=field))
+
+    def _at(self, row: int) -> tuple[SheetRead | None, int]:
+        """The sheet of a row, where all were read, and the number of the row in it."""
+        if not self._sheets:
+            return None, row
+        sheet, number = divmod(row, SHEET_ROWS)
+        return self._sheets[sheet], number
+
+    def _named(self, row: int) -> str:
+        sheet, number = self._at(row)
+        return f"{number} of {sheet.name}" if sheet else str(number)
 
     def check(self) -> None:
         """Raise `Invalid` if anything was refused, with all of it in the order of the file."""
@@ -117,9 +142,9 @@ class Report:
             refusals = sorted(self._refusals, key=_place)
             more = f" There are {self._refused - 1} more." if self._refused > 1 else ""
             raise Invalid(
-                f"Nothing was imported. {_sentence(refusals[0])}{more}",
+                f"Nothing was imported. {self._sentence(refusals[0])}{more}",
                 code="import_refused",
-                flaws=tuple(Flaw(_pointer(r), r.code, _sentence(r)) for r in refusals),
+                flaws=tuple(Flaw(self._pointer(r), r.code, self._sentence(r)) for r in refusals),
             )
 
     def outcome(self, *, dry_run: bool) -> ImportOutcome:
@@ -136,9 +161,40 @@ class Report:
             rows=rows[:MAX_ROWS_SHOWN],
             more_rows=max(0, len(rows) - MAX_ROWS_SHOWN),
             conflicts=self._conflicts[:MAX_ROWS_SHOWN],
-            ignored_columns=[column_letters(column) for column in self._ignored],
+            ignored_columns=self._ignored_columns(),
             notes=self._notes,
         )
+
+    def _ignored_columns(self) -> list[str]:
+        """As a spreadsheet refers to them: `A`, or `August!A` where all sheets were read."""
+        return [column_letters(column) for column in self._ignored] + [
+            f"{sheet.name}!{column_letters(column)}"
+            for sheet in self._sheets
+            for column in sheet.ignored
+        ]
+
+    def _row(self, row: int, outcome: RowOutcome, refusal: Refusal | None = None) -> ImportedRow:
+        sheet, number = self._at(row)
+        return ImportedRow(
+            sheet=sheet and sheet.name,
+            row=number,
+            outcome=outcome,
+            column=refusal and _letters(refusal),
+            code=refusal and refusal.code,
+            detail=refusal and refusal.detail,
+        )
+
+    def _pointer(self, refusal: Refusal) -> str:
+        sheet, number = self._at(refusal.row)
+        letters = _letters(refusal)
+        name = sheet.name.replace("~", "~0").replace("/", "~1") if sheet else None
+        path = f"/sheets/{name}/rows/{number}" if name else f"/rows/{number}"
+        return f"{path}/{letters}" if letters else path
+
+    def _sentence(self, refusal: Refusal) -> str:
+        letters = _letters(refusal)
+        place = f"Row {self._named(refusal.row)}{f', column {letters}' if letters else ''}"
+        return f"{place}: {refusal.detail}"
 
     def _mark_counts(self) -> MarkCounts:
         return MarkCounts(
@@ -149,20 +205,12 @@ class Report:
         )
 
     def _refused_rows(self) -> list[ImportedRow]:
-        return [
-            ImportedRow(
-                row=refusal.row,
-                outcome=RowOutcome.REFUSED,
-                column=_letters(refusal),
-                code=refusal.code,
-                detail=refusal.detail,
-            )
-            for refusal in sorted(self._refusals, key=_place)
-        ]
+        refusals = sorted(self._refusals, key=_place)
+        return [self._row(refusal.row, RowOutcome.REFUSED, refusal) for refusal in refusals]
 
     def _other_rows(self) -> list[ImportedRow]:
         return [
-            ImportedRow(row=row, outcome=outcome, column=None, code=None, detail=None)
+            self._row(row, outcome)
             for row, outcome in sorted(self._rows.items())
             if outcome is not RowOutcome.REFUSED
         ]
@@ -174,13 +222,3 @@ def _place(refusal: Refusal) -> tuple[int, int]:
 
 def _letters(refusal: Refusal) -> str | None:
     return None if refusal.column is None else column_letters(refusal.column)
-
-
-def _pointer(refusal: Refusal) -> str:
-    letters = _letters(refusal)
-    return f"/rows/{refusal.row}" + (f"/{letters}" if letters else "")
-
-
-def _sentence(refusal: Refusal) -> str:
-    letters = _letters(refusal)
-    return f"Row {refusal.row}{f', column {letters}' if letters else ''}: {refusal.detail}"
