@@ -15,7 +15,7 @@ from app.services.access import Actor, hold_classes
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.conditions import Conditions
 from app.services.imports.grouping import grouped_by_size
-from app.services.imports.known_names import may_be_same, stored_names
+from app.services.imports.known_names import refuse_others
 from app.services.imports.outcomes import Outcomes, Table
 from app.services.imports.session_names import Unfound, find_or_make
 from app.services.sessions.leave_shown import Scope, settle
@@ -197,7 +197,9 @@ async def write(
     found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
     marks = batch.marks
     if not conditions.trust_numbers:
-        marks = await _of_whom_they_name(tx, marks, told)
+        named = ((mark.row, roll_key(mark.roll_no), mark.name) for mark in marks if mark.name)
+        refused = await refuse_others(tx, named, told)
+        marks = [mark for mark in marks if mark.row not in refused]
     known = _by_session(marks, found, classes, told)
     for group in grouped_by_size(known, lambda session: len(session[2]), MARKS_A_STATEMENT):
         await _write_sessions(tx, actor, conditions, group, told)
@@ -226,22 +228,6 @@ async def _excuse(
         return 0
     scope = Scope(class_ids, students, session_ids, open_alone=True)
     return (await settle(tx, actor, scope, Change(), role="admin")).absent
-
-
-async def _of_whom_they_name(
-    tx: Transaction, marks: list[MarkRow], told: Outcomes
-) -> list[MarkRow]:
-    """The marks less those of rows whose name is another person's on their number."""
-    named = [mark for mark in marks if mark.name]
-    stored = await stored_names(tx, (roll_key(mark.roll_no) for mark in named)) if named else {}
-    refused: dict[int, str] = {}
-    for mark in named:
-        key = roll_key(mark.roll_no)
-        if mark.row not in refused and not may_be_same(stored.get(key, ""), mark.name or ""):
-            refused[mark.row] = key
-    for row, key in refused.items():
-        told.refuse_other(row, stored[key])
-    return [mark for mark in marks if mark.row not in refused]
 
 
 Named = tuple[UUID, UUID, dict[str, MarkRow]]  # a class, its session, marks by roll key

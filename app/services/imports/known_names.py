@@ -9,9 +9,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from enum import Enum
 from functools import lru_cache
 
 from app.db import Transaction
+from app.services.imports.outcomes import Outcomes
 from app.sql import Statement
 
 _STORED = Statement("""
@@ -20,33 +22,64 @@ FROM students WHERE roll_key = ANY(:roll_keys::text[]) AND name <> ''
 """)
 
 
-async def stored_names(tx: Transaction, roll_keys: Iterable[str]) -> dict[str, str]:
+class Likeness(Enum):
+    """How a name in a file compares to the one stored under its number."""
+
+    SAME = "same"
+    ALIKE = "alike"  # but for an initial: taken for the same person, and said
+    OTHER = "other"
+
+
+async def refuse_others(
+    tx: Transaction, named: Iterable[tuple[int, str, str]], told: Outcomes
+) -> set[int]:
+    """Refuse rows (their number, roll key and name) whose name is another person's; gives these."""
+    names = {row: (key, name) for row, key, name in named}
+    if not names:
+        return set()
+    stored = await _stored_names(tx, (key for key, _ in names.values()))
+    refused = set()
+    for row, (key, name) in names.items():
+        known = stored.get(key, "")
+        match likeness(known, name):
+            case Likeness.OTHER:
+                told.refuse_other(row, known)
+                refused.add(row)
+            case Likeness.ALIKE:
+                told.take_alike(row, known)
+    return refused
+
+
+async def _stored_names(tx: Transaction, roll_keys: Iterable[str]) -> dict[str, str]:
     """The names stored under these roll keys, where there are any."""
     row = await tx.row(_STORED, roll_keys=list(dict.fromkeys(roll_keys)))
     return dict(zip(row["keys"] or (), row["names"] or (), strict=True))
 
 
-@lru_cache(4096)  # a row has many marks
-def may_be_same(name: str, other: str) -> bool:
+@lru_cache(4096)  # a class writes the same names in every file
+def likeness(name: str, other: str) -> Likeness:
     """Whether two names are one person's: in any order and letter case, with accents and doubled
-    letters or without, with a part left out or as its initial.
+    letters or without, with a part left out or as its initial. No name is like any.
 
-    Two whole parts have to agree, or all but initials that one of the names alone has. A name like
-    another is none: Ravi and Rani may well be two people, and only the caller knows.
+    Two whole parts have to agree, or all but initials that one of the names alone has, which makes
+    them alike. Ravi and Rani may well be two people, and only the caller knows.
     """
     parts, others = _parts(name), _parts(other)
     if not parts or not others:
-        return True
+        return Likeness.SAME
     shared = Counter(filter(_is_whole, parts)) & Counter(filter(_is_whole, others))
     rest, other_rest = Counter(parts) - shared, Counter(others) - shared
     rest, other_rest = rest - other_rest, other_rest - rest
     if not rest and not other_rest:
-        return True
+        return Likeness.SAME
     if shared.total() >= 2:
-        return _fits(rest, other_rest) or _fits(other_rest, rest)
+        fits = _fits(rest, other_rest) or _fits(other_rest, rest)
+        return Likeness.SAME if fits else Likeness.OTHER
     one_sided = not all(any(map(_is_whole, side)) for side in (rest, other_rest))
     same_number = rest.total() == other_rest.total()
-    return shared.total() == 1 and one_sided and same_number and _fits(rest, other_rest)
+    if shared.total() == 1 and one_sided and same_number and _fits(rest, other_rest):
+        return Likeness.ALIKE
+    return Likeness.OTHER
 
 
 def _fits(parts: Counter[str], others: Counter[str]) -> bool:

@@ -46,6 +46,9 @@ class Outcomes(Protocol):
     def refuse_other(self, row: int, stored_name: str) -> None:
         """The number of the row is somebody else's."""
 
+    def take_alike(self, row: int, stored_name: str) -> None:
+        """The name of the row differs by an initial from the one stored, and is taken for it."""
+
     def keep(self, table: Table, row: int, code: str, field: str = "") -> None:
         """Something in the row is otherwise here, and stays so."""
 

@@ -54,6 +54,7 @@ _LIGHT_TO_HEAVY = (
     RowOutcome.CHANGED,
     RowOutcome.REFUSED,
 )
+_ALIKE_SHOWN = 20
 _WEIGHT = {outcome: weight for weight, outcome in enumerate(_LIGHT_TO_HEAVY)}
 
 
@@ -74,6 +75,7 @@ class Report:
         self._notes = batch.notes
         self._rows = {refusal.row: RowOutcome.REFUSED for refusal in batch.refusals}
         self._conflicts: list[KeptValue] = []
+        self._alike: list[str] = []
 
     def note(self, table: Table, row: int, outcome: RowOutcome) -> None:
         known = self._rows.get(row)
@@ -111,6 +113,10 @@ class Report:
     def refuse_other(self, row: int, stored_name: str) -> None:
         whose = f"{stored_name}'s" if self._names_shown else "somebody else's"
         self._refuse(row, "name", "another_name", _OF_ROWS["another_name"].format(whose=whose))
+
+    def take_alike(self, row: int, stored_name: str) -> None:
+        whose = f" ({stored_name})" if self._names_shown else ""
+        self._alike.append(f"row {self._named(row)}{whose}")
 
     def _refuse(self, row: int, place: str | int | None, code: str, detail: str) -> None:
         sheet, _ = self._at(row)
@@ -162,8 +168,13 @@ class Report:
             more_rows=max(0, len(rows) - MAX_ROWS_SHOWN),
             conflicts=self._conflicts[:MAX_ROWS_SHOWN],
             ignored_columns=self._ignored_columns(),
-            notes=self._notes,
+            notes=self._notes + self._alike_noted(),
         )
+
+    def _alike_noted(self) -> list[str]:
+        shown, more = self._alike[:_ALIKE_SHOWN], len(self._alike) - _ALIKE_SHOWN
+        listed = ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+        return [f"Names with an initial were taken for the same person: {listed}."] if shown else []
 
     def _ignored_columns(self) -> list[str]:
         """As a spreadsheet refers to them: `A`, or `August!A` where all sheets were read."""

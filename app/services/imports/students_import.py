@@ -1,7 +1,7 @@
 """Rosters from a file or another system: who is enrolled in which class."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from app.schemas.words import MAX_ENTRIES, is_blank, roll_key
 from app.services.access import Actor, hold_classes
 from app.services.classes.enrolling import create_and_lock, enrol
 from app.services.imports.class_names import Resolved, Unresolved
-from app.services.imports.known_names import may_be_same, stored_names
+from app.services.imports.known_names import refuse_others
 from app.services.imports.missing_students import add_missing, known_keys
 from app.services.imports.outcomes import Outcomes, Table
 from app.services.sessions.session_lock import Change
@@ -51,7 +51,7 @@ async def write(
     known = await known_keys(tx, everybody) if keep else set(everybody)
     await create_and_lock(tx, list(everybody.values()))
     if not trust_numbers:
-        await _refuse_others(tx, by_class, told)
+        await refuse_others(tx, _named_once(by_class), told)
     for class_id, named in by_class.items():
         if keep:
             await add_missing(tx, actor, class_id, named, known, told)
@@ -93,21 +93,17 @@ def _refuse_contradictions(by_class: Rows, told: Outcomes) -> None:
                 told.refuse(Table.ENROLMENTS, row.row, field, "contradiction", number)
 
 
-async def _refuse_others(tx: Transaction, by_class: Rows, told: Outcomes) -> None:
-    """Refuse the rows whose name is another person's than the one stored under the number.
-
-    A file that gives a number two names contradicts itself, which has been said already.
-    """
+def _named_once(by_class: Rows) -> Iterator[tuple[int, str, str]]:
+    """The rows with a name, each with its roll key. A file that gives a number two names
+    contradicts itself, which has been said already."""
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
-    named: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for key, row in rows:
         if row.entry.name:
-            named.setdefault(key, set()).add(row.entry.name)
-    stored = await stored_names(tx, named)
+            names.setdefault(key, set()).add(row.entry.name)
     for key, row in rows:
-        name = row.entry.name
-        if name and len(named[key]) == 1 and not may_be_same(stored.get(key, ""), name):
-            told.refuse_other(row.row, stored[key])
+        if row.entry.name and len(names[key]) == 1:
+            yield row.row, key, row.entry.name
 
 
 def _tell(named: dict[str, StudentRow], change: dict[str, Any], told: Outcomes) -> None:
