@@ -186,6 +186,9 @@ class Batch:
     ignored: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     sheets: list[SheetRead] = field(default_factory=list)
+    # Whether marks name people by e-mail addresses, and whether others than students may be there.
+    by_address: bool = False
+    with_guests: bool = False
 
     def add_sheet(self, name: str, read: "Batch") -> None:
         """Take in what was read of another sheet."""
@@ -195,6 +198,8 @@ class Batch:
             getattr(self, kind).extend(row._replace(row=before + row.row) for row in rows)
         self.sessions += read.sessions
         self.notes += [f"{name}: {note}" for note in read.notes]
+        self.by_address |= read.by_address
+        self.with_guests |= read.with_guests
         self.sheets.append(SheetRead(name, read.columns, read.ignored))
 
     def class_names(self) -> set[ClassName]:

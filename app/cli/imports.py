@@ -4,8 +4,8 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -69,6 +69,13 @@ TrustNumbers = Annotated[
 
 
 Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; else the first")]
+MeetingDay = Annotated[
+    datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d"], help="Of a meeting: the date of its report"),
+]
+PresentMinutes = Annotated[
+    int | None, typer.Option(min=1, help="Of a meeting: who joined for so long was present")
+]
 AllSheets = Annotated[bool, typer.Option("--all-sheets", help="All sheets of a workbook")]
 Columns = Annotated[
     list[str] | None,
@@ -92,9 +99,15 @@ def _command(kind: Kind) -> Callable[..., None]:
         all_sheets: AllSheets = False,
         column: Columns = None,
         mark: MarkMeanings = None,
+        date: MeetingDay = None,
+        present_minutes: PresentMinutes = None,
     ) -> None:
         rules = load_rules()
-        said = partial(choices, sheet, column or [], mark or [], all_sheets=all_sheets)
+
+        def said() -> Choices:
+            given = choices(sheet, column or [], mark or [], all_sheets=all_sheets)
+            return replace(given, day=date and date.date(), present_minutes=present_minutes)
+
         batch = _read(kind, file, said, in_class=class_id is not None)
         conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers

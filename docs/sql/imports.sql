@@ -1,3 +1,14 @@
+-- app.services.imports.addresses._OWNERS
+-- $1 class_ids, $2 addresses
+SELECT coalesce(json_agg(json_build_array(class_id, address, roll_no)), '[]')::text AS owners
+FROM (
+    SELECT e.class_id, a.address, min(s.roll_no) AS roll_no
+    FROM class_students e JOIN students s ON s.id = e.student_id
+    CROSS JOIN LATERAL (VALUES (lower(btrim(s.email))), (lower(btrim(s.dtu_email)))) a(address)
+    WHERE e.class_id = ANY($1::uuid[]) AND a.address = ANY($2::text[])
+    GROUP BY e.class_id, a.address HAVING count(DISTINCT s.id) = 1
+) owned;
+
 -- app.services.imports.attendance_import._JUDGE
 -- $1 reason, $2 window, $3 class_ids, $4 session_ids, $5 roll_keys, $6 source, $7 sessions, $8 people, $9 words, $10 notes
 WITH held AS MATERIALIZED (

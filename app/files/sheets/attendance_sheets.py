@@ -13,6 +13,7 @@ from app.files.sheets.cells import (
 )
 from app.files.sheets.choices import NOTHING
 from app.files.sheets.headings import key_of
+from app.files.sheets.meeting_reports import is_meeting_report, read_meeting_report
 from app.files.sheets.session_columns import session_columns
 from app.files.sheets.sheet_reader import Readers, SheetReader
 from app.schemas.words import Prose, RollNo, Words
@@ -42,8 +43,15 @@ _GENERATED = key_of("Generated")
 
 
 def read_attendance(reader: SheetReader) -> None:
-    """The marks of a register, of a grid made by hand, or of a list with a date on each line."""
+    """The marks of a register, of a grid made by hand, of a list with a date on each line, or of a
+    meeting."""
+    if is_meeting_report(reader):
+        read_meeting_report(reader)
+        return
     _find_marks_of_list(reader)
+    if "roll_no" not in reader.sheet.columns:
+        reader.sheet.columns["roll_no"] = reader.sheet.columns.pop("email")
+        reader.batch.by_address = True
     if {"date", "status"} <= reader.sheet.columns.keys():
         _read_list(reader)
     else:

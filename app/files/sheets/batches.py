@@ -40,7 +40,7 @@ def read_batch(
 
 
 def _read_sheet(kind: Kind, sheet: Sheet, in_class: bool, chosen: Choices) -> Batch:
-    reader = SheetReader(kind, sheet, chosen.marks, in_class=in_class)
+    reader = SheetReader(kind, sheet, chosen, in_class=in_class)
     _READERS[kind](reader)
     return reader.batch
 

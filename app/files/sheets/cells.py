@@ -17,6 +17,7 @@ _OF_ROWS = {
     "night_time": "This is a time at night. Write 13:30 for the afternoon, or 1:30 am.",
     "invalid_day": "This is not a day of the week: write Monday, or 1 for it.",
     "invalid_status": "This is not a mark: write P, A, L, E or OD.",
+    "invalid_minutes": "This is not a length of time: write 58, or 1h 42m.",
     "invalid_role": "The role has to be teacher or admin.",
     "number_and_name": "This cell holds a number and a name. Put names in a column of their own.",
     "shortened_number": "A spreadsheet has changed this number. Format its column as text.",
@@ -86,6 +87,22 @@ def read_date(text: str) -> date:
         if 1900 <= day.year <= 2200:
             return day
     raise CellError("invalid_date")
+
+
+_MINUTES = re.compile(r"(?:(\d{1,2}) ?h\w*)? ?(?:(\d{1,4}) ?m\w*)? ?(?:(\d{1,2}) ?s\w*)?")
+_HOURS = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})")
+
+
+def read_minutes(text: str) -> int:
+    """How long somebody was there, in whole minutes: 58, 1h 42m 3s, 01:42:03."""
+    text = text.strip().lower()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    match = _HOURS.fullmatch(text) or _MINUTES.fullmatch(text)
+    if match is None or not any(match.groups()):
+        raise CellError("invalid_minutes")
+    hours, minutes, _ = (int(part or 0) for part in match.groups())
+    return 60 * hours + minutes
 
 
 @lru_cache(4096)

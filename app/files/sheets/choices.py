@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from app.errors import Invalid
 from app.files.register.register_words import LETTERS
@@ -13,12 +14,15 @@ _MEANINGS = (*LETTERS, NOTHING)
 @dataclass(frozen=True)
 class Choices:
     """`sheet` is the one to read, or `all_sheets` are; `columns` are headings by the fields they
-    mean, and `marks` the statuses (keys of `LETTERS`, or `NOTHING`) that words mean."""
+    mean, and `marks` the statuses (keys of `LETTERS`, or `NOTHING`) that words mean. A report of a
+    meeting is of `day`, and who joined for `present_minutes` was present."""
 
     sheet: str | None = None
     all_sheets: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
+    day: date | None = None
+    present_minutes: int | None = None
 
 
 UNCHOSEN = Choices()

@@ -80,6 +80,9 @@ SPELLINGS: dict[Kind, dict[str, str]] = {
         "status": """status|attendance|mark|present/absent|p/a|status p/a|presence
             |attendance status|attendance mark|present or absent""",
         "remark": "remark|remarks|note|notes|comment",
+        "email": f"{_EMAIL}|user email|student email|university email|official email",
+        "minutes": """minutes|duration|duration (minutes)|total duration|total duration (minutes)
+            |in-meeting duration|time in meeting|time in meeting (minutes)""",
     },
 }
 
@@ -100,6 +103,8 @@ REQUIRED: dict[Kind, dict[str, str]] = {
     Kind.FACULTY: {"email": "Email"},
     Kind.ATTENDANCE: {"roll_no": "Roll No"},
 }
+# Where these are together, people are named by their addresses.
+_BY_ADDRESS = ({"email", "date", "status"}, {"email", "minutes"})
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,8 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
     fields = _fields_with(kind, chosen or {})
     for place, row in enumerate(rows[:_SEARCHED]):
         names = [fields.get(key_of(cell)) for cell in row.cells]
-        if sign in names:
+        by_address = kind is Kind.ATTENDANCE and any(each <= set(names) for each in _BY_ADDRESS)
+        if sign in names or by_address:
             columns = _columns(row, names)
             others = {
                 column: cell
@@ -156,7 +162,7 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
             }
             there = {*columns, *(_TIMES if "times" in columns else ())}
             missing = {name: REQUIRED[kind][name] for name in REQUIRED[kind] if name not in there}
-            if missing:
+            if missing and not by_address:
                 labels = _listed(list(missing.values()))
                 raise _missing(f"There is no column {labels}.", row, next(iter(missing)))
             # Printed page by page, a list has its headings again and again.

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from app.batch import MAX_REFUSALS, Batch, ClassName, Refusal
 from app.files.sheets.cells import CellError, checked, read_code, read_mark, read_roll_alone
-from app.files.sheets.choices import NOTHING
+from app.files.sheets.choices import NOTHING, Choices
 from app.files.sheets.headings import Sheet, field_of
 from app.files.sheets.limits import unreadable
 from app.files.sheets.table import Row
@@ -40,17 +40,17 @@ class SheetReader:
     """The rows of a sheet as models and classes. What is refused goes to `batch`.
 
     With `in_class` all rows are of one class that the caller knows: what is above the
-    headings is ignored, and no row has to name its class. `marks` say what words mean.
+    headings is ignored, and no row has to name its class. `chosen` says what words mean.
     `above` is the class named there, if any; `words` counts how marks were read.
     """
 
     def __init__(
-        self, kind: Kind, sheet: Sheet, marks: Mapping[str, str], *, in_class: bool = False
+        self, kind: Kind, sheet: Sheet, chosen: Choices, *, in_class: bool = False
     ) -> None:
-        self.sheet = sheet
+        self.sheet, self.chosen = sheet, chosen
         self.batch = Batch(columns=sheet.columns, ignored=sorted(sheet.others))
         self.words: Counter[tuple[str, str]] = Counter()
-        self._marks = {word.casefold(): meaning for word, meaning in marks.items()}
+        self._marks = {word.casefold(): meaning for word, meaning in chosen.marks.items()}
         self._in_class = in_class
         self.above = ClassName() if in_class else self._class_above(kind)
         self._classes: dict[tuple[str, ...], ClassName | None] = {}

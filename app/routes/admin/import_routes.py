@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from app.files.sheets.limits import MAX_ROWS
 from app.request_limits import FILE, limited
 from app.routes.answers import CSV, WRITES, XLSX, check_text
 from app.schemas.imports import ImportOutcome, Kind
-from app.schemas.words import Reason
+from app.schemas.words import Reason, StoredDate
 from app.services.classes.rosters import require_roster
 from app.services.imports import importing
 from app.services.imports.conditions import Conditions
@@ -58,6 +59,18 @@ AllSheets = Annotated[
     Query(
         alias="allSheets",
         description="Read all sheets of a workbook; places then name theirs, as do `rows`",
+    ),
+]
+MeetingDay = Annotated[
+    StoredDate | None, Query(alias="date", description="Of the report of a meeting: its date")
+]
+PresentMinutes = Annotated[
+    int | None,
+    Query(
+        alias="presentMinutes",
+        ge=1,
+        le=1440,
+        description="Of the report of a meeting: who joined for so many minutes was present",
     ),
 ]
 Columns = Annotated[
@@ -158,6 +171,8 @@ async def import_file(
     all_sheets: AllSheets = False,
     columns: Columns = "",
     marks: MarkMeanings = "",
+    day: MeetingDay = None,
+    present_minutes: PresentMinutes = None,
 ) -> ImportOutcome:
     """People, classes, timetables, rosters or past attendance, all rows or none.
 
@@ -167,6 +182,7 @@ async def import_file(
     require_media(request)
     await call.require_admin()
     chosen = _chosen(sheet, all_sheets, columns, marks)
+    chosen = replace(chosen, day=day, present_minutes=present_minutes)
     batch = await read_beside(kind, await request.body(), chosen, in_class=class_id is not None)
     conditions = Conditions(call.now().date(), call.window, reason, trust_numbers)
     return await importing.import_batch(

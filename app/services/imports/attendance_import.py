@@ -12,6 +12,7 @@ from app.db import Transaction
 from app.schemas.imports import RowOutcome
 from app.schemas.words import roll_key
 from app.services.access import Actor, hold_classes
+from app.services.imports.addresses import with_roll_numbers
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.conditions import Conditions
 from app.services.imports.grouping import grouped_by_size
@@ -196,6 +197,9 @@ async def write(
     await hold_classes(tx, actor, known_ids, to_change=False)
     found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
     marks = batch.marks
+    if batch.by_address:
+        guests = batch.with_guests
+        marks = await with_roll_numbers(tx, marks, classes, told, with_guests=guests)
     if not conditions.trust_numbers:
         named = ((mark.row, roll_key(mark.roll_no), mark.name) for mark in marks if mark.name)
         refused = await refuse_others(tx, named, told)

@@ -46,6 +46,9 @@ class Outcomes(Protocol):
     def refuse_other(self, row: int, stored_name: str) -> None:
         """The number of the row is somebody else's."""
 
+    def leave_out_guests(self, rows: list[int]) -> None:
+        """These rows have addresses of nobody in the class, and were left out."""
+
     def take_alike(self, row: int, stored_name: str) -> None:
         """The name of the row differs by an initial from the one stored, and is taken for it."""
 

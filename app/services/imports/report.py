@@ -35,6 +35,7 @@ _OF_ROWS = SENTENCES | {
     "unknown_teacher": "There is no such teacher. Put the address on the allow-list first.",
     "unknown_term": "There is no such term.",
     "slot_overlaps": "This overlaps another slot of the class on that day.",
+    "no_such_address": "This is not the address of one student of the class.",
     "unknown_class": "There is no such class.",
     "another_class": "This is another class than the one imported into.",
     "class_archived": "This class is archived. Restore it to change it.",
@@ -54,7 +55,7 @@ _LIGHT_TO_HEAVY = (
     RowOutcome.CHANGED,
     RowOutcome.REFUSED,
 )
-_ALIKE_SHOWN = 20
+_PLACES_SHOWN = 20
 _WEIGHT = {outcome: weight for weight, outcome in enumerate(_LIGHT_TO_HEAVY)}
 
 
@@ -76,6 +77,7 @@ class Report:
         self._rows = {refusal.row: RowOutcome.REFUSED for refusal in batch.refusals}
         self._conflicts: list[KeptValue] = []
         self._alike: list[str] = []
+        self._guests: list[str] = []
 
     def note(self, table: Table, row: int, outcome: RowOutcome) -> None:
         known = self._rows.get(row)
@@ -113,6 +115,9 @@ class Report:
     def refuse_other(self, row: int, stored_name: str) -> None:
         whose = f"{stored_name}'s" if self._names_shown else "somebody else's"
         self._refuse(row, "name", "another_name", _OF_ROWS["another_name"].format(whose=whose))
+
+    def leave_out_guests(self, rows: list[int]) -> None:
+        self._guests = [f"row {self._named(row)}" for row in rows]
 
     def take_alike(self, row: int, stored_name: str) -> None:
         whose = f" ({stored_name})" if self._names_shown else ""
@@ -168,13 +173,12 @@ class Report:
             more_rows=max(0, len(rows) - MAX_ROWS_SHOWN),
             conflicts=self._conflicts[:MAX_ROWS_SHOWN],
             ignored_columns=self._ignored_columns(),
-            notes=self._notes + self._alike_noted(),
+            notes=[
+                *self._notes,
+                *_listed("Names with an initial were taken for the same person", self._alike),
+                *_listed("Addresses of nobody in the class were not marked", self._guests),
+            ],
         )
-
-    def _alike_noted(self) -> list[str]:
-        shown, more = self._alike[:_ALIKE_SHOWN], len(self._alike) - _ALIKE_SHOWN
-        listed = ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
-        return [f"Names with an initial were taken for the same person: {listed}."] if shown else []
 
     def _ignored_columns(self) -> list[str]:
         """As a spreadsheet refers to them: `A`, or `August!A` where all sheets were read."""
@@ -225,6 +229,12 @@ class Report:
             for row, outcome in sorted(self._rows.items())
             if outcome is not RowOutcome.REFUSED
         ]
+
+
+def _listed(sentence: str, places: list[str]) -> list[str]:
+    shown, more = places[:_PLACES_SHOWN], len(places) - _PLACES_SHOWN
+    listed = ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+    return [f"{sentence}: {listed}."] if shown else []
 
 
 def _place(refusal: Refusal) -> tuple[int, int]:

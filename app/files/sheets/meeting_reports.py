@@ -1,0 +1,47 @@
+"""Reports of online meetings, as attendance: who was in the meeting for how long."""
+
+from app.batch import ClassName, MarkRow, SessionName
+from app.errors import Invalid
+from app.files.sheets.cells import read_minutes
+from app.files.sheets.sheet_reader import SheetReader
+from app.schemas.words import is_address
+
+
+def is_meeting_report(reader: SheetReader) -> bool:
+    """Whether it has addresses and minutes, and no marks."""
+    columns = reader.sheet.columns.keys()
+    return {"email", "minutes"} <= columns and not {"roll_no", "status"} & columns
+
+
+def read_meeting_report(reader: SheetReader) -> None:
+    """Whoever was there for the minutes that the caller says was present; nobody else is marked.
+
+    Of somebody who joined more than once the report has the sum already, and may list each time
+    below: the longest counts.
+    """
+    day, least = reader.chosen.day, reader.chosen.present_minutes
+    if day is None or least is None:
+        raise Invalid(
+            "This is the report of a meeting. Say its date and how many minutes count as present: "
+            "--date 2025-08-04 --present-minutes 40 (date=2025-08-04&presentMinutes=40).",
+            code="meeting_report",
+        )
+    longest: dict[tuple[ClassName, str], tuple[int, int]] = {}
+    for row in reader.sheet.rows:
+        address = reader.sheet.cell(row, "email").lower()
+        minutes = reader.cell(row, "minutes", read_minutes) if is_address(address) else None
+        class_name = None if minutes is None else reader.class_of(row)
+        if class_name and minutes is not None:
+            known = longest.get((class_name, address), (-1, 0))
+            longest[class_name, address] = max(known, (minutes, row.number), key=lambda it: it[0])
+    column = reader.sheet.columns["minutes"]
+    for (class_name, address), (minutes, number) in longest.items():
+        if minutes >= least:
+            session = SessionName(class_name, day)
+            reader.batch.marks.append(MarkRow(number, column, session, address, "present"))
+    short = sum(minutes < least for minutes, _ in longest.values())
+    reader.batch.by_address = reader.batch.with_guests = True
+    reader.batch.notes.append(
+        f"Present are those with an address who joined for {least} minutes or more; "
+        f"{short} joined for less and were not marked."
+    )

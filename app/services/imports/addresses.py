@@ -1,0 +1,52 @@
+"""Whose address is it? Marks that name people by their e-mail addresses."""
+
+import json
+
+from app.batch import MarkRow
+from app.db import Transaction
+from app.services.imports.class_names import Resolved, Unresolved
+from app.services.imports.outcomes import Outcomes, Table
+from app.sql import Statement
+
+# Addresses that are stored for one student of the class, in whichever of the two fields.
+_OWNERS = Statement("""
+SELECT coalesce(json_agg(json_build_array(class_id, address, roll_no)), '[]')::text AS owners
+FROM (
+    SELECT e.class_id, a.address, min(s.roll_no) AS roll_no
+    FROM class_students e JOIN students s ON s.id = e.student_id
+    CROSS JOIN LATERAL (VALUES (lower(btrim(s.email))), (lower(btrim(s.dtu_email)))) a(address)
+    WHERE e.class_id = ANY(:class_ids::uuid[]) AND a.address = ANY(:addresses::text[])
+    GROUP BY e.class_id, a.address HAVING count(DISTINCT s.id) = 1
+) owned
+""")
+
+
+async def with_roll_numbers(
+    tx: Transaction,
+    marks: list[MarkRow],
+    classes: Resolved,
+    told: Outcomes,
+    *,
+    with_guests: bool,
+) -> list[MarkRow]:
+    """The marks with the roll number in place of the address, where that is one student's.
+
+    Others are refused, or `with_guests` left out and said.
+    """
+    class_ids = {id for id in classes.values() if not isinstance(id, Unresolved)}
+    addresses = list({mark.roll_no.strip().lower() for mark in marks})
+    row = await tx.row(_OWNERS, class_ids=list(class_ids), addresses=addresses)
+    owners = {(id, address): roll_no for id, address, roll_no in json.loads(row["owners"])}
+    found, guests = [], set()
+    for mark in marks:
+        class_id = classes[mark.session.class_name]
+        roll_no = owners.get((str(class_id), mark.roll_no.strip().lower()))
+        if roll_no or isinstance(class_id, Unresolved):
+            found.append(mark._replace(roll_no=roll_no or mark.roll_no, name=None))
+        elif with_guests:
+            guests.add(mark.row)
+        else:
+            told.refuse(Table.MARKS, mark.row, "roll_no", "no_such_address")
+    if guests:
+        told.leave_out_guests(sorted(guests))
+    return found
