@@ -27,7 +27,7 @@ WRITES = {
     "deleteClass": 3,
     "restoreClass": 3,
     "putRoster": 5,
-    "importRoster": 9,
+    "importRoster": 8,
     "putTeachers": 5,
     "addSlot": 3,
     "changeSlot": 4,
