@@ -19,7 +19,7 @@ PATIENT_SECONDS = 60  # for a statement of a transaction that does the work of m
 
 _SERVER_SETTINGS = {
     "application_name": "aims",
-    "datestyle": "ISO",  # `documents.instant` builds on it
+    "datestyle": "ISO",  # `json_instant` builds on it
     "statement_timeout": "4000",
     "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "15000",
@@ -76,15 +76,6 @@ _SETTING_REFUSED = (
 # A prepared statement is another connection's: a pooler has exchanged them.
 _STATEMENT_LOST = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
 
-Sql = str | Statement
-
-
-def _sent(sql: Sql, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-    if isinstance(sql, Statement):
-        return sql.text, *sql.arguments(named)
-    return sql, *arguments
-
-
 _BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
 
 
@@ -101,12 +92,12 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool | _OneConnection") -> None:
         self._pool = pool
 
-    async def row(self, sql: Sql, *arguments: Any, **named: Any) -> asyncpg.Record:
+    async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
         """The one row of a statement that always has one."""
         with _faults_named():
             connection = await self._acquire()
             try:
-                row = await connection.fetchrow(*_sent(sql, arguments, named))
+                row = await connection.fetchrow(statement.text, *statement.arguments(values))
             except TimeoutError:
                 _drop(connection)
                 raise
@@ -189,22 +180,22 @@ class Transaction:
         self._connection = connection
         self._limit = {"timeout": seconds} if seconds else {}
 
-    async def row(self, sql: Sql, *arguments: Any, **named: Any) -> asyncpg.Record:
+    async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
         """The one row of a statement that always has one."""
-        row = await self.find_row(sql, *arguments, **named)
+        row = await self.find_row(statement, **values)
         assert row is not None, "the statement must answer with a row"
         return row
 
-    async def find_row(self, sql: Sql, *arguments: Any, **named: Any) -> asyncpg.Record | None:
+    async def find_row(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
         """The first row, if the statement has any."""
         row: asyncpg.Record | None = await self._connection.fetchrow(
-            *_sent(sql, arguments, named), **self._limit
+            statement.text, *statement.arguments(values), **self._limit
         )
         return row
 
-    async def execute(self, sql: Sql, **named: Any) -> None:
+    async def execute(self, statement: Statement, **values: Any) -> None:
         """Run a statement whose rows are not needed."""
-        await self.find_row(sql, **named)
+        await self.find_row(statement, **values)
 
 
 @asynccontextmanager

@@ -21,16 +21,3 @@ class Document(Generic[T]):
     json: str
     version: int | None = None
     next_cursor: str | None = None
-
-
-def instant(column: str) -> str:
-    """SQL for a `timestamptz` as RFC 3339 in UTC: `2025-10-26T04:31:00.123456Z`.
-
-    Text and `replace` because `to_char` takes longer than the rest of a mark together.
-    """
-    return f"replace(({column} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'"
-
-
-def clock(column: str) -> str:
-    """SQL for a `time` as the API writes it: `09:00`."""
-    return f"to_char({column}, 'HH24:MI')"

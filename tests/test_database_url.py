@@ -9,6 +9,7 @@ import pytest
 
 from app.config import ConfigError, load_database_url
 from app.db import open_database
+from app.sql import Statement
 from tests.command_line import Aims
 from tests.conftest import NEEDED, Stage
 from tests.processes import Checkout, free_port
@@ -172,7 +173,9 @@ async def test_a_pooler_that_exchanges_connections_is_named(
         stage.app.state.database = database
         answers = [await stage.asha.get("/users/me")]
         with pytest.raises(AssertionError, match="must answer with a row"):
-            await database.row("DEALLOCATE ALL")  # as if the next statement went elsewhere
+            await database.row(
+                Statement("DEALLOCATE ALL")
+            )  # as if the next statement went elsewhere
         answers.append(await stage.asha.get("/users/me"))
     assert [answer.status_code for answer in answers] == [200, 503]
     assert answers[1].json()["code"] == "database_url_refused"

@@ -22,6 +22,7 @@ from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
 from app.services.health import newest_revision
+from app.sql import Statement
 from tests.classroom import ROLLS, classroom_of
 from tests.conftest import DOMAIN, SECRET, ZONE, on_server
 from tests.processes import ROOT, Checkout
@@ -349,9 +350,11 @@ async def take_attendance(url: str) -> None:
     async with open_database(url, ZONE) as app.state.database, client_of(app) as client:
         email = f"asha@{DOMAIN}"
         row = await app.state.database.row(
-            "WITH a AS (INSERT INTO allowed_emails (email, role) VALUES ($1, 'teacher'))"
-            " INSERT INTO users (email, name) VALUES ($1, 'Asha Demo') RETURNING id",
-            email,
+            Statement(
+                "WITH a AS (INSERT INTO allowed_emails (email, role) VALUES (:email, 'teacher'))"
+                " INSERT INTO users (email, name) VALUES (:email, 'Asha Demo') RETURNING id"
+            ),
+            email=email,
         )
         asha = Person(client, app.state.tokens.issue(row["id"])[0], row["id"], email)
         room = await classroom_of(asha)

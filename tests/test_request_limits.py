@@ -151,10 +151,10 @@ async def test_every_connection_has_its_limits(crowd: Stage) -> None:
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
     settings = ", ".join(f"current_setting('{name}') AS {name}" for name in names)
     for _ in range(2):
-        found = await database.row(f"SELECT {settings}")
+        found = await database.row(Statement(f"SELECT {settings}"))
         assert [found[name] for name in names] == ["4s", "2s", "15s"]
     async with database.transaction(patient=True) as tx:
-        found = await tx.row(f"SELECT {settings}")
+        found = await tx.row(Statement(f"SELECT {settings}"))
         assert [found[name] for name in names] == ["1min", "2s", "15s"]
 
 
@@ -165,10 +165,11 @@ async def test_an_idle_transaction_that_is_ended_is_an_outage_and_holds_nothing(
 
     async def hang() -> None:
         async with database.transaction() as tx:
-            await tx.row("SELECT set_config('idle_in_transaction_session_timeout', '100', true)")
-            await tx.find_row("SELECT FROM users FOR UPDATE")
+            limit = "set_config('idle_in_transaction_session_timeout', '100', true)"
+            await tx.row(Statement(f"SELECT {limit}"))
+            await tx.execute(Statement("SELECT FROM users FOR UPDATE"))
             await asyncio.sleep(0.3)
-            await tx.row("SELECT 1")
+            await tx.row(Statement("SELECT 1"))
 
     with pytest.raises(Unavailable):
         await hang()

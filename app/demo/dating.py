@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from app.db import Database
 from app.services.access import Actor
+from app.sql import Statement
 
 
 def at(actor: Actor, moment: datetime) -> Actor:
@@ -21,7 +22,7 @@ _MOMENT = """
 CASE WHEN request_id LIKE 'demo-%' THEN substr(request_id, 6)::timestamptz END"""
 
 # A session is opened just before something becomes of it.
-_SESSIONS = f"""
+_SESSIONS = Statement(f"""
 WITH batches AS (
     UPDATE attendance_batches SET made_at = {_MOMENT} WHERE made_at >= now()
     RETURNING class_id, session_id, version, made_at
@@ -45,12 +46,12 @@ FROM (
     GROUP BY class_id, session_id
 ) first
 WHERE s.class_id = first.class_id AND s.id = first.session_id
-"""
+""")
 
-# $1 when people and the calendar were made, $2 the institution's time zone.
-_REST = f"""
+# `:eve` is when people and the calendar were made, `:zone` the institution's time zone.
+_REST = Statement(f"""
 WITH enrolled AS MATERIALIZED (
-    SELECT class_id, student_id, (lower(periods) + time '08:30') AT TIME ZONE $2 AS since
+    SELECT class_id, student_id, (lower(periods) + time '08:30') AT TIME ZONE :zone AS since
     FROM class_students WHERE added_at = now()
 ),
 enrolments AS (
@@ -63,13 +64,13 @@ students AS (
     WHERE s.id = first.student_id AND s.created_at = now()
 ),
 acts AS MATERIALIZED (
-    SELECT id, coalesce({_MOMENT}, $1) AS at, subject, subject_id, details
+    SELECT id, coalesce({_MOMENT}, :eve) AS at, subject, subject_id, details
     FROM audit_log WHERE at >= now()
 ),
 periods AS (
-    UPDATE enrolment_events SET since = coalesce({_MOMENT}, $1) WHERE since >= now()
+    UPDATE enrolment_events SET since = coalesce({_MOMENT}, :eve) WHERE since >= now()
 ),
-policies AS (UPDATE policies SET since = $1 WHERE since >= now()),
+policies AS (UPDATE policies SET since = :eve WHERE since >= now()),
 log AS (UPDATE audit_log l SET at = acts.at FROM acts WHERE l.id = acts.id),
 leaves AS (
     UPDATE leaves l
@@ -85,27 +86,27 @@ teachers AS (
     WHERE acts.subject_id = t.class_id AND acts.details ->> 'userId' = t.user_id::text
 ),
 listed AS (
-    UPDATE allowed_emails SET created_at = $1, updated_at = $1 WHERE created_at = now()
+    UPDATE allowed_emails SET created_at = :eve, updated_at = :eve WHERE created_at = now()
 ),
-people AS (UPDATE users SET created_at = $1 WHERE created_at = now()),
-calendar AS (UPDATE terms SET created_at = $1 WHERE created_at = now()),
-holidays AS (UPDATE holidays SET created_at = $1 WHERE created_at = now()),
+people AS (UPDATE users SET created_at = :eve WHERE created_at = now()),
+calendar AS (UPDATE terms SET created_at = :eve WHERE created_at = now()),
+holidays AS (UPDATE holidays SET created_at = :eve WHERE created_at = now()),
 classes AS (
     UPDATE classes c SET created_at = eve.at, updated_at = eve.at
     FROM terms t
-    CROSS JOIN LATERAL (SELECT (t.first_day - 3 + time '10:00') AT TIME ZONE $2 AS at) eve
+    CROSS JOIN LATERAL (SELECT (t.first_day - 3 + time '10:00') AT TIME ZONE :zone AS at) eve
     WHERE t.id = c.term_id AND c.created_at = now()
 )
 UPDATE class_reschedules
 SET created_at = least(
-    now(), (least(original_date, rescheduled_date) - 2 + time '16:00') AT TIME ZONE $2)
+    now(), (least(original_date, rescheduled_date) - 2 + time '16:00') AT TIME ZONE :zone)
 WHERE created_at = now()
-"""
+""")
 
 
 async def date_back(db: Database, eve: datetime, zone: str) -> None:
     """Date all that this transaction made: what requests did by their ids, enrolments by their
     days, classes by their term, and the rest on the `eve` of everything."""
     async with db.transaction() as tx:
-        await tx.find_row(_SESSIONS)
-        await tx.find_row(_REST, eve, zone)
+        await tx.execute(_SESSIONS)
+        await tx.execute(_REST, eve=eve, zone=zone)
