@@ -25,19 +25,16 @@ verdict AS (
                 WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
                 ELSE 'granted' END AS verdict
 ),
-slots_on_day AS (
-    SELECT w.start_time, w.end_time
-    FROM class_schedules w
-    WHERE w.class_id = $2 AND w.day_of_week = extract(isodow FROM $3::date)
-      AND NOT EXISTS (
-          SELECT FROM class_reschedules away
-          WHERE away.class_id = $2 AND away.original_date = $3
-            AND away.original_start_time = w.start_time)
-    UNION ALL
-    SELECT here.rescheduled_start_time, here.rescheduled_end_time
-    FROM class_reschedules here
-    WHERE here.class_id = $2 AND here.rescheduled_date = $3
+days AS (SELECT $2::uuid AS class_id, $3::date AS day),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
 ),
+slots_on_day AS (SELECT start_time, end_time FROM meetings WHERE moved_to IS NULL),
 existing AS MATERIALIZED (
     SELECT s.* FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
     WHERE s.session_date = $3

@@ -363,19 +363,16 @@ LIMIT 1;
 
 -- app.services.timetable.reschedules._CLASHES
 -- $1 class_id, $2 day, $3 end_time, $4 start_time
-WITH slots_on_day AS (
-    SELECT w.start_time, w.end_time
-    FROM class_schedules w
-    WHERE w.class_id = $1 AND w.day_of_week = extract(isodow FROM $2::date)
-      AND NOT EXISTS (
-          SELECT FROM class_reschedules away
-          WHERE away.class_id = $1 AND away.original_date = $2
-            AND away.original_start_time = w.start_time)
-    UNION ALL
-    SELECT here.rescheduled_start_time, here.rescheduled_end_time
-    FROM class_reschedules here
-    WHERE here.class_id = $1 AND here.rescheduled_date = $2
-)
+WITH days AS (SELECT $1::uuid AS class_id, $2::date AS day),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+slots_on_day AS (SELECT start_time, end_time FROM meetings WHERE moved_to IS NULL)
 SELECT count(*) AS slots FROM slots_on_day
 WHERE start_time < $3 AND end_time > $4;
 

@@ -87,17 +87,8 @@ judged AS (
 
 # The slots of a class on a date, `:class_id` and `:day`: those of its weekday that were not moved
 # away, and those moved there.
-SLOTS_ON_DAY = """
-slots_on_day AS (
-    SELECT w.start_time, w.end_time
-    FROM class_schedules w
-    WHERE w.class_id = :class_id AND w.day_of_week = extract(isodow FROM :day::date)
-      AND NOT EXISTS (
-          SELECT FROM class_reschedules away
-          WHERE away.class_id = :class_id AND away.original_date = :day
-            AND away.original_start_time = w.start_time)
-    UNION ALL
-    SELECT here.rescheduled_start_time, here.rescheduled_end_time
-    FROM class_reschedules here
-    WHERE here.class_id = :class_id AND here.rescheduled_date = :day
-)"""
+SLOTS_ON_DAY: Relations = (
+    "days AS (SELECT :class_id::uuid AS class_id, :day::date AS day)",
+    MEETINGS,
+    "slots_on_day AS (SELECT start_time, end_time FROM meetings WHERE moved_to IS NULL)",
+)
