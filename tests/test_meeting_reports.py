@@ -10,7 +10,7 @@ from app.files.sheets.cells import CellError, read_minutes
 from tests.classroom import ROLLS, Classroom
 from tests.command_line import Aims
 from tests.conftest import DOMAIN, Stage
-from tests.files import csv
+from tests.files import csv, sheets
 from tests.test_imports import Rows, flaws, send
 
 pytestmark = pytest.mark.anyio
@@ -69,6 +69,15 @@ async def test_an_address_of_nobody_or_of_two_students_is_refused(
     rows = [["Email", "Date", "Status"], [KABIR, DAY, "P"], [f"x@{DOMAIN}", DAY, "P"]]
     answer = await attendance(stage, hall, rows)
     assert flaws(answer) == [("/rows/2/A", "no_such_address"), ("/rows/3/A", "no_such_address")]
+
+
+async def test_of_several_sheets_some_may_have_addresses(stage: Stage, hall: Classroom) -> None:
+    numbers = [["Roll No", DAY], [ONE, "P"]]
+    addresses = [["Email", "Date", "Status"], [LATA, DAY, "A"]]
+    query = {"kind": "attendance", "classId": hall.id, "allSheets": "true"}
+    book = sheets(Numbers=numbers, Addresses=addresses)
+    assert (await send(stage.meera, "/admin/import", book, **query)).is_success
+    assert await marks(stage, hall) == {ONE: "present", THREE: "absent"}
 
 
 async def test_who_joined_a_meeting_for_long_enough_was_present(

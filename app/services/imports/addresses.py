@@ -4,6 +4,7 @@ import json
 
 from app.batch import MarkRow
 from app.db import Transaction
+from app.schemas.words import is_address
 from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.outcomes import Outcomes, Table
 from app.sql import Statement
@@ -31,7 +32,8 @@ async def with_roll_numbers(
 ) -> list[MarkRow]:
     """The marks with the roll number in place of the address, where that is one student's.
 
-    Others are refused, or `with_guests` left out and said.
+    Others are refused, or `with_guests` left out and said. What is no address is a roll number: of
+    several sheets some may have these.
     """
     class_ids = {id for id in classes.values() if not isinstance(id, Unresolved)}
     addresses = list({mark.roll_no.strip().lower() for mark in marks})
@@ -39,6 +41,9 @@ async def with_roll_numbers(
     owners = {(id, address): roll_no for id, address, roll_no in json.loads(row["owners"])}
     found, guests = [], set()
     for mark in marks:
+        if not is_address(mark.roll_no.strip()):
+            found.append(mark)
+            continue
         class_id = classes[mark.session.class_name]
         roll_no = owners.get((str(class_id), mark.roll_no.strip().lower()))
         if roll_no or isinstance(class_id, Unresolved):
