@@ -4,8 +4,8 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -104,10 +104,15 @@ def _command(kind: Kind) -> Callable[..., None]:
     ) -> None:
         rules = load_rules()
 
-        def said() -> Choices:
-            given = choices(sheet, column or [], mark or [], all_sheets=all_sheets)
-            return replace(given, day=date and date.date(), present_minutes=present_minutes)
-
+        said = partial(
+            choices,
+            sheet,
+            column or [],
+            mark or [],
+            all_sheets=all_sheets,
+            day=date and date.date(),
+            present_minutes=present_minutes,
+        )
         batch = _read(kind, file, said, in_class=class_id is not None)
         conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers

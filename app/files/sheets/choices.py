@@ -29,7 +29,13 @@ UNCHOSEN = Choices()
 
 
 def choices(
-    sheet: str | None, columns: list[str], marks: list[str], *, all_sheets: bool = False
+    sheet: str | None,
+    columns: list[str],
+    marks: list[str],
+    *,
+    all_sheets: bool = False,
+    day: date | None = None,
+    present_minutes: int | None = None,
 ) -> Choices:
     """The choices from texts such as `roll_no=Exam Seat` and `L=excused`.
 
@@ -42,7 +48,7 @@ def choices(
         raise _invalid(f"A mark is one of {', '.join(_MEANINGS)}.")
     if sheet and all_sheets:
         raise _invalid("Choose one sheet or all sheets, not both.")
-    return Choices(sheet, all_sheets, said, meanings)
+    return Choices(sheet, all_sheets, said, meanings, day, present_minutes)
 
 
 def _halves(text: str, what: str, example: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -181,8 +180,8 @@ async def import_file(
     """
     require_media(request)
     await call.require_admin()
-    chosen = _chosen(sheet, all_sheets, columns, marks)
-    chosen = replace(chosen, day=day, present_minutes=present_minutes)
+    meeting = {"day": day, "present_minutes": present_minutes}
+    chosen = _chosen(sheet, all_sheets, columns, marks, **meeting)
     batch = await read_beside(kind, await request.body(), chosen, in_class=class_id is not None)
     conditions = Conditions(call.now().date(), call.window, reason, trust_numbers)
     return await importing.import_batch(
@@ -196,10 +195,12 @@ def require_media(request: Request) -> None:
         raise UnsupportedMedia(f"Send the file itself, with Content-Type: {CSV} or {XLSX}.")
 
 
-def _chosen(sheet: str | None, all_sheets: bool, columns: str, marks: str) -> Choices:
+def _chosen(
+    sheet: str | None, all_sheets: bool, columns: str, marks: str, **meeting: Any
+) -> Choices:
     check_text(sheet, None, name="sheet")
     said = (list(filter(None, text.split(";"))) for text in (columns, marks))
-    return choices(sheet, *said, all_sheets=all_sheets)
+    return choices(sheet, *said, all_sheets=all_sheets, **meeting)
 
 
 async def read_beside(

@@ -113,11 +113,10 @@ class _Term(NamedTuple):
     last_day: date | None
     today: date
 
-    def days_until(self, last: date) -> tuple[date, date]:
-        """The days to look at up to `last`, at most `MAX_DAYS`: those of the term. Before it
-        begins, classes that are of none meet all the same."""
-        first = min(self.first_day, self.today) if self.first_day else _before(last, DAYS_BACK)
-        return max(first, _before(last, MAX_DAYS - 1)), last
+    def begins(self, last: date) -> date:
+        """The first of the days to look at up to `last`. Before the term begins, classes that are
+        of none meet all the same."""
+        return min(self.first_day, self.today) if self.first_day else _before(last, DAYS_BACK)
 
 
 _TERM = Statement(
@@ -134,6 +133,11 @@ async def _term(db: Database, actor: Actor, term: str) -> _Term:
     row = await db.row(_TERM, actor_id=actor.user_id, term=term)
     check(row)
     return _Term(row["id"], row["first_day"], row["last_day"], row["today"])
+
+
+def _days(first: date, last: date) -> dict[str, date]:
+    """The parameters `first` and `last`, of which the last `MAX_DAYS` are looked at."""
+    return {"first": max(first, _before(last, MAX_DAYS - 1)), "last": last}
 
 
 def _before(day: date, days: int) -> date:
@@ -195,12 +199,11 @@ async def missing_sessions(
     """
     after_day, after_start, class_id = after or (None, None, None)
     if first is None:
-        first, last = (await _term(db, actor, "current")).days_until(last)
+        first = (await _term(db, actor, "current")).begins(last)
     row = await db.row(
         _MISSING,
         actor_id=actor.user_id,
-        first=max(first, _before(last, MAX_DAYS - 1)),
-        last=last,
+        **_days(first, last),
         now=now,
         most=limit,
         after_day=after_day,
@@ -271,14 +274,13 @@ async def overview(db: Database, actor: Actor, term: str, now: datetime) -> Docu
     if found.id is None and wanted not in ("all", "current"):
         raise no_such_term("/query/term")
     ended = wanted != "current" and found.last_day
-    first, last = found.days_until(min(ended or found.today, found.today))
+    last = min(ended or found.today, found.today)
     row = await db.row(
         _OVERVIEW,
         actor_id=actor.user_id,
         term=wanted,
         term_id=found.id,
-        first=first,
-        last=last,
+        **_days(found.begins(last), last),
         now=now,
     )
     check(row)
