@@ -1,10 +1,14 @@
 """Reports of online meetings, as attendance: who was in the meeting for how long."""
 
+from contextlib import suppress
+
 from app.batch import ClassName, MarkRow, SessionName
 from app.errors import Invalid
-from app.files.sheets.cells import read_minutes
+from app.files.sheets.cells import CellError, read_minutes
 from app.files.sheets.sheet_reader import SheetReader
 from app.schemas.words import is_address
+
+_SHOWN = 20
 
 
 def is_meeting_report(reader: SheetReader) -> bool:
@@ -27,9 +31,16 @@ def read_meeting_report(reader: SheetReader) -> None:
             code="meeting_report",
         )
     longest: dict[tuple[ClassName, str], tuple[int, int]] = {}
+    without: list[int] = []
     for row in reader.sheet.rows:
         address = reader.sheet.cell(row, "email").lower()
-        minutes = reader.cell(row, "minutes", read_minutes) if is_address(address) else None
+        if not is_address(address):
+            # Headings of a further part of the report have no minutes.
+            with suppress(CellError):
+                read_minutes(reader.sheet.cell(row, "minutes"))
+                without.append(row.number)
+            continue
+        minutes = reader.cell(row, "minutes", read_minutes)
         class_name = None if minutes is None else reader.class_of(row)
         if class_name and minutes is not None:
             known = longest.get((class_name, address), (-1, 0))
@@ -45,3 +56,6 @@ def read_meeting_report(reader: SheetReader) -> None:
         f"Present are those with an address who joined for {least} minutes or more; "
         f"{short} joined for less and were not marked."
     )
+    if without:
+        rows = ", ".join(map(str, without[:_SHOWN])) + (", ..." if without[_SHOWN:] else "")
+        reader.batch.notes.append(f"Without an address, and not marked: rows {rows}.")
