@@ -346,3 +346,15 @@ async def test_the_stats_count_the_leave_while_it_is_approved(
     assert await excused() == 1
     await withdraw(room, leave)
     assert await excused() == 0
+
+
+async def test_what_leave_hid_is_kept_with_the_mark_that_is_replaced(
+    stage: Stage, room: Classroom
+) -> None:
+    session = await room.open(day(0))
+    await approved(room)
+    await room.mark(session, {ONE: "absent"})
+    await room.mark(session, {ONE: "present"})
+    kept = "SELECT status, said_status, said_source FROM superseded_statuses ORDER BY version"
+    rows = [tuple(row) for row in await stage.connection.fetch(kept)]
+    assert rows == [("excused", None, None), ("excused", "absent", "manual")]
