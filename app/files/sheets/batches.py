@@ -11,7 +11,7 @@ from app.files.sheets.choices import UNCHOSEN, Choices
 from app.files.sheets.headings import Sheet, sheet_of
 from app.files.sheets.limits import MAX_ROWS, unreadable
 from app.files.sheets.sheet_reader import SheetReader
-from app.files.sheets.table import no_sheets, read_table
+from app.files.sheets.table import read_table, read_tables
 from app.files.sheets.timetables import read_timetable
 from app.schemas.auth import Role
 from app.schemas.classes import ClassDraft
@@ -21,7 +21,6 @@ from app.schemas.words import Email, Label, Name, Words
 
 # So many sheets are looked at for the first that can be read: a cover has no headings.
 _COVERS = 3
-_MOST_SHEETS = 50  # at a time
 
 
 def read_batch(
@@ -47,31 +46,24 @@ def _read_sheet(kind: Kind, sheet: Sheet, in_class: bool, chosen: Choices) -> Ba
 
 def _read_all(kind: Kind, content: bytes, in_class: bool, chosen: Choices) -> Batch:
     """Every sheet with headings, one after the other; the rest are named in the notes."""
-    first = read_table(content)
-    if first.sheet is None:
-        raise no_sheets()
-    names = [first.sheet, *first.unread]
-    if len(names) > _MOST_SHEETS:
-        raise unreadable(
-            f"This workbook has more than {_MOST_SHEETS} sheets. Import some at a time."
-        )
-    batch, rows, without = Batch(), 0, []
-    for name in names:
-        table = first if name == first.sheet else read_table(content, name)
+    batch, rows = Batch(), 0
+    without: dict[str, Invalid] = {}
+    for table in read_tables(content):
+        name = table.sheet or ""
         with _named(name):
             try:
                 sheet = sheet_of(kind, table.rows, chosen.columns)
             except Invalid as refusal:
                 if refusal.code != "column_missing":
                     raise
-                without.append(name)
+                without[name] = refusal
                 continue
             batch.add_sheet(name, _read_sheet(kind, sheet, in_class, chosen))
         rows += len(sheet.rows)
         if rows > MAX_ROWS or len(batch.refusals) > MAX_REFUSALS:
             raise unreadable("This is too much for one import: read fewer sheets at a time.")
     if not batch.sheets:
-        sheet_of(kind, first.rows, chosen.columns)  # says what is missing
+        raise next(iter(without.values()))
     if without:
         batch.notes.append(f"Not read, having no headings: {', '.join(without)}.")
     return batch

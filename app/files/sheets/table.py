@@ -24,6 +24,7 @@ _WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|meta|\?xml
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="0091101" shows 0091101
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # What older Office files begin with, and what those with a password have in them.
+_ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
@@ -52,28 +53,50 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
     is that sheet, else the first that is not hidden: formulas as the values they had, whole numbers
     without a decimal point, dates as 2025-08-04, times as 09:00.
     """
+    _check(content)
+    name: str | None = None
+    unread: list[str] = []
+    rows = _read_csv(content)
+    if content.startswith(_ZIP):
+        name, unread, rows = workbook.read(content, sheet)
+    elif sheet is not None:
+        raise _no_sheets()
+    found = list(_bounded(rows))
+    if not found:
+        raise _empty()
+    return Table(found, unread, name)
+
+
+def read_tables(content: bytes) -> Iterator[Table]:
+    """All sheets of a workbook that have anything in them, as `read_table` reads one."""
+    _check(content)
+    if not content.startswith(_ZIP):
+        raise _no_sheets()
+    found = False
+    for opened in workbook.read_all(content):
+        if rows := list(_bounded(opened.rows)):
+            found = True
+            yield Table(rows, [], opened.name)
+    if not found:
+        raise _empty()
+
+
+def _check(content: bytes) -> None:
+    """Refuse what only looks like a table, or cannot be opened."""
     if content.startswith(_OLE):
         if _ENCRYPTED in content:
             raise unreadable("This workbook has a password. Save it without one.")
         raise unreadable("This is an old .xls workbook. Save it as .xlsx.")
     if _WEB_PAGE.match(content[:_SAMPLE]):
         raise unreadable("This is a web page or XML named like a workbook. Save it as .xlsx.")
-    name: str | None = None
-    unread: list[str] = []
-    rows = _read_csv(content)
-    if content.startswith(b"PK\x03\x04"):
-        name, unread, rows = workbook.read(content, sheet)
-    elif sheet is not None:
-        raise no_sheets()
-    found = list(_bounded(rows))
-    if not found:
-        raise unreadable("This file is empty.")
-    return Table(found, unread, name)
 
 
-def no_sheets() -> Invalid:
-    """The refusal to choose among the sheets of a CSV."""
+def _no_sheets() -> Invalid:
     return unreadable("This is not a workbook: it has no sheets to choose from.")
+
+
+def _empty() -> Invalid:
+    return unreadable("This file is empty.")
 
 
 def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:

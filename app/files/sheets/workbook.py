@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.files.sheets.limits import unreadable
 
@@ -38,10 +38,19 @@ class Opened(NamedTuple):
 
 def read(content: bytes, sheet: str | None = None) -> Opened:
     """That sheet, else the first that is not hidden."""
+    return next(_opened(content, *(("sheet", sheet) if sheet is not None else ())))
+
+
+def read_all(content: bytes) -> Iterator[Opened]:
+    """Every sheet that is not hidden. The rows of each are read before the next is asked for."""
+    return _opened(content, "all")
+
+
+def _opened(content: bytes, *which: str) -> Iterator[Opened]:
     _measure(content)
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(_READER), *([sheet] if sheet is not None else [])],
+            [sys.executable, "-I", str(_READER), *which],
             input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -53,10 +62,21 @@ def read(content: bytes, sheet: str | None = None) -> Opened:
     if done.returncode:
         raise unreadable(_TOO_MUCH)
     lines = map(json.loads, BytesIO(done.stdout))
-    first = next(lines)
-    if isinstance(first, str):
-        raise unreadable(first)
-    return Opened(first[0], first[1], lines)
+    heads = [next(lines)]
+    if isinstance(heads[0], str):
+        raise unreadable(heads[0])
+    while heads:
+        name, others = heads.pop()
+        yield Opened(name, others, _until_next(lines, heads))
+
+
+def _until_next(lines: Iterator[Any], heads: list[Any]) -> Iterator[tuple[int, list[str]]]:
+    """The rows up to the head of the next sheet, which goes to `heads`."""
+    for line in lines:
+        if isinstance(line[0], str):
+            heads.append(line)
+            return
+        yield line
 
 
 _TOO_MUCH = (

@@ -1,10 +1,11 @@
 """Reads a workbook from standard input and writes its rows to standard output, as JSON.
 
 A program of its own, so that it can be given little memory and time: it imports nothing of `app`.
-It reads the sheet that its argument names, else the first. It answers a line `{"unread": [name,
-...]}` with the other sheets that have anything in them, then a line `[number, [cell, ...]]` for
-each row; or a sentence that says why it cannot be read. What it answers is bounded too, since
-whoever asked has to hold it: a text stored once in the file may be the text of a million cells.
+It reads the first sheet that is not hidden; with the arguments `sheet NAME` that one, with `all`
+each of them. For a sheet it answers a line `[name, [other, ...]]` with the others that have
+anything in them, then a line `[number, [cell, ...]]` for each row; or a sentence that says why it
+cannot be read. What it answers is bounded too, since whoever asked has to hold it: a text stored
+once in the file may be the text of a million cells.
 """
 
 import json
@@ -40,7 +41,7 @@ def _limit(kind: int, most: int) -> None:
 
 
 def _rows(
-    content: bytes, wanted: "str | None" = None
+    content: bytes, which: str = "first", wanted: str = ""
 ) -> "Iterator[tuple[int | str, list[str]] | str]":
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
@@ -54,18 +55,19 @@ def _rows(
         yield "All sheets of this workbook are hidden."
         return
     sheets = [book.get_sheet_by_index(place) for place in shown]
-    named = {sheet.name.strip().casefold(): sheet for sheet in sheets}
-    found = sheets[0] if wanted is None else named.get(wanted.strip().casefold())
-    if found is None:
+    name = wanted.strip().casefold()
+    named = [sheet for sheet in sheets if sheet.name.strip().casefold() == name]
+    chosen = {"first": sheets[:1], "sheet": named[:1], "all": sheets}[which]
+    if not chosen:
         names = ", ".join(sheet.name for sheet in sheets)
         yield f"There is no such sheet. The sheets are: {names}."
-        return
-    others = [sheet for sheet in sheets if sheet is not found]
-    yield found.name, [sheet.name for sheet in others if sheet.start is not None]
-    before = [""] * (found.start[1] if found.start else 0)
-    for number, cells in enumerate(found.iter_rows(), start=1):
-        if any(cell != "" for cell in cells):
-            yield number, before + [_text(cell) for cell in cells]
+    for found in chosen:
+        others = [sheet for sheet in sheets if sheet not in chosen and sheet.start is not None]
+        yield found.name, [sheet.name for sheet in others]
+        before = [""] * (found.start[1] if found.start else 0)
+        for number, cells in enumerate(found.iter_rows(), start=1):
+            if any(cell != "" for cell in cells):
+                yield number, before + [_text(cell) for cell in cells]
 
 
 def _text(cell: object) -> str:
