@@ -86,6 +86,7 @@ def test_rosters_of_sections_are_read_one_after_the_other() -> None:
         (csv(AUGUST), "This is not a workbook"),
         (sheets(Cover=COVER), "No row names the columns."),
         (sheets(Blank=[]), "This file is empty."),
+        (sheets(A=AUGUST, B=[["Seat", "1"], ["7", "P"], ["8", "A"]]), "Sheet B: No row names"),
         (
             sheets(A=AUGUST, B=[["Roll No", "Roll No"], ["1", "2"]]),
             "Sheet B: Row 1: columns A and B",

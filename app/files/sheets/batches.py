@@ -1,17 +1,18 @@
 """Reads a file of one kind into what it says, row by row, with what cannot be read."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from app.batch import MAX_REFUSALS, Batch, ClassRow, FacultyRow, StudentRow
 from app.errors import Invalid
 from app.files.sheets.attendance_sheets import read_attendance
-from app.files.sheets.cells import read_code, read_date
+from app.files.sheets.cells import CellError, read_code, read_date, read_mark
 from app.files.sheets.choices import UNCHOSEN, Choices
 from app.files.sheets.headings import Sheet, sheet_of
 from app.files.sheets.limits import MAX_ROWS, unreadable
 from app.files.sheets.sheet_reader import SheetReader
-from app.files.sheets.table import read_table, read_tables
+from app.files.sheets.table import Row, read_table, read_tables
 from app.files.sheets.timetables import read_timetable
 from app.schemas.auth import Role
 from app.schemas.classes import ClassDraft
@@ -54,7 +55,8 @@ def _read_all(kind: Kind, content: bytes, in_class: bool, chosen: Choices) -> Ba
             try:
                 sheet = sheet_of(kind, table.rows, chosen.columns)
             except Invalid as refusal:
-                if refusal.code != "column_missing":
+                marks = kind is Kind.ATTENDANCE and _hold_marks(table.rows)
+                if refusal.code != "column_missing" or marks:
                     raise
                 without[name] = refusal
                 continue
@@ -67,6 +69,17 @@ def _read_all(kind: Kind, content: bytes, in_class: bool, chosen: Choices) -> Ba
     if without:
         batch.notes.append(f"Not read, having no headings: {', '.join(without)}.")
     return batch
+
+
+def _hold_marks(rows: list[Row]) -> bool:
+    """Whether a column has several letters or words of attendance: numbers may be anything."""
+    found: Counter[int] = Counter()
+    for row in rows:
+        for column, cell in enumerate(row.cells):
+            if cell and not cell.isdigit():
+                with suppress(CellError):
+                    found[column] += read_mark(cell) is not None
+    return any(number > 1 for number in found.values())
 
 
 @contextmanager
