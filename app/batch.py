@@ -127,7 +127,7 @@ class MarkRow(NamedTuple):
     """`word` is a key of `app.files.register.register_words.LETTERS`: a status, or `on_duty`.
 
     `column` is the position of the mark in the row, counted from 0; `name` is the student's name in
-    the row, if it has one.
+    the row, if it has one. Whoever `may_be_guest` need not be a student of the class.
     """
 
     row: int
@@ -137,6 +137,7 @@ class MarkRow(NamedTuple):
     word: str
     remark: str | None = None
     name: str | None = None
+    may_be_guest: bool = False
 
 
 class Refusal(NamedTuple):
@@ -186,9 +187,7 @@ class Batch:
     ignored: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     sheets: list[SheetRead] = field(default_factory=list)
-    # Whether marks name people by e-mail addresses, and whether others than students may be there.
-    by_address: bool = False
-    with_guests: bool = False
+    by_address: bool = False  # whether marks may name people by e-mail addresses
 
     def add_sheet(self, name: str, read: "Batch") -> None:
         """Take in what was read of another sheet."""
@@ -199,7 +198,6 @@ class Batch:
         self.sessions += read.sessions
         self.notes += [f"{name}: {note}" for note in read.notes]
         self.by_address |= read.by_address
-        self.with_guests |= read.with_guests
         self.sheets.append(SheetRead(name, read.columns, read.ignored))
 
     def class_names(self) -> set[ClassName]:

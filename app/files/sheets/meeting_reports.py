@@ -49,9 +49,10 @@ def read_meeting_report(reader: SheetReader) -> None:
     for (class_name, address), (minutes, number) in longest.items():
         if minutes >= least:
             session = SessionName(class_name, day)
-            reader.batch.marks.append(MarkRow(number, column, session, address, "present"))
+            mark = MarkRow(number, column, session, address, "present", may_be_guest=True)
+            reader.batch.marks.append(mark)
     short = sum(minutes < least for minutes, _ in longest.values())
-    reader.batch.by_address = reader.batch.with_guests = True
+    reader.batch.by_address = True
     reader.batch.notes.append(
         f"Present are those with an address who joined for {least} minutes or more; "
         f"{short} joined for less and were not marked."

@@ -23,16 +23,11 @@ FROM (
 
 
 async def with_roll_numbers(
-    tx: Transaction,
-    marks: list[MarkRow],
-    classes: Resolved,
-    told: Outcomes,
-    *,
-    with_guests: bool,
+    tx: Transaction, marks: list[MarkRow], classes: Resolved, told: Outcomes
 ) -> list[MarkRow]:
     """The marks with the roll number in place of the address, where that is one student's.
 
-    Others are refused, or `with_guests` left out and said. What is no address is a roll number: of
+    Others are refused, guests left out and said. What is no address is a roll number: of
     several sheets some may have these.
     """
     class_ids = {id for id in classes.values() if not isinstance(id, Unresolved)}
@@ -48,7 +43,7 @@ async def with_roll_numbers(
         roll_no = owners.get((str(class_id), mark.roll_no.strip().lower()))
         if roll_no or isinstance(class_id, Unresolved):
             found.append(mark._replace(roll_no=roll_no or mark.roll_no, name=None))
-        elif with_guests:
+        elif mark.may_be_guest:
             guests.add(mark.row)
         else:
             told.refuse(Table.MARKS, mark.row, "roll_no", "no_such_address")

@@ -198,8 +198,7 @@ async def write(
     found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
     marks = batch.marks
     if batch.by_address:
-        guests = batch.with_guests
-        marks = await with_roll_numbers(tx, marks, classes, told, with_guests=guests)
+        marks = await with_roll_numbers(tx, marks, classes, told)
     if not conditions.trust_numbers:
         named = ((mark.row, roll_key(mark.roll_no), mark.name) for mark in marks if mark.name)
         refused = await refuse_others(tx, named, told)
