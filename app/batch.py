@@ -102,10 +102,18 @@ class StudentRow(NamedTuple):
     last_day: date | None = None
 
 
+class Period(NamedTuple):
+    """The `nth` of the `total` sessions of a day, counted from 1 in the order of their starts."""
+
+    nth: int
+    total: int
+
+
 class SessionName(NamedTuple):
     """Which session of a class is meant.
 
-    Without `start`, the untimed session where there is one, else the only session of the day.
+    With a `period`, that of the sessions and slots of the day, if there are as many. With neither
+    that nor `start`, the untimed session where there is one, else the only session of the day.
     Where there is none, it is made: untimed if `exact`, as a register means it, and else in the
     first slot of the day, if it has any. Where others of that day are named with their start, one
     without can only be meant by what is `exact`.
@@ -117,6 +125,7 @@ class SessionName(NamedTuple):
     class_name: ClassName
     day: date
     start: time | None = None
+    period: Period | None = None
     exact: bool = False
     end: time | None = None
     image: str | None = None

@@ -1,5 +1,6 @@
 """Files as people mean them: what is certain is read and shown, the rest refused with its place."""
 
+from datetime import date
 from typing import Any
 from zipfile import ZipFile
 
@@ -10,7 +11,7 @@ from app.errors import Invalid
 from app.files.sheets.batches import read_batch
 from app.files.sheets.choices import choices
 from app.schemas.imports import Kind
-from tests.files import csv, sheets
+from tests.files import csv, sheets, xlsx
 from tests.test_imports import Rows
 
 ABOVE: Rows = [["Course Code", "CS301"], ["Section", "A"], []]
@@ -79,7 +80,7 @@ def test_the_column_of_marks_goes_by_many_headings(heading: str) -> None:
     assert [mark.word for mark in read(Kind.ATTENDANCE, rows).marks] == ["present"]
 
 
-@pytest.mark.parametrize("heading", ["", "Extra", "L2", "4-Aug", "5", "Present", "Attended"])
+@pytest.mark.parametrize("heading", ["Extra", "L2", "29-Feb", "5", "11.8", "Present", "Attended"])
 def test_no_column_with_marks_is_ignored(heading: str) -> None:
     heads = ["Roll No", "Name", "04/08/2025", heading]
     marks = [["23/CS/107", "Kabir V. Demo", "P", "A"], ["23/CS/108", "Kavya C. Demo", "P", ""]]
@@ -135,6 +136,10 @@ def test_no_lecture_is_at_night_unless_it_says_so() -> None:
     batch = slots(("14:30", "15:30"), ("1:30", "2:30"), ("5:30 am", "6:30 am"))
     assert times_of(batch) == ["14:30-15:30", "05:30-06:30"]
     assert codes(batch) == [(3, 3, "night_time"), (3, 4, "night_time")]
+
+
+def test_an_hour_alone_is_the_full_hour() -> None:
+    assert times_of(slots(("9", "10"), ("2 pm", "3 pm"))) == ["09:00-10:00", "14:00-15:00"]
 
 
 @pytest.mark.parametrize("end", ["0:00", "00:00", "24:00", "12:00 am"])
@@ -224,6 +229,50 @@ def test_what_was_decided_about_dates_is_said() -> None:
     rows = [["August 2025"], ["Roll No", "4", "6"], ["23/CS/107", "P", "A"]]
     batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
     assert batch.notes[0] == "Numbers in the headings were read as days of August 2025."
+
+
+@pytest.mark.parametrize(
+    ("heading", "day"),
+    [
+        ("5/8", date(2025, 8, 5)),
+        ("07-08", date(2025, 8, 7)),
+        ("4-Nov", date(2025, 11, 4)),
+        ("6 Aug, Wed", date(2025, 8, 6)),
+        ("Mon 04/08/2025", date(2025, 8, 4)),
+        ("04/08/2025 (Mon)", date(2025, 8, 4)),
+        ("2/1 9:00", date(2026, 1, 2)),
+    ],
+)
+def test_a_date_without_a_year_or_with_a_weekday_is_read(heading: str, day: date) -> None:
+    rows = [["Roll No", "2025-09-01", heading], ["23/CS/107", "P", "A"]]
+    batch = read_batch(Kind.ATTENDANCE, xlsx(rows), in_class=True)
+    assert [mark.session.day for mark in batch.marks] == [date(2025, 9, 1), day]
+    listed = [note for note in batch.notes if note.startswith("Dates without a year")]
+    assert [f" is {day}." in note for note in listed] == [True] * ("2025" not in heading)
+
+
+@pytest.mark.parametrize(
+    ("whole", "heading", "code"),
+    [
+        ("2025-09-01", "1/3", "invalid_date"),  # March is nearer to neither year
+        ("2025-09-01", "31/9", "invalid_date"),
+        ("2025-09-01", "7 Aug, Wed", "other_weekday"),
+        ("2025-09-01", "Tue 04/08/2025", "other_weekday"),
+        ("Extra", "5/8", "heading_unknown"),
+    ],
+)
+def test_a_date_without_a_certain_year_or_with_another_weekday_is_refused(
+    whole: str, heading: str, code: str
+) -> None:
+    rows = [["Roll No", whole, heading], ["23/CS/107", "P", "A"]]
+    batch = read_batch(Kind.ATTENDANCE, xlsx(rows), in_class=True)
+    assert (1, 2, code) in codes(batch)
+
+
+def test_a_file_whose_dates_are_of_two_years_leaves_short_ones_uncertain() -> None:
+    rows = [["Roll No", "2024-08-04", "2025-08-04", "5/8"], ["23/CS/107", "P", "A", "P"]]
+    batch = read_batch(Kind.ATTENDANCE, xlsx(rows), in_class=True)
+    assert codes(batch) == [(1, 3, "invalid_date")]
 
 
 # What the caller says.

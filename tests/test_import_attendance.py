@@ -284,7 +284,42 @@ async def test_a_date_merged_over_times_is_a_session_for_each(
     assert marks(found[TUESDAY, "09:00"]).keys() == {"101", "102"}
 
 
-@pytest.mark.parametrize("heads", [(MONDAY, ""), (MONDAY, "L2"), (MONDAY, "5/8"), ("", MONDAY)])
+@pytest.mark.parametrize("periods", [["I", "II"], ["L3", "L4"], None])
+async def test_a_date_merged_over_periods_is_the_sessions_of_the_day_in_their_order(
+    stage: Stage, room: Classroom, periods: list[str] | None
+) -> None:
+    for start, end in (("09:00", "10:00"), ("14:00", "15:00")):
+        slot = {"dayOfWeek": 1, "startTime": start, "endTime": end}
+        await stage.asha.post(f"{room.path}/schedules", slot)
+    rows = grid(MONDAY, "", marks=["PA", "AP", " P"])
+    if periods:
+        rows.insert(4, ["", "", *periods])
+    outcome = await imported(stage.meera, "attendance", rows)
+    assert outcome["notes"][1] == (
+        "These columns are the sessions of their day in the order of time: C, D."
+    )
+    found = await sessions(room)
+    assert list(found) == [(MONDAY, "14:00"), (MONDAY, "09:00")]
+    assert [mark[0] for mark in marks(found[MONDAY, "09:00"]).values()] == ["present", "absent"]
+    await room.open(MONDAY, startTime="16:00")
+    refused = await send(stage.meera, "/admin/import", csv(rows), kind="attendance")
+    row = 6 if periods else 5
+    assert flaws(refused) == [
+        (f"/rows/{row}/C", "other_periods"),
+        (f"/rows/{row}/D", "other_periods"),
+    ]
+
+
+async def test_a_row_of_marks_without_a_roll_number_is_not_a_row_of_periods(
+    stage: Stage, room: Classroom
+) -> None:
+    rows = grid(MONDAY, "", marks=["PA", "AP", " P"])
+    rows.insert(4, ["", "", "1", "1"])
+    refused = await send(stage.meera, "/admin/import", csv(rows), kind="attendance")
+    assert flaws(refused)[0] == ("/rows/5/A", "required")
+
+
+@pytest.mark.parametrize("heads", [(MONDAY, ""), (MONDAY, "L2"), (MONDAY, "11.8"), ("", MONDAY)])
 async def test_no_column_with_marks_is_ignored(
     stage: Stage, room: Classroom, heads: tuple[str, str]
 ) -> None:
@@ -292,8 +327,10 @@ async def test_no_column_with_marks_is_ignored(
         stage.meera, "/admin/import", csv(grid(*heads, marks=["PA"] * 3)), kind="attendance"
     )
     column = "C" if heads[1] == MONDAY else "D"
-    code = "repeated" if heads == (MONDAY, "") else "heading_unknown"
-    assert flaws(refused) == [(f"/rows/4/{column}", code)]
+    expected = [(f"/rows/4/{column}", "heading_unknown")]
+    if heads == (MONDAY, ""):
+        expected = [("/rows/5/C", "other_periods"), ("/rows/5/D", "other_periods")]
+    assert flaws(refused) == expected
 
 
 async def test_days_of_the_month_above_are_dates_where_the_weekdays_agree(

@@ -440,10 +440,11 @@ made AS (
 SELECT array_agg(verdict ORDER BY place) AS verdicts FROM judged;
 
 -- app.services.imports.session_names._CHOOSE
--- $1 classes, $2 days, $3 starts, $4 exact
+-- $1 classes, $2 days, $3 starts, $4 periods, $5 totals, $6 exact
 WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[], $4::boolean[])
-        WITH ORDINALITY AS a(class_id, day, start_time, exact, place)
+    SELECT * FROM unnest($1::uuid[], $2::date[], $3::time[], $4::integer[],
+                         $5::integer[], $6::boolean[])
+        WITH ORDINALITY AS a(class_id, day, start_time, period, total, exact, place)
 ),
 days AS MATERIALIZED (
     SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
@@ -469,11 +470,24 @@ slots AS MATERIALIZED (
 first_slots AS (
     SELECT class_id, day, min(start_time) AS start_time FROM slots GROUP BY class_id, day
 ),
+starts_of_days AS (
+    SELECT class_id, day, array_agg(start_time ORDER BY start_time) AS starts FROM (
+        SELECT class_id, day, start_time FROM slots
+        UNION
+        SELECT s.class_id, s.session_date, s.start_time FROM attendance_sessions s
+        JOIN days d ON d.class_id = s.class_id AND d.day = s.session_date
+    ) starts GROUP BY class_id, day
+),
 chosen AS MATERIALIZED (
     SELECT a.place, a.class_id, a.day,
-           a.start_time IS NULL AND NOT coalesce(untimed, false) AND CASE
-               WHEN timed THEN NOT a.exact ELSE coalesce(sessions, 0) > 1 END AS several,
            CASE
+               WHEN a.period IS NOT NULL THEN cardinality(starts) IS DISTINCT FROM a.total
+               WHEN a.start_time IS NOT NULL OR untimed THEN false
+               WHEN timed THEN NOT a.exact
+               ELSE coalesce(sessions, 0) > 1
+           END AS several,
+           CASE
+               WHEN a.period IS NOT NULL THEN starts[a.period]
                WHEN a.start_time IS NOT NULL THEN a.start_time
                WHEN timed OR untimed THEN NULL
                WHEN sessions = 1 THEN t.start_time
@@ -483,6 +497,7 @@ chosen AS MATERIALIZED (
     JOIN days d USING (class_id, day)
     LEFT JOIN there t USING (class_id, day)
     LEFT JOIN first_slots f USING (class_id, day)
+    LEFT JOIN starts_of_days o USING (class_id, day)
 )
 SELECT array_agg(start_time ORDER BY place) AS starts,
        array_agg(several ORDER BY place) AS several,

@@ -66,7 +66,11 @@ def _fill(batch: Batch, record: ClassRecord, name: ClassName) -> None:
         zip(_outside_ids(record), record.sessions, strict=True)
     ):
         meant = SessionName(
-            name, session.day, session.start, True, session.end, session.image, outside_id
+            *(name, session.day, session.start),
+            exact=True,
+            end=session.end,
+            image=session.image,
+            outside_id=outside_id,
         )
         batch.sessions.append(meant)
         batch.marks += [

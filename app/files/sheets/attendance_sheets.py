@@ -151,8 +151,8 @@ def _read_grid(reader: SheetReader) -> None:
             continue
         if class_name not in named:
             named[class_name] = [
-                (column, SessionName(class_name, day, start, exact))
-                for column, (day, start) in heads.items()
+                (column, SessionName(class_name, *head, exact=exact))
+                for column, head in heads.items()
             ]
         for column, session in named[class_name]:
             if column < len(row.cells) and row.cells[column]:
@@ -167,4 +167,4 @@ def _read_grid(reader: SheetReader) -> None:
                     )
                     batch.marks.append(mark)
     if exact:
-        batch.sessions = [SessionName(reader.above, *head, exact) for head in heads.values()]
+        batch.sessions = [SessionName(reader.above, *head, exact=exact) for head in heads.values()]

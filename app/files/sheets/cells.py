@@ -13,6 +13,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _OF_ROWS = {
     "invalid_date": "This is not a date: write it as 2025-08-31 or 31/08/2025.",
+    "other_weekday": "This date is not on that day of the week.",
     "invalid_time": "This is not a time of day in whole minutes: write it as 14:30.",
     "night_time": "This is a time at night. Write 13:30 for the afternoon, or 1:30 am.",
     "invalid_day": "This is not a day of the week: write Monday, or 1 for it.",

@@ -2,8 +2,8 @@
 
 A lecture at `1:30` is one in the afternoon: where no time of the file is after 12:59 and none
 says am or pm, those from 1:00 to 5:59 are read so. Where the file has a clock of 24 hours, a time
-before 6:00 is refused unless it says am, since nobody teaches then. A lecture that ends at
-midnight, 0:00 or 24:00, ends at 23:59, the last minute of its day.
+before 6:00 is refused unless it says am, since nobody teaches then. An hour alone (`9`) is the full
+hour. A lecture that ends at midnight, 0:00 or 24:00, ends at 23:59, the last minute of its day.
 """
 
 import re
@@ -14,6 +14,7 @@ from app.files.sheets.cells import CellError, read_clock
 
 _HALF = re.compile("[ap]\\.?m", re.IGNORECASE)
 _MIDNIGHT = re.compile("0?0[:.]00|24[:.]00|12[:.]00 ?a\\.?m\\.?", re.IGNORECASE)
+_HOUR = re.compile(r"([0-9]{1,2})( ?[ap]\.?m\.?)?", re.IGNORECASE)  # `9`, `2 pm`
 _MORNING = time(6)
 _LAST_MINUTE = time(23, 59)
 
@@ -29,7 +30,7 @@ class Clock:
 
     def start(self, text: str) -> time:
         """When a lecture begins."""
-        clock = read_clock(text)
+        clock = _read(text)
         if clock >= _MORNING or _HALF.search(text):
             return clock
         if self._twelve_hours and clock.hour:
@@ -45,9 +46,15 @@ class Clock:
         return self.start(text)
 
 
+def _read(text: str) -> time:
+    """The time of day, where an hour alone is the full hour."""
+    hour = _HOUR.fullmatch(text)
+    return read_clock(f"{hour[1]}:00{hour[2] or ''}" if hour else text)
+
+
 def _is_late(text: str) -> bool:
     try:
-        return read_clock(text).hour > 12
+        return _read(text).hour > 12
     except CellError:
         return bool(_MIDNIGHT.fullmatch(text))
 

@@ -124,7 +124,7 @@ class Sheet:
     def cell(self, row: Row, name: str) -> str:
         """The text of a field in a row; empty where there is none."""
         column = self.columns.get(name)
-        return row.cells[column] if column is not None and column < len(row.cells) else ""
+        return "" if column is None else row.at(column)
 
 
 def key_of(heading: str) -> str:

@@ -1,16 +1,16 @@
 """Which columns of an attendance grid are sessions, from the rows around their headings."""
 
 import re
+from collections import defaultdict
 from datetime import date, time
+from typing import NamedTuple
 
-from app.batch import column_letters
+from app.batch import Period, column_letters
 from app.files.register.register_words import LETTERS, TOTAL_COLUMNS
-from app.files.sheets.cells import CellError, read_clock, read_mark, read_session, read_weekday
+from app.files.sheets.cells import CellError, read_clock, read_mark
+from app.files.sheets.heading_dates import HeadingDates
 from app.files.sheets.headings import Sheet, key_of
 from app.files.sheets.sheet_reader import SheetReader
-from app.files.sheets.table import Row
-
-Head = tuple[date, time | None]
 
 _TOTALS = {key_of(label) for label in TOTAL_COLUMNS}
 _TOTAL = re.compile(r"total|percent|attended|held|conducted|sum")
@@ -19,47 +19,44 @@ _OF_STUDENTS = {
     *("sno", "srno", "slno", "serialno", "serial"),
     *("batch", "group", "branch", "year", "sem", "semester"),
 }
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = re.compile(
-    rf"\b({'|'.join(_MONTHS)})[a-z]*\.?[ ,/-]*((?:19|20|21)[0-9]{{2}})\b", re.IGNORECASE
-)
-_DAY = re.compile(r"0?[1-9]|[12][0-9]|3[01]")
-_A_FULL_MONTH = 28
 _RANGE = re.compile(r"(.+?) ?(?:-|–|to) ?.+")
+_PERIOD = re.compile(r"(?:l|lec|lecture|p|period|h|hour)?[ .-]*([1-9][0-9]?|[ivx]{1,4})", re.I)
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+
+
+class Head(NamedTuple):
+    """The session of a column: its date, and its start or its place among those of the day."""
+
+    day: date
+    start: time | None = None
+    period: Period | None = None
 
 
 def session_columns(reader: SheetReader) -> dict[int, Head]:
-    """The columns of sessions, with the date and, if given, the start of each.
+    """The columns of sessions.
 
-    A date holds for the columns without a heading to its right, as a merged cell does. A column
-    with marks that is no session is refused. Totals count as read, since they follow from the
-    marks.
+    A date holds for the columns without a heading to its right, as a merged cell does. Their
+    times or periods may be in the row below; columns of one day without times are its sessions in
+    their order. A column with marks that is not a session is refused. Totals count as read, since
+    they follow from the marks.
     """
-    sheet, found = reader.sheet, {}
-    merged: list[int] = []
+    sheet, dates = reader.sheet, HeadingDates(reader.sheet)
+    found, merged = _dated_columns(reader, dates)
     times = _times_below(sheet)
-    month = _month_above(sheet)
-    last: date | None = None
-    for column in range(_width(sheet)):
-        if column in sheet.columns.values():
-            last = None
-            continue
-        heading = sheet.others.get(column, "")
-        try:
-            head = _head(heading, month) or ((last, None) if last and not heading else None)
-        except CellError as error:
-            reader.refuse(sheet.heading, column, error.code, error.detail)
-            last = None
-            continue
-        last = head[0] if head else None
-        if head is None:
-            continue
-        head = (head[0], head[1] or times.get(column))
-        if heading or any(_cell(row, column) for row in sheet.rows):
-            found[column] = head
-            if not heading:
-                merged.append(column)
-    reader.batch.notes += _noted(merged, times, month)
+    labelled = set() if times else _periods_below(sheet, found)
+    found = {
+        column: head
+        for column, head in found.items()
+        if sheet.others.get(column)
+        or column in labelled
+        or any(row.at(column) for row in sheet.rows)
+    }
+    merged &= found.keys()
+    for column, head in found.items():
+        found[column] = Head(head.day, head.start or times.get(column))
+    ordered = _in_order(found, merged, labelled)
+    found |= ordered
+    reader.batch.notes += dates.notes() + _noted(merged, times, ordered)
     _refuse_repeated(reader, found)
     _refuse_unread(reader, found)
     totals = {column for column, text in sheet.others.items() if key_of(text) in _TOTALS}
@@ -67,58 +64,63 @@ def session_columns(reader: SheetReader) -> dict[int, Head]:
     return found
 
 
-def _noted(merged: list[int], times: dict[int, time], month: tuple[int, int] | None) -> list[str]:
-    """What was decided about the dates, to tell the person who imports the file."""
+def _dated_columns(reader: SheetReader, dates: HeadingDates) -> tuple[dict[int, Head], set[int]]:
+    """The columns below a date, and which of them have it from a heading to their left."""
+    sheet = reader.sheet
+    found: dict[int, Head] = {}
+    merged: set[int] = set()
+    last: date | None = None
+    for column in range(_width(sheet)):
+        if column in sheet.columns.values():
+            last = None
+            continue
+        heading = sheet.others.get(column, "")
+        if last and not heading:
+            found[column] = Head(last)
+            merged.add(column)
+            continue
+        last = None
+        try:
+            if head := dates.read(heading):
+                found[column] = Head(*head)
+                last = head[0]
+        except CellError as error:
+            reader.refuse(sheet.heading, column, error.code, error.detail)
+    return found, merged
+
+
+def _in_order(found: dict[int, Head], merged: set[int], labelled: set[int]) -> dict[int, Head]:
+    """The columns of sessions that are known by their place among those of the day alone.
+
+    These are the columns below a merged date and those with a period, unless another column of
+    the day has a time.
+    """
+    days: dict[date, list[int]] = defaultdict(list)
+    for column, head in found.items():
+        days[head.day].append(column)
+    ordered = {}
+    for day, columns in days.items():
+        headed = [column for column in columns if column not in merged]
+        one_merged = len(headed) == 1 < len(columns)
+        timed = any(found[column].start for column in columns)
+        if not timed and (one_merged or labelled.intersection(columns)):
+            for nth, column in enumerate(columns, start=1):
+                ordered[column] = Head(day, period=Period(nth, len(columns)))
+    return ordered
+
+
+def _noted(merged: set[int], times: dict[int, time], ordered: dict[int, Head]) -> list[str]:
+    """What was decided about the columns, to tell the person who imports the file."""
     notes = []
-    if month:
-        notes.append(f"Numbers in the headings were read as days of {date(*month, 1):%B %Y}.")
     if merged:
-        listed = ", ".join(map(column_letters, merged))
+        listed = ", ".join(map(column_letters, sorted(merged)))
         notes.append(f"Without a heading, these columns have the date to their left: {listed}.")
     if times:
         notes.append("Times were read from the row below the headings.")
+    if ordered:
+        listed = ", ".join(map(column_letters, ordered))
+        notes.append(f"These columns are the sessions of their day in the order of time: {listed}.")
     return notes
-
-
-def _head(heading: str, month: tuple[int, int] | None) -> Head | None:
-    """The session that the heading names: a date, or a day of the month written above."""
-    if month and _DAY.fullmatch(heading):
-        try:
-            return date(*month, int(heading)), None
-        except ValueError:
-            raise CellError("invalid_date") from None
-    return read_session(heading)
-
-
-def _month_above(sheet: Sheet) -> tuple[int, int] | None:
-    """The only month with its year above the headings, if their numbers are its days for certain.
-
-    Numbers that count 1, 2, 3 and end before a month does may be of lectures. They are days if
-    the row above them names the weekday of each.
-    """
-    named = {
-        (int(match[2]), _MONTHS.index(match[1].lower()) + 1)
-        for row in sheet.preamble
-        for cell in row.cells
-        for match in _MONTH.finditer(cell)
-    }
-    days = {column: int(text) for column, text in sheet.others.items() if _DAY.fullmatch(text)}
-    if len(named) != 1 or not days:
-        return None
-    month = named.pop()
-    counted = list(days.values()) == list(range(1, len(days) + 1))
-    sure = not counted or len(days) >= _A_FULL_MONTH
-    weekdays = {column: _cell(sheet.preamble[-1], column) for column in days}
-    if any(weekdays.values()):
-        sure = all(_falls_on((*month, day), weekdays[column]) for column, day in days.items())
-    return month if sure else None
-
-
-def _falls_on(day: tuple[int, int, int], weekday: str) -> bool:
-    try:
-        return not weekday.isdecimal() and date(*day).isoweekday() == read_weekday(weekday)
-    except (CellError, ValueError):
-        return False
 
 
 def _times_below(sheet: Sheet) -> dict[int, time]:
@@ -137,6 +139,36 @@ def _times_below(sheet: Sheet) -> dict[int, time]:
 def _start(text: str) -> time:
     match = _RANGE.fullmatch(text)
     return read_clock(match[1] if match else text)
+
+
+def _periods_below(sheet: Sheet, dated: dict[int, Head]) -> set[int]:
+    """The columns with a period in the row below the dates, which is then taken off the rows.
+
+    The periods of a day rise from column to column and one day has several, so that no row of
+    marks (`1`, `0`) is taken for them.
+    """
+    row = sheet.rows[0] if sheet.rows else None
+    if row is None or any(sheet.cell(row, name) for name in sheet.columns):
+        return set()
+    periods: dict[date, list[int]] = defaultdict(list)
+    columns = {column for column, cell in enumerate(row.cells) if cell}
+    for column in sorted(columns):
+        match = _PERIOD.fullmatch(row.cells[column])
+        number = _number(match[1]) if match and column in dated else None
+        if number is None:
+            return set()
+        periods[dated[column].day].append(number)
+    rising = all(numbers == sorted({*numbers}) for numbers in periods.values())
+    if not rising or all(len(numbers) == 1 for numbers in periods.values()):
+        return set()
+    del sheet.rows[0]
+    return columns
+
+
+def _number(text: str) -> int | None:
+    if text.isdigit():
+        return int(text)
+    return _ROMAN.index(text.lower()) + 1 if text.lower() in _ROMAN else None
 
 
 def _refuse_repeated(reader: SheetReader, found: dict[int, Head]) -> None:
@@ -165,7 +197,7 @@ def _refuse_unread(reader: SheetReader, found: dict[int, Head]) -> None:
 def _has_marks(sheet: Sheet, column: int) -> bool:
     """Whether the column holds marks: at least half of its cells, any without a heading, or any
     that is written out. Where students are described, only nothing but marks of both kinds."""
-    cells = [cell for row in sheet.rows if (cell := _cell(row, column))]
+    cells = [cell for row in sheet.rows if (cell := row.at(column))]
     heading = key_of(sheet.others.get(column, ""))
     marks = [mark for cell in cells if (mark := _mark(cell))]
     if heading in _OF_STUDENTS or sheet.others.get(column) == "#":
@@ -187,7 +219,3 @@ def _mark(cell: str) -> str | None:
 
 def _width(sheet: Sheet) -> int:
     return max(len(row.cells) for row in (sheet.heading, *sheet.rows))
-
-
-def _cell(row: Row, column: int) -> str:
-    return row.cells[column] if column < len(row.cells) else ""

@@ -36,6 +36,10 @@ class Row:
     number: int
     cells: list[str]
 
+    def at(self, column: int) -> str:
+        """The text in that column, counted from 0; empty beyond the last."""
+        return self.cells[column] if column < len(self.cells) else ""
+
 
 class Table(NamedTuple):
     """The rows of a file; of a workbook, the name of the sheet that was read and those of the

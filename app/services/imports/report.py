@@ -41,6 +41,8 @@ _OF_ROWS = SENTENCES | {
     "class_archived": "This class is archived. Restore it to change it.",
     "ambiguous_class": "Several classes fit. Name section, teacher or term as well.",
     "class_mismatch": "The class with this id has another code or section.",
+    "other_periods": "The number of sessions on this day differs from the number of its columns: "
+    "give each column its time.",
     "several_sessions": "There are several sessions on this day: say when this one begins.",
     "date_in_future": "Attendance can be taken until tomorrow, not for later dates.",
     "not_enrolled": "This student was not in the class on that day.",

@@ -14,11 +14,12 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
-# The sessions that are meant: classes, days, starts, and whether "no start" is exact.
+# The sessions that are meant: classes, days, starts, periods, and whether "no start" is exact.
 _ASKED = """
 asked AS MATERIALIZED (
-    SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :exact::boolean[])
-        WITH ORDINALITY AS a(class_id, day, start_time, exact, place)
+    SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :periods::integer[],
+                         :totals::integer[], :exact::boolean[])
+        WITH ORDINALITY AS a(class_id, day, start_time, period, total, exact, place)
 ),
 days AS MATERIALIZED (
     SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
@@ -42,11 +43,24 @@ slots AS MATERIALIZED (
 first_slots AS (
     SELECT class_id, day, min(start_time) AS start_time FROM slots GROUP BY class_id, day
 ),
+starts_of_days AS (
+    SELECT class_id, day, array_agg(start_time ORDER BY start_time) AS starts FROM (
+        SELECT class_id, day, start_time FROM slots
+        UNION
+        SELECT s.class_id, s.session_date, s.start_time FROM attendance_sessions s
+        JOIN days d ON d.class_id = s.class_id AND d.day = s.session_date
+    ) starts GROUP BY class_id, day
+),
 chosen AS MATERIALIZED (
     SELECT a.place, a.class_id, a.day,
-           a.start_time IS NULL AND NOT coalesce(untimed, false) AND CASE
-               WHEN timed THEN NOT a.exact ELSE coalesce(sessions, 0) > 1 END AS several,
            CASE
+               WHEN a.period IS NOT NULL THEN cardinality(starts) IS DISTINCT FROM a.total
+               WHEN a.start_time IS NOT NULL OR untimed THEN false
+               WHEN timed THEN NOT a.exact
+               ELSE coalesce(sessions, 0) > 1
+           END AS several,
+           CASE
+               WHEN a.period IS NOT NULL THEN starts[a.period]
                WHEN a.start_time IS NOT NULL THEN a.start_time
                WHEN timed OR untimed THEN NULL
                WHEN sessions = 1 THEN t.start_time
@@ -56,6 +70,7 @@ chosen AS MATERIALIZED (
     JOIN days d USING (class_id, day)
     LEFT JOIN there t USING (class_id, day)
     LEFT JOIN first_slots f USING (class_id, day)
+    LEFT JOIN starts_of_days o USING (class_id, day)
 )""",
     """
 SELECT array_agg(start_time ORDER BY place) AS starts,
@@ -145,7 +160,11 @@ async def find_or_make(
         elif not isinstance(class_id, Unresolved):
             known.append((name, class_id))
     chosen = await _chosen(tx, known)
-    found |= {name: Unfound("several_sessions") for name, _ in known if name not in chosen}
+    found |= {
+        name: Unfound("other_periods" if name.period else "several_sessions")
+        for name, _ in known
+        if name not in chosen
+    }
     columns: dict[str, list[Any]] = {
         "ids": [
             uuid5(choice.class_id, name.outside_id) if name.outside_id else None
@@ -206,6 +225,8 @@ async def _chosen(
         classes=[class_id for _, class_id in asked],
         days=[name.day for name, _ in asked],
         starts=[name.start for name, _ in asked],
+        periods=[name.period and name.period.nth for name, _ in asked],
+        totals=[name.period and name.period.total for name, _ in asked],
         exact=[name.exact for name, _ in asked],
     )
     columns = zip(asked, row["starts"] or (), row["ends"] or (), row["several"] or (), strict=True)
