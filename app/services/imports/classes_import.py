@@ -14,8 +14,8 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.people.allow_list import make_users
 from app.sql import Statement
 
-# In the order given: the users and terms these are, and the classes there are already. One of
-# another system is the class made with its id, else the live one that is the same to the letter.
+# The users, terms and existing classes, in the order given. A class of another system is the one
+# created with its id, else the live one with exactly the same code and section.
 _FIND = Statement(
     """
 given AS MATERIALIZED (
@@ -67,7 +67,7 @@ SELECT count(*) FROM (
 ) locked
 """)
 
-# `:found` are the classes, null where one is to be made, with the id of `:ids` if it has one.
+# `:found` are the existing classes, null where one is to be created, with its id in `:ids` if any.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -123,11 +123,11 @@ FROM given
 async def write(
     tx: Transaction, batch: Batch, conditions: Conditions, told: Outcomes
 ) -> dict[str, UUID]:
-    """Make the classes, or give those there the names and other fields of the file; from a
-    source, those there stay as they are. Gives the classes by their ids in the other system.
+    """Create the classes, or update the name and other fields of existing ones.
 
-    A class is one of its teacher's by code, section and term; an empty field erases nothing.
-    A teacher on the allow-list who has never signed in gets their user here.
+    From a source, existing classes are kept as they are. Returns the classes by their ids in the
+    other system. Teacher, code, section and term identify a class; an empty field erases nothing.
+    A teacher on the allow-list who has never signed in gets a user.
     """
     made = await make_users(tx, [row.teacher for row in batch.classes])
     told.count(Table.USERS, RowOutcome.CREATED, made)
@@ -166,7 +166,7 @@ Known = list[tuple[ClassRow, dict[str, Any]]]
 
 
 async def _known(tx: Transaction, batch: Batch, rows: list[ClassRow], told: Outcomes) -> Known:
-    """The rows whose teacher and term there are, with their ids."""
+    """The rows that can be written, with the ids of their teachers, terms and classes."""
     outside = [batch.class_id(row.outside_id) if row.outside_id else None for row in rows]
     found = await tx.row(
         _FIND,

@@ -1,4 +1,4 @@
-"""What a source says of students and enrolments, added where AIMS has nothing yet."""
+"""Add the students and enrolments of a source where AIMS has nothing yet."""
 
 import json
 from uuid import UUID
@@ -17,8 +17,8 @@ _KNOWN = Statement(
     "SELECT array_agg(roll_key) AS keys FROM students WHERE roll_key = ANY(:roll_keys::text[])"
 )
 
-# Students and class are locked. An enrolment that there is stays as it is, over or not; who has
-# left already was in the class until yesterday at most.
+# Students and class are locked. An existing enrolment is kept as it is, ended or not. A new one
+# that has already ended lasts until yesterday at most.
 _ADD = Statement(
     """
 given AS MATERIALIZED (
@@ -83,7 +83,7 @@ SELECT (SELECT array_agg(place) FROM filled) AS filled,
 
 
 async def known_keys(tx: Transaction, roll_keys: dict[str, RosterEntry]) -> set[str]:
-    """Those of the keys that students have already."""
+    """Those of the roll keys that belong to existing students."""
     return set((await tx.row(_KNOWN, roll_keys=list(roll_keys)))["keys"] or ())
 
 
@@ -95,9 +95,9 @@ async def add_missing(
     known: set[str],
     told: Outcomes,
 ) -> None:
-    """Fill what is empty of the students, who are locked, and enrol who never was in the class.
+    """Fill empty fields of the students, who are locked, and enrol those never in the class before.
 
-    `rows` are by roll key; `known` are the students there were before.
+    `rows` are by roll key; `known` are the keys of students who existed before the import.
     """
     students = [
         {

@@ -1,4 +1,4 @@
-"""Occurrences of weekly slots that were moved once, out of another system."""
+"""Moved occurrences of weekly slots, from another system."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
-# `MEETINGS` says what is planned on the new days, before any of these moves is there.
+# `MEETINGS` gives what is planned on the new days, before any of these moves.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -63,7 +63,7 @@ made AS (
 async def write(
     tx: Transaction, actor: Actor, rows: list[MoveRow], classes: Resolved, told: Outcomes
 ) -> None:
-    """Move the occurrences; one that was moved already stays where it is."""
+    """Move the occurrences; one that was already moved stays where it is."""
     known: list[tuple[UUID, MoveRow]] = []
     for row in rows:
         class_id = classes[row.class_name]

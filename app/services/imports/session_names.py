@@ -1,4 +1,4 @@
-"""Which sessions a batch means; those that are not there yet are made."""
+"""Find the sessions that a batch means, and create the missing ones."""
 
 from collections.abc import Iterable
 from datetime import date, time, timedelta
@@ -14,7 +14,7 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
-# The sessions that are meant: classes, days, starts, and whether "no start" is exact.
+# The sessions asked for: classes, days, starts, and whether "no start" is exact.
 _ASKED = """
 asked AS MATERIALIZED (
     SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :exact::boolean[])
@@ -24,7 +24,7 @@ days AS MATERIALIZED (
     SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
 )"""
 
-# The starts they have, and which could be several. `SessionName` says the rule.
+# Their starts, and which of them are ambiguous, by the rule in `SessionName`.
 _CHOOSE = Statement(
     _ASKED,
     MEETINGS,
@@ -67,7 +67,7 @@ FROM chosen
 """,
 )
 
-# One of another system is made with its own id, for the owner of the class.
+# A session of another system is created with its own id, for the owner of the class.
 _MAKE = Statement(
     """
 made AS (
@@ -85,7 +85,7 @@ made AS (
     "SELECT coalesce(array_agg(id), '{}') AS made FROM made",
 )
 
-# A statement of its own, which sees what others have made meanwhile.
+# A separate statement, which sees the sessions that others have created meanwhile.
 _LOCK = Statement(
     """
 asked AS MATERIALIZED (
@@ -119,7 +119,7 @@ pictured AS (
 
 
 class Unfound(NamedTuple):
-    """Why a session cannot be: a stable code."""
+    """The reason why a session was refused, as a stable code."""
 
     code: str
 
@@ -132,9 +132,9 @@ async def find_or_make(
     today: date,
     told: Outcomes,
 ) -> tuple[dict[SessionName, UUID | Unfound], list[UUID]]:
-    """The sessions, locked in order, and those that are new. Their classes are locked.
+    """Find or create the sessions, and lock them in order; also return the ids of new ones.
 
-    Names without a class are left out.
+    The caller has locked their classes. Names without a class are left out.
     """
     found: dict[SessionName, UUID | Unfound] = {}
     known: list[tuple[SessionName, UUID]] = []
@@ -175,7 +175,7 @@ async def find_or_make(
 
 
 def _each_once(ids: Iterable[tuple[SessionName, UUID]]) -> dict[SessionName, UUID | Unfound]:
-    """The sessions by name. Of several of another system that are one here, the first counts."""
+    """The sessions by name. If several of another system are the same here, the first counts."""
     found: dict[SessionName, UUID | Unfound] = {}
     taken: set[UUID] = set()
     for name, session_id in ids:
@@ -194,7 +194,7 @@ class _Choice(NamedTuple):
 async def _chosen(
     tx: Transaction, known: list[tuple[SessionName, UUID]]
 ) -> dict[SessionName, _Choice]:
-    """The start that is meant for each, with the end it would have; none where several may be."""
+    """The start that each name means, with the end of its slot; without ambiguous names."""
     chosen = {
         name: _Choice(class_id, name.start, name.end) for name, class_id in known if name.outside_id
     }
@@ -221,7 +221,7 @@ async def _add_images(
     chosen: dict[SessionName, _Choice],
     found: dict[SessionName, UUID | Unfound],
 ) -> int:
-    """Give the sessions without a photo the one that they are named with: how many."""
+    """Add the photos of the names to sessions without one; return how many were changed."""
     named = [
         (choice.class_id, session_id, name.image)
         for name, choice in chosen.items()

@@ -12,9 +12,9 @@ from app.services.imports.conditions import Conditions
 from app.services.imports.outcomes import Outcomes, Table
 from app.sql import Statement
 
-# No start is given twice. What overlaps, also within the file,
-# is not written. A slot that ends at another time keeps its moved occurrences. To `:keep` what is
-# there, a class with a timetable gets no other slots: one taken away must not come back.
+# No start is given twice. Slots that overlap, even within the file, are not written. A slot whose
+# end changes keeps its moved occurrences. With `:keep`, a class that has a timetable gets no other
+# slots: one that was removed must not come back.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -84,7 +84,7 @@ async def write(
     conditions: Conditions,
     told: Outcomes,
 ) -> None:
-    """Add the slots, or give those that begin then their new end; no slot is taken away."""
+    """Add the slots, or change the end of existing ones with the same start; none is removed."""
     slots = _each_once(rows, classes, told)
     await hold_classes(tx, actor, (class_id for class_id, _, _ in slots), to_change=True)
     done = await tx.row(

@@ -33,10 +33,10 @@ async def write(
     keep: bool = False,
     step: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Add the students to their classes by the rules of rosters; nobody leaves any. To `keep`
-    what there is, only what is missing is added.
+    """Add the students to their classes by the rules of rosters; nobody is withdrawn.
 
-    A name that is another person's on its number is refused unless `trust_numbers`.
+    With `keep`, only what is missing is added. A row with another person's name for its roll
+    number is refused unless `trust_numbers`.
 
     All classes are locked before all students, each in order, so that two imports wait for
     each other instead of deadlocking.
@@ -62,7 +62,7 @@ async def write(
 
 
 def _rosters(rows: list[StudentRow], classes: Resolved, told: Outcomes, most: int | None) -> Rows:
-    """The rows of each class by the keys of their roll numbers, classes in the order of locks."""
+    """The rows of each class by roll key, with the classes in lock order."""
     by_class: Rows = {}
     for row in rows:
         class_id = classes[row.class_name]
@@ -71,7 +71,7 @@ def _rosters(rows: list[StudentRow], classes: Resolved, told: Outcomes, most: in
             continue
         first = by_class.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
         if first is not row and first.entry == row.entry:
-            told.note(Table.ENROLMENTS, row.row, RowOutcome.UNCHANGED)  # a form that was sent twice
+            told.note(Table.ENROLMENTS, row.row, RowOutcome.UNCHANGED)  # a form submitted twice
         elif first is not row:
             told.refuse(Table.ENROLMENTS, row.row, "roll_no", "contradiction", first.row)
         elif most and len(by_class[class_id]) > most:
@@ -80,7 +80,7 @@ def _rosters(rows: list[StudentRow], classes: Resolved, told: Outcomes, most: in
 
 
 def _refuse_contradictions(by_class: Rows, told: Outcomes) -> None:
-    """A student is one record: rows of several classes must not say different things of it."""
+    """Refuse different values for a student in rows of several classes: it is one record."""
     said: dict[tuple[str, str], tuple[str, int]] = {}
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
     for key, row in sorted(rows, key=lambda item: item[1].row):
@@ -94,8 +94,8 @@ def _refuse_contradictions(by_class: Rows, told: Outcomes) -> None:
 
 
 def _named_once(by_class: Rows) -> Iterator[tuple[int, str, str]]:
-    """The rows with a name, each with its roll key. A file that gives a number two names
-    contradicts itself, which has been said already."""
+    """The rows with a name, each with its roll key; without numbers that have two names in the
+    file, which were already refused as contradictions."""
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
     names: dict[str, set[str]] = {}
     for key, row in rows:
@@ -112,7 +112,7 @@ def _tell(named: dict[str, StudentRow], change: dict[str, Any], told: Outcomes) 
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}
     changed |= set(change["filled"] or ())
     for key, row in named.items():
-        # Who is enrolled and changed by one row is shown as changed: that is what one must see.
+        # A student enrolled and changed by one row is shown as changed, which matters more.
         if key in changed:
             told.note(Table.STUDENTS, row.row, RowOutcome.CHANGED)
         else:

@@ -1,4 +1,4 @@
-"""Who works in a class besides its owner, out of another system."""
+"""Teachers of a class besides its owner, from another system."""
 
 from uuid import UUID
 
@@ -47,7 +47,7 @@ FROM given
 async def write(
     tx: Transaction, actor: Actor, rows: list[TeacherRow], classes: Resolved, told: Outcomes
 ) -> None:
-    """Let them work in the classes, too. Who already does, or owns the class, stays as they are."""
+    """Add the teachers to the classes; those already there and owners stay as they are."""
     known: dict[tuple[UUID, str], TeacherRow] = {}
     for row in rows:
         class_id = classes[row.class_name]

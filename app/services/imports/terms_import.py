@@ -1,4 +1,4 @@
-"""Terms out of another system."""
+"""Terms from another system."""
 
 from app.batch import TermRow
 from app.db import Transaction
@@ -32,7 +32,7 @@ acts AS (
 
 
 async def write(tx: Transaction, actor: Actor, rows: list[TermRow], told: Outcomes) -> None:
-    """Add the terms whose names are new. One that is there keeps its days."""
+    """Add the terms whose names are new; existing ones keep their days."""
     listed: dict[str, TermRow] = {}
     for row in rows:
         first = listed.setdefault(row.name.strip().lower(), row)
