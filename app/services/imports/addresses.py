@@ -23,7 +23,7 @@ FROM (
 
 
 async def with_roll_numbers(
-    tx: Transaction, marks: list[MarkRow], classes: Resolved, told: Outcomes
+    tx: Transaction, marks: list[MarkRow], classes: Resolved, report: Outcomes
 ) -> list[MarkRow]:
     """Replace each address by the roll number of the one student of the class who has it.
 
@@ -46,7 +46,7 @@ async def with_roll_numbers(
         elif mark.may_be_guest:
             guests.add(mark.row)
         else:
-            told.refuse(Table.MARKS, mark.row, "roll_no", "no_such_address")
+            report.refuse(Table.MARKS, mark.row, "roll_no", "no_such_address")
     if guests:
-        told.leave_out_guests(sorted(guests))
+        report.leave_out_guests(sorted(guests))
     return found

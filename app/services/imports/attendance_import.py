@@ -183,7 +183,7 @@ async def write(
     batch: Batch,
     classes: Resolved,
     conditions: Conditions,
-    told: Outcomes,
+    report: Outcomes,
     step: Callable[[int], object],
 ) -> Written:
     """Write the marks by the rules of marking, with source `import`, and report each.
@@ -195,17 +195,17 @@ async def write(
     class_ids = {classes[name.class_name] for name in names}
     known_ids = [id for id in class_ids if not isinstance(id, Unresolved)]
     await hold_classes(tx, actor, known_ids, to_change=False)
-    found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
+    found, made = await find_or_make(tx, actor, names, classes, conditions.today, report)
     marks = batch.marks
     if batch.by_address:
-        marks = await with_roll_numbers(tx, marks, classes, told)
+        marks = await with_roll_numbers(tx, marks, classes, report)
     if not conditions.trust_numbers:
         named = ((mark.row, roll_key(mark.roll_no), mark.name) for mark in marks if mark.name)
-        refused = await refuse_others(tx, named, told)
+        refused = await refuse_others(tx, named, report)
         marks = [mark for mark in marks if mark.row not in refused]
-    known = _by_session(marks, found, classes, told)
+    known = _by_session(marks, found, classes, report)
     for group in grouped_by_size(known, lambda session: len(session[2]), MARKS_A_STATEMENT):
-        await _write_sessions(tx, actor, conditions, group, told)
+        await _write_sessions(tx, actor, conditions, group, report)
         step(sum(len(named) for _, _, named in group))
     sessions = {name: id for name, id in found.items() if not isinstance(id, Unfound)}
     # A source may have marks in existing sessions for students who were enrolled just now.
@@ -240,7 +240,7 @@ def _by_session(
     marks: list[MarkRow],
     found: dict[SessionName, UUID | Unfound],
     classes: Resolved,
-    told: Outcomes,
+    report: Outcomes,
 ) -> list[Named]:
     """Group the marks by session, and report once each row or session that is left out."""
     known: dict[tuple[UUID, UUID], dict[str, MarkRow]] = defaultdict(dict)
@@ -251,33 +251,33 @@ def _by_session(
         if isinstance(class_id, Unresolved):
             for mark in group:
                 if mark.row not in unresolved:
-                    told.refuse(Table.MARKS, mark.row, "code", class_id.code)
+                    report.refuse(Table.MARKS, mark.row, "code", class_id.code)
                 unresolved.add(mark.row)
         elif session is None or isinstance(session, Unfound):
             unfound[name] += group
         else:
-            _add(known[class_id, session], group, told)
+            _add(known[class_id, session], group, report)
     for name, session in found.items():
         if isinstance(session, Unfound):
-            told.without(name, unfound[name], session.code)
+            report.without(name, unfound[name], session.code)
     return [(*key, named) for key, named in known.items()]
 
 
-def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], told: Outcomes) -> None:
+def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], report: Outcomes) -> None:
     """Add the marks to those of the session, each student once."""
     for mark in marks:
         first = named.setdefault(roll_key(mark.roll_no), mark)
         if first is mark:
             continue
         if (first.word, first.remark) != (mark.word, mark.remark):
-            told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
+            report.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
         else:
             # A form that was submitted twice.
-            told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
+            report.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
 
 
 async def _write_sessions(
-    tx: Transaction, actor: Actor, conditions: Conditions, group: list[Named], told: Outcomes
+    tx: Transaction, actor: Actor, conditions: Conditions, group: list[Named], report: Outcomes
 ) -> None:
     """Write these marks, and report them."""
     marks = [mark for _, _, named in group for mark in named.values()]
@@ -317,8 +317,8 @@ async def _write_sessions(
         hidden = set(zip(written["sessions"] or (), written["students"] or (), strict=True))
     for mark, (_, session_id), fate in zip(marks, sessions, fates, strict=True):
         if hidden and (session_id, fate.students) in hidden:
-            told.mark(mark, fate.outcome, "excused_by_leave", "excused")
+            report.mark(mark, fate.outcome, "excused_by_leave", "excused")
         elif fate.codes:
-            told.mark(mark, fate.outcome, fate.codes, fate.stored)
+            report.mark(mark, fate.outcome, fate.codes, fate.stored)
         else:
-            told.mark(mark, fate.outcome)
+            report.mark(mark, fate.outcome)

@@ -17,7 +17,7 @@ WHERE lower(btrim(email)) = ANY(:emails::text[])
 
 
 async def write(
-    tx: Transaction, actor: Actor, rows: list[FacultyRow], conditions: Conditions, told: Outcomes
+    tx: Transaction, actor: Actor, rows: list[FacultyRow], conditions: Conditions, report: Outcomes
 ) -> None:
     """Add the addresses to the allow-list, or update the role and name of those already on it.
 
@@ -28,7 +28,7 @@ async def write(
     for row in rows:
         first = listed.setdefault(row.email.strip().lower(), row)
         if first is not row:
-            told.refuse(Table.ALLOWED_EMAILS, row.row, "email", "repeated", first.row)
+            report.refuse(Table.ALLOWED_EMAILS, row.row, "email", "repeated", first.row)
     staying: set[str] = set()
     if conditions.keep:
         staying.update((await tx.row(_ALLOWED, emails=list(listed)))["allowed"] or ())
@@ -43,7 +43,7 @@ async def write(
             outcome = RowOutcome.CREATED
         else:
             outcome = RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED
-        told.note(Table.ALLOWED_EMAILS, listed[key].row, outcome)
+        report.note(Table.ALLOWED_EMAILS, listed[key].row, outcome)
 
 
 async def _put(tx: Transaction, actor: Actor, entries: list[Entry]) -> tuple[set[str], set[str]]:

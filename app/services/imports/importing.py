@@ -96,7 +96,7 @@ async def write_batch(
     actor: Actor,
     batch: Batch,
     conditions: Conditions,
-    told: Outcomes,
+    report: Outcomes,
     *,
     within: UUID | None = None,
     step: Step = lambda _: None,
@@ -104,23 +104,23 @@ async def write_batch(
     """Write all parts of the batch in order: later ones may refer to earlier ones."""
     await require_admin(tx, actor)
     if batch.terms:
-        await terms_import.write(tx, actor, batch.terms, told)
+        await terms_import.write(tx, actor, batch.terms, report)
     if batch.faculty:
-        await faculty_import.write(tx, actor, batch.faculty, conditions, told)
+        await faculty_import.write(tx, actor, batch.faculty, conditions, report)
     outside: dict[str, UUID] = {}
     if batch.classes:
-        outside = await classes_import.write(tx, batch, conditions, told)
+        outside = await classes_import.write(tx, batch, conditions, report)
     named = batch.class_names()
     classes = await resolve(tx, actor, named, outside, within) if named else {}
     if batch.teachers:
-        await teachers_import.write(tx, actor, batch.teachers, classes, told)
+        await teachers_import.write(tx, actor, batch.teachers, classes, report)
     if batch.slots:
-        await slots_import.write(tx, actor, batch.slots, classes, conditions, told)
+        await slots_import.write(tx, actor, batch.slots, classes, conditions, report)
     if batch.moves:
-        await moves_import.write(tx, actor, batch.moves, classes, told)
+        await moves_import.write(tx, actor, batch.moves, classes, report)
     if batch.students:
         await students_import.write(
-            *(tx, actor, batch.students, classes, told),
+            *(tx, actor, batch.students, classes, report),
             change=Change(conditions.window, conditions.reason),
             trust_numbers=conditions.trust_numbers,
             keep=conditions.keep,
@@ -129,6 +129,6 @@ async def write_batch(
     attendance = Written({}, 0)
     if batch.sessions or batch.marks:
         attendance = await attendance_import.write(
-            tx, actor, batch, classes, conditions, told, step
+            tx, actor, batch, classes, conditions, report, step
         )
     return Done(outside, attendance)

@@ -31,7 +31,7 @@ class Likeness(Enum):
 
 
 async def refuse_others(
-    tx: Transaction, named: Iterable[tuple[int, str, str]], told: Outcomes
+    tx: Transaction, named: Iterable[tuple[int, str, str]], report: Outcomes
 ) -> set[int]:
     """Refuse rows (number, roll key, name) with another person's name; return their numbers."""
     names = {row: (key, name) for row, key, name in named}
@@ -43,10 +43,10 @@ async def refuse_others(
         known = stored.get(key, "")
         match likeness(known, name):
             case Likeness.OTHER:
-                told.refuse_other(row, known)
+                report.refuse_other(row, known)
                 refused.add(row)
             case Likeness.ALIKE:
-                told.take_alike(row, known)
+                report.take_alike(row, known)
     return refused
 
 

@@ -93,7 +93,7 @@ async def add_missing(
     class_id: UUID,
     rows: dict[str, StudentRow],
     known: set[str],
-    told: Outcomes,
+    report: Outcomes,
 ) -> None:
     """Fill empty fields of the students, who are locked, and enrol those never in the class before.
 
@@ -113,14 +113,14 @@ async def add_missing(
     filled, enrolled = set(done["filled"] or ()), set(done["enrolled"] or ())
     for place, (key, row) in enumerate(rows.items()):
         there = RowOutcome.CHANGED if place in filled else RowOutcome.UNCHANGED
-        told.note(Table.STUDENTS, row.row, there if key in known else RowOutcome.CREATED)
+        report.note(Table.STUDENTS, row.row, there if key in known else RowOutcome.CREATED)
         entry = RowOutcome.CREATED if place in enrolled else RowOutcome.UNCHANGED
-        told.note(Table.ENROLMENTS, row.row, entry)
+        report.note(Table.ENROLMENTS, row.row, entry)
     listed = list(rows.values())
     for place, field in zip(done["kept"] or (), done["fields"] or (), strict=True):
-        told.keep(Table.STUDENTS, listed[place].row, "value_differs", field)
+        report.keep(Table.STUDENTS, listed[place].row, "value_differs", field)
     for place in done["withdrawn"] or ():
-        told.keep(Table.ENROLMENTS, listed[place].row, "withdrawn_in_aims")
+        report.keep(Table.ENROLMENTS, listed[place].row, "withdrawn_in_aims")
 
 
 def _fields(entry: RosterEntry) -> dict[str, str]:

@@ -130,7 +130,7 @@ async def find_or_make(
     names: Iterable[SessionName],
     classes: Resolved,
     today: date,
-    told: Outcomes,
+    report: Outcomes,
 ) -> tuple[dict[SessionName, UUID | Unfound], list[UUID]]:
     """Find or create the sessions, and lock them in order; also return the ids of new ones.
 
@@ -167,10 +167,10 @@ async def find_or_make(
     ids = (await tx.row(_LOCK, **columns))["ids"] or ()
     found |= _each_once(zip(chosen, ids, strict=True))
     changed = await _add_images(tx, chosen, found)
-    told.count(Table.SESSIONS, RowOutcome.CREATED, len(made))
-    told.count(Table.SESSIONS, RowOutcome.CHANGED, changed)
+    report.count(Table.SESSIONS, RowOutcome.CREATED, len(made))
+    report.count(Table.SESSIONS, RowOutcome.CHANGED, changed)
     there = len(set(ids)) - len(made) - changed
-    told.count(Table.SESSIONS, RowOutcome.UNCHANGED, there)
+    report.count(Table.SESSIONS, RowOutcome.UNCHANGED, there)
     return found, made
 
 

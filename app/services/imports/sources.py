@@ -81,12 +81,12 @@ async def _write(
 async def _write_part(
     tx: Transaction, actor: Actor, part: Part, conditions: Conditions, written: set[UUID]
 ) -> Outcome:
-    told = Reconciliation(part.totals)
-    done = await write_batch(tx, actor, part.batch, conditions, told)
+    reconciliation = Reconciliation(part.totals)
+    done = await write_batch(tx, actor, part.batch, conditions, reconciliation)
     (class_id,) = done.classes.values()
     if class_id in written:
         raise Conflict("This class belongs to another document.", code="class_repeated")
-    outcome = told.outcome()
+    outcome = reconciliation.outcome()
     await compare(tx, class_id, part, done.attendance, conditions)
     await _record(tx, actor, class_id, outcome)
     return outcome
