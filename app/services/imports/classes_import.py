@@ -144,8 +144,8 @@ async def write(
         ) from None
     changed, kept = set(done["changed"] or ()), set(done["kept"] or ())
     for place, (row, ids) in enumerate(known, start=1):
-        there = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
-        report.note(Table.CLASSES, row.row, there if ids["class_id"] else RowOutcome.CREATED)
+        existing = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
+        report.note(Table.CLASSES, row.row, existing if ids["class_id"] else RowOutcome.CREATED)
         if place in kept:
             report.keep(Table.CLASSES, row.row, "class_differs")
     outside = [row.outside_id for row, _ in known]

@@ -112,8 +112,8 @@ async def add_missing(
     done = await tx.row(_ADD, students=json.dumps(students), class_id=class_id, **signed(actor))
     filled, enrolled = set(done["filled"] or ()), set(done["enrolled"] or ())
     for place, (key, row) in enumerate(rows.items()):
-        there = RowOutcome.CHANGED if place in filled else RowOutcome.UNCHANGED
-        report.note(Table.STUDENTS, row.row, there if key in known else RowOutcome.CREATED)
+        existing = RowOutcome.CHANGED if place in filled else RowOutcome.UNCHANGED
+        report.note(Table.STUDENTS, row.row, existing if key in known else RowOutcome.CREATED)
         entry = RowOutcome.CREATED if place in enrolled else RowOutcome.UNCHANGED
         report.note(Table.ENROLMENTS, row.row, entry)
     listed = list(rows.values())

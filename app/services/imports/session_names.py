@@ -169,8 +169,8 @@ async def find_or_make(
     changed = await _add_images(tx, chosen, found)
     report.count(Table.SESSIONS, RowOutcome.CREATED, len(made))
     report.count(Table.SESSIONS, RowOutcome.CHANGED, changed)
-    there = len(set(ids)) - len(made) - changed
-    report.count(Table.SESSIONS, RowOutcome.UNCHANGED, there)
+    unchanged = len(set(ids)) - len(made) - changed
+    report.count(Table.SESSIONS, RowOutcome.UNCHANGED, unchanged)
     return found, made
 
 

@@ -105,8 +105,8 @@ async def write(
         elif place in made:
             report.note(Table.SLOTS, row.row, RowOutcome.CREATED)
         else:
-            there = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
-            report.note(Table.SLOTS, row.row, there)
+            outcome = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
+            report.note(Table.SLOTS, row.row, outcome)
 
 
 def _each_once(

@@ -57,7 +57,7 @@ async def write(
             await add_missing(tx, actor, class_id, named, known, report)
         else:
             entries = [row.entry for row in named.values()]
-            _tell(named, await enrol(tx, actor, class_id, entries, change=change), report)
+            _report(named, await enrol(tx, actor, class_id, entries, change=change), report)
         step(len(named))
 
 
@@ -81,14 +81,14 @@ def _rosters(rows: list[StudentRow], classes: Resolved, report: Outcomes, most: 
 
 def _refuse_contradictions(by_class: Rows, report: Outcomes) -> None:
     """Refuse different values for a student in rows of several classes: it is one record."""
-    said: dict[tuple[str, str], tuple[str, int]] = {}
+    values: dict[tuple[str, str], tuple[str, int]] = {}
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
     for key, row in sorted(rows, key=lambda item: item[1].row):
         for field in STUDENT_FIELDS:
             value = getattr(row.entry, field)
             if is_blank(value):
                 continue
-            first, number = said.setdefault((key, field), (value, row.row))
+            first, number = values.setdefault((key, field), (value, row.row))
             if first != value:
                 report.refuse(Table.ENROLMENTS, row.row, field, "contradiction", number)
 
@@ -106,7 +106,7 @@ def _named_once(by_class: Rows) -> Iterator[tuple[int, str, str]]:
             yield row.row, key, row.entry.name
 
 
-def _tell(named: dict[str, StudentRow], change: dict[str, Any], report: Outcomes) -> None:
+def _report(named: dict[str, StudentRow], change: dict[str, Any], report: Outcomes) -> None:
     rows = list(named.values())
     added = {roll_key(roll) for roll in json.loads(change["added"])}
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}
@@ -116,8 +116,8 @@ def _tell(named: dict[str, StudentRow], change: dict[str, Any], report: Outcomes
         if key in changed:
             report.note(Table.STUDENTS, row.row, RowOutcome.CHANGED)
         else:
-            there = RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED
-            report.note(Table.ENROLMENTS, row.row, there)
+            outcome = RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED
+            report.note(Table.ENROLMENTS, row.row, outcome)
     for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
         row = rows[int(place.rpartition("/")[2])]
         report.refuse(Table.ENROLMENTS, row.row, "from_", code)
