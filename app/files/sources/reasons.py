@@ -1,10 +1,10 @@
-"""Why something of a source is not written, or not as it is there."""
+"""Why something in a source was not written, or not as it is there."""
 
 # `docs/leaving-firebase.md` says what to do about each.
 REASONS = {
     "not_a_document": "It is not a document with fields.",
     "field_refused": "A value is of the wrong type, too long, or has control characters.",
-    "class_unreadable": "The class has no code or name that can be one.",
+    "class_unreadable": "The class has no valid code or name.",
     "class_repeated": "Another document is the same class: same teacher, code and section.",
     "section_extended": "Another document has the same teacher, code and section, so what kind of "
     "class it is was added to the section.",
