@@ -27,7 +27,7 @@ from app.services.people.allow_list import check_address
 
 
 class _Task(NamedTuple):
-    """What to import, and as whom."""
+    """What to import, and as which administrator."""
 
     records: Records
     options: Options

@@ -184,7 +184,7 @@ def tell(outcome: ImportOutcome) -> None:
     if outcome.dry_run and outcome.more_rows:
         print(f"... and {outcome.more_rows:,} more rows.")
     for kept in outcome.conflicts:
-        print(f"Row {_number(kept)}: {kept.field} differs from what is stored, which stays.")
+        print(f"Row {_number(kept)}: {kept.field} differs from what is stored, which was kept.")
     if outcome.ignored_columns:
         print(f"Columns ignored: {', '.join(outcome.ignored_columns)}.")
     for note in outcome.notes:

@@ -141,14 +141,18 @@ def _excused(roll: str, why: str) -> Update:
 
 
 def _overlooked(roll: str) -> Update:
-    return {"rollNo": roll, "status": "present", "remark": "Was there, hidden on the photo"}
+    return {"rollNo": roll, "status": "present", "remark": "Was there, but hidden in the photo"}
 
 
 def _mistaken(taken: list[Update]) -> Update:
     """Take back the mark that was recognised with the lowest score."""
     recognised = [mark for mark in taken if mark.get("recognizedByAi")]
     doubtful = min(recognised, key=lambda mark: mark["similarityScore"])
-    return {"rollNo": doubtful["rollNo"], "status": "absent", "remark": "Was somebody else"}
+    return {
+        "rollNo": doubtful["rollNo"],
+        "status": "absent",
+        "remark": "The photo showed somebody else",
+    }
 
 
 def _moment(occurrence: Occurrence, clock: str, now: datetime) -> datetime:

@@ -73,12 +73,13 @@ policies AS (UPDATE policies SET since = :eve WHERE since >= now()),
 log AS (UPDATE audit_log l SET at = acts.at FROM acts WHERE l.id = acts.id),
 leaves AS (
     UPDATE leaves l
-    SET created_at = told.first, decided_at = CASE WHEN status <> 'pending' THEN told.last END
+    SET created_at = decisions.first,
+        decided_at = CASE WHEN status <> 'pending' THEN decisions.last END
     FROM (
         SELECT subject_id, min(at) AS first, max(at) AS last
         FROM acts WHERE subject = 'leave' GROUP BY subject_id
-    ) told
-    WHERE l.id = told.subject_id
+    ) decisions
+    WHERE l.id = decisions.subject_id
 ),
 teachers AS (
     UPDATE class_teachers t SET created_at = acts.at FROM acts

@@ -86,7 +86,7 @@ def _handler(signer: DemoSigner, people: dict[str, str]) -> type[BaseHTTPRequest
             host = (self.headers.get("Host") or "").partition(":")[0]
             if host not in _HOSTS:
                 # A page from elsewhere must not reach this through a host name that it controls.
-                self._answer(403, "text/plain", "Only for this machine.\n")
+                self._answer(403, "text/plain", "Only for requests from this machine.\n")
                 return
             self._answer(*_page(signer, people, self.path))
 
@@ -112,7 +112,11 @@ def _page(signer: DemoSigner, people: dict[str, str], path: str) -> tuple[int, s
     if parts.path == "/token":
         email = parse_qs(parts.query).get("email", [""])[0]
         if email not in people:
-            return 404, "text/plain", "Nobody of the demo has this address. They are on /.\n"
+            return (
+                404,
+                "text/plain",
+                "Nobody in the demo has this address. See / for the addresses.\n",
+            )
         return 200, "text/plain", signer.sign(email, name=people[email])
     if parts.path == "/":
         return 200, "text/html", _index(people)

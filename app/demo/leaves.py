@@ -46,7 +46,7 @@ class Absence:
         return self.first_day(today) + timedelta(days=self.days - 1)
 
     def moment(self, after: int, now: datetime) -> datetime:
-        """The afternoon of the day that is so many days after the first one."""
+        """The afternoon of the day that is `after` days after the first one."""
         day = self.first_day(now.date()) + timedelta(days=after)
         return datetime.combine(day, time(16, 30), now.tzinfo)
 
@@ -69,7 +69,7 @@ ABSENCES = (
         begins=(-4, 1),
         days=4,
         kind=LeaveKind.MEDICAL,
-        note="Fever; the certificate of the health centre is there",
+        note="Fever; certificate of the health centre received",
         asked=4,
         steps=((9, Decision.APPROVE),),
     ),
@@ -91,7 +91,7 @@ ABSENCES = (
         begins=(-5, 2),
         days=4,
         kind=LeaveKind.MEDICAL,
-        note="A certificate is to follow",
+        note="Certificate to follow",
         asked=4,
         steps=((9, Decision.APPROVE), (13, Decision.WITHDRAW)),
     ),

@@ -106,7 +106,7 @@ def _items(node: Any) -> Iterator[Any]:
     pages = node if isinstance(node, list) else [node]
     if pages and isinstance(pages[-1], dict) and _is_page(pages[-1]) and pages[-1].get(_MORE):
         raise Invalid(
-            "The export is incomplete: its last page of the REST API names another one.",
+            "The export is incomplete: its last page of the REST API refers to a further page.",
             code="incomplete_export",
         )
     for page in pages:

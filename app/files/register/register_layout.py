@@ -39,7 +39,7 @@ class Layout:
 
 
 def layout(roll: float, name: float, sessions: int, lines: int) -> Layout:
-    """The layout for so many sessions and lines; `roll` and `name` are the widths of the widest."""
+    """The layout for these numbers of sessions and lines; `roll` and `name` are maximal widths."""
     roll, name = _within(roll + _PADDING, _ROLL), _within(name + _PADDING, _NAME)
     width, across = _across(sessions, WIDTH - 2 * MARGIN - roll - name)
     height, down = _down(lines, HEIGHT - 2 * MARGIN - TITLE - HEADING - FOOT)

@@ -54,8 +54,8 @@ class Written(NamedTuple):
 
 
 # What becomes of each mark. `:sessions` and `:people` are the positions of its session and its
-# student in the arrays before. A mark equal to the stored one changes nothing, whoever made that
-# one and whatever the session's state; neither does an excuse for a student on leave.
+# student in the arrays before. A mark equal to the stored one changes nothing, no matter who made
+# that one and in which state the session is; neither does an excuse for a student on leave.
 #
 # With `:source`, only marks made by an import of that source change, and marks are accepted even on
 # days outside the enrolment. Each mark is looked up by its whole key, even with a plan made while

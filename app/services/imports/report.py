@@ -37,7 +37,7 @@ _OF_ROWS = SENTENCES | {
     "slot_overlaps": "This overlaps another slot of the class on that day.",
     "no_such_address": "This is not the address of one student of the class.",
     "unknown_class": "There is no such class.",
-    "another_class": "This is another class than the one imported into.",
+    "another_class": "This is not the class that the file is imported into.",
     "class_archived": "This class is archived. Restore it to change it.",
     "ambiguous_class": "Several classes fit. Name section, teacher or term as well.",
     "class_mismatch": "The class with this id has another code or section.",
