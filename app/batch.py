@@ -1,7 +1,7 @@
-"""What files and other systems bring in, row by row.
+"""Rows that come from files and other systems.
 
-A reader fills a `Batch`; `app.services.imports` writes it. `row` is the number of the row as its
-file shows it, or any number by which the reader knows the record again.
+A reader fills a `Batch`; `app.services.imports` writes it. `row` is the number of the row as shown
+in its file, or any number by which the reader can identify the record.
 """
 
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ from app.schemas.classes import ClassDraft, SlotDraft
 from app.schemas.roster import RosterEntry
 from app.schemas.teachers import Cover
 
-MAX_REFUSALS = 10_000  # so many are kept; further ones are counted
+MAX_REFUSALS = 10_000  # further ones are only counted
 
 _NAMESPACE = UUID("6d0f0a9e-52b1-4d0c-9c61-6b6f5f1f7a55")
 
 
 class ClassName(NamedTuple):
-    """Which class is meant: by its id, or by code and what else is known of it.
+    """How a class is named: by its id, or by its code and what else is known about it.
 
-    `teacher` is the owner's e-mail address, `term` the name of a term. `outside_id` means the
-    class of the batch that has it, and needs nothing else.
+    `teacher` is the owner's e-mail address, `term` the name of a term. `outside_id` refers to the
+    class in the batch that has it, and is enough by itself.
     """
 
     code: str | None = None
@@ -51,7 +51,7 @@ class FacultyRow(NamedTuple):
 
 
 class ClassRow(NamedTuple):
-    """`teacher` is the owner's address; without `term` the class is one of the current term."""
+    """`teacher` is the owner's address; without `term` the class belongs to the current term."""
 
     row: int
     draft: ClassDraft
@@ -61,7 +61,7 @@ class ClassRow(NamedTuple):
 
 
 class TeacherRow(NamedTuple):
-    """Who works in a class besides its owner, by their address; without an end."""
+    """A teacher of a class besides its owner, by address and without an end date."""
 
     row: int
     class_name: ClassName
@@ -76,7 +76,7 @@ class SlotRow(NamedTuple):
 
 
 class Move(NamedTuple):
-    """An occurrence moved once, with the slot it is moved from."""
+    """A single moved occurrence, with the slot that it is moved from."""
 
     original_date: date
     original_start: time
@@ -94,7 +94,7 @@ class MoveRow(NamedTuple):
 
 
 class StudentRow(NamedTuple):
-    """Of a source, `last_day` is the last day of who has left the class already."""
+    """`last_day`, which only sources give, is that of a student who has already left the class."""
 
     row: int
     class_name: ClassName
@@ -110,16 +110,16 @@ class Period(NamedTuple):
 
 
 class SessionName(NamedTuple):
-    """Which session of a class is meant.
+    """How a session of a class is named.
 
-    With a `period`, that of the sessions and slots of the day, if there are as many. With neither
-    that nor `start`, the untimed session where there is one, else the only session of the day.
-    Where there is none, it is made: untimed if `exact`, as a register means it, and else in the
-    first slot of the day, if it has any. Where others of that day are named with their start, one
-    without can only be meant by what is `exact`.
+    With a `period`, it is that one of the day's sessions and slots, if the day has as many of them.
+    With neither that nor a `start`, it is the day's untimed session if there is one, else the
+    day's only session. If the day has none, one is created: untimed if `exact`, as in a register,
+    else in the day's first slot, if any. If other names of that day have a start, a name without
+    one is ambiguous unless it is `exact`.
 
-    One with an `outside_id` is found by that, else by day and start as they are, and is made the
-    class owner's, with `end` and the photo at `image`.
+    With an `outside_id`, the session is found by that, else by exactly this day and start. If new,
+    it belongs to the owner of the class and gets `end` and the photo at `image`.
     """
 
     class_name: ClassName
@@ -136,7 +136,7 @@ class MarkRow(NamedTuple):
     """`word` is a key of `app.files.register.register_words.LETTERS`: a status, or `on_duty`.
 
     `column` is the position of the mark in the row, counted from 0; `name` is the student's name in
-    the row, if it has one. Whoever `may_be_guest` need not be a student of the class.
+    the row, if it has one. If `may_be_guest`, the person need not be a student of the class.
     """
 
     row: int
@@ -150,7 +150,7 @@ class MarkRow(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a row cannot be taken: `column` as above, a stable code, a sentence."""
+    """Why a row was refused: `column` as in `MarkRow`, a stable code and a sentence."""
 
     row: int
     column: int | None
@@ -158,12 +158,12 @@ class Refusal(NamedTuple):
     detail: str
 
 
-# Rows of the second sheet of a workbook count on from here, of the third from twice that.
+# Added to the row numbers of the second sheet of a workbook; twice this to those of the third.
 SHEET_ROWS = 1 << 20
 
 
 class SheetRead(NamedTuple):
-    """A sheet of a workbook of which all sheets were read, with `columns` and `ignored` of it."""
+    """A sheet of a workbook whose sheets were all read, with its own `columns` and `ignored`."""
 
     name: str
     columns: dict[str, int]
@@ -172,13 +172,13 @@ class SheetRead(NamedTuple):
 
 @dataclass
 class Batch:
-    """All that is to be written, in this order, and what could not even be read.
+    """All rows to write, in this order, and those that could not be read.
 
-    Ids of another system are unique within `namespace`; by them its classes and sessions are
-    found again. `sessions` are to be there even if nobody is marked in them. `columns` says where
-    the fields are, `ignored` which columns were not read, and `notes` how the file was read. Where
-    all sheets of a workbook were read, `sheets` has them, and a row is `SHEET_ROWS` for each sheet
-    before its own and its number there.
+    Ids of another system are unique within `namespace`; later imports find its classes and
+    sessions by them. `sessions` are created even if nobody is marked in them. `columns` gives the
+    position of each field, `ignored` the columns that were not read, and `notes` how the file was
+    read. If all sheets of a workbook were read, `sheets` has them, and a row's number is the one
+    in its sheet plus `SHEET_ROWS` for each sheet before.
     """
 
     namespace: str = ""
@@ -199,7 +199,7 @@ class Batch:
     by_address: bool = False  # whether marks may name people by e-mail addresses
 
     def add_sheet(self, name: str, read: "Batch") -> None:
-        """Take in what was read of another sheet."""
+        """Add what was read from another sheet."""
         before = len(self.sheets) * SHEET_ROWS
         for kind in ("faculty", "classes", "slots", "students", "marks", "refusals"):
             rows = getattr(read, kind)
@@ -218,8 +218,8 @@ class Batch:
         return named | {session.class_name for session in self.session_names()}
 
     def session_names(self) -> dict[SessionName, None]:
-        """The sessions that are to be there, and those that marks name, in their order."""
-        # Marks come a session at a time, and it costs to hash a name.
+        """The sessions to create or find, and those that marks name, in order."""
+        # Marks are grouped by session, and hashing a name is slow.
         marked = (name for name, _ in groupby(self.marks, attrgetter("session")))
         return dict.fromkeys((*self.sessions, *marked))
 
@@ -229,6 +229,6 @@ class Batch:
 
 
 def column_letters(column: int) -> str:
-    """The name that spreadsheets give the column, counted from 0: A, B ... Z, AA."""
+    """The name of a column in spreadsheets, counted from 0: A, B ... Z, AA."""
     before, last = divmod(column, 26)
     return (column_letters(before - 1) if before else "") + chr(ord("A") + last)

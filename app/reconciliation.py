@@ -1,4 +1,4 @@
-"""What an import of another system did, compared with what that system has: class by class."""
+"""What an import did, compared class by class with what the other system has."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from app.batch import Batch
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """`count` things of a document that are not written: of what kind, where, and why.
+    """`count` things of a document that were not written: what, where and why.
 
-    `path` is the document's, `place` where in it; `code` is a key of `REASONS`. `marks` are
-    those that are left out with it.
+    `path` is the document's, `place` the place in it; `code` is a key of `REASONS`. `marks` is the
+    number of marks left out with them.
     """
 
     path: str
@@ -26,9 +26,9 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Why the totals of a class differ: what the export has more (`less` in AIMS), or AIMS.
+    """A reason why the totals of a class differ, and what AIMS has `less` or `more` because of it.
 
-    Both count marks by status; `sessions` are documents of attendance not written.
+    Both count marks by status; `sessions` is the number of attendance documents not written.
     """
 
     code: str
@@ -38,21 +38,21 @@ class Difference:
 
 
 def status_of(word: str) -> str:
-    """The status for a word of the mapping: duty is a kind of excuse."""
+    """The status for a word of the mapping: `on_duty` is a kind of excuse."""
     return "excused" if word == "on_duty" else word
 
 
 def counted(words: Iterable[str]) -> Counter[str]:
-    """How many marks there are of each status."""
+    """The number of marks by status."""
     return Counter(map(status_of, words))
 
 
 @dataclass
 class Reading:
-    """What was read of a source: documents, or whatever it has.
+    """What was read from a source: documents, or whatever it consists of.
 
-    `read` counts them by collection, `ignored` those of collections that nobody asked for, and
-    `unread` fields and collections of documents that were read, which were not.
+    `read` counts them by collection, `ignored` those of collections that were not asked for, and
+    `unread` the fields and subcollections that were not read in documents that were.
     """
 
     read: Counter[str]
@@ -62,7 +62,7 @@ class Reading:
 
 @dataclass
 class ClassOutcome:
-    """The totals of a class on both sides. `class_id` is null if the class was left out."""
+    """The totals of a class in both systems. `class_id` is None if the class was left out."""
 
     path: str
     class_id: UUID | None
@@ -74,7 +74,7 @@ class ClassOutcome:
 
     @property
     def agrees(self) -> bool:
-        """Whether AIMS has what the export says, but for differences with their reasons."""
+        """Whether AIMS has what the export says, apart from differences with a reason."""
         expected, sessions = Counter(self.exported), self.exported_sessions
         for difference in self.differences:
             expected.subtract(difference.less)
@@ -87,9 +87,9 @@ class ClassOutcome:
 
 @dataclass
 class Part:
-    """A class of another system: the batch that is all of it, and what is said of it there.
+    """A class of another system: a batch with all of it, and its totals there.
 
-    With a `problem`, the code of a reason, it cannot be written.
+    With a `problem`, a key of `REASONS`, it cannot be written.
     """
 
     batch: Batch
@@ -108,7 +108,7 @@ class Outcome:
     classes: list[ClassOutcome] = field(default_factory=list)
 
     def leave(self, totals: ClassOutcome, code: str) -> None:
-        """The class is not written, and so neither are its sessions and marks."""
+        """Record that the class was left out, with its sessions and marks."""
         marks = totals.exported.total()
         self.left_out.append(LeftOut(totals.path, "class", code, marks=marks))
         lost = Difference(code, Counter(totals.exported), sessions=totals.exported_sessions)
@@ -116,7 +116,7 @@ class Outcome:
         self.classes.append(totals)
 
     def add(self, done: "Outcome") -> None:
-        """What was done besides."""
+        """Add the outcome of another class."""
         self.made += done.made
         self.changed += done.changed
         self.unchanged += done.unchanged

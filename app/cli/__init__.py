@@ -1,4 +1,4 @@
-"""The command face: `aims up`, `aims test`, `aims serve` and the small ones."""
+"""The command line: `aims up`, `aims test`, `aims serve` and smaller commands."""
 
 import sys
 
@@ -33,7 +33,7 @@ commands.add_typer(database.commands, name="db")
 
 
 def main() -> None:
-    """Run a command; what goes wrong is one sentence on standard error."""
+    """Run a command; an error is shown as one sentence on standard error."""
     try:
         commands()
     except (ConfigError, LocalPostgresError) as error:

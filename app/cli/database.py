@@ -1,4 +1,4 @@
-"""`aims db`: migrations. Alembic is imported where it is used: no other command waits for it."""
+"""`aims db`: migrations. Alembic is imported only where it is used, to keep other commands fast."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def configuration(url: str) -> "Config":
-    """Alembic on the database of the URL, from whatever directory it is called."""
+    """Alembic's configuration for the database of the URL, from any working directory."""
     from alembic.config import Config
 
     config = Config(CHECKOUT / "alembic.ini")
@@ -34,7 +34,7 @@ def upgrade(revision: str = typer.Argument("head")) -> None:
 
 @commands.command()
 def downgrade(revision: str = typer.Argument("-1")) -> None:
-    """Take migrations back down to REVISION. This can lose data: make a backup first."""
+    """Undo migrations down to REVISION. This can lose data: make a backup first."""
     from alembic import command
 
     command.downgrade(configuration(load_database_url()), revision)

@@ -1,4 +1,4 @@
-"""What commands that read files share: the file itself, and who imports it."""
+"""What commands that read files share: reading the file, and finding who imports it."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from app.services.people.allow_list import only_admin, user_of
 
 
 def content_of(file: Path, most: int) -> bytes:
-    """All of the file, which may have `most` bytes; what cannot be read ends the command."""
+    """Read the whole file, of at most `most` bytes; on failure, end the command."""
     try:
         with file.open("rb") as stream:
             content = stream.read(most + 1)
@@ -29,8 +29,8 @@ def content_of(file: Path, most: int) -> bytes:
 async def database_as_admin(
     rules: RuleSettings, email: str | None
 ) -> AsyncIterator[tuple[Database, UUID]]:
-    """The database, whose tables are this version's, and the user of that administrator, or of
-    the only one there is; several or none end the command."""
+    """Open the database, which must have this version's tables, and find the administrator with
+    this address, or the only one; if there are several or none, end the command."""
     async with open_database(rules.database_url, rules.timezone) as db:
         await health.require_current_schema(db)
         try:

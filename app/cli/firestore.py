@@ -1,4 +1,4 @@
-"""`aims import firestore`: classes and attendance out of Firebase."""
+"""`aims import firestore`: classes and attendance from Firebase."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from app.services.people.allow_list import check_address
 
 
 class _Task(NamedTuple):
-    """What to import, and as whom."""
+    """What to import, and as which administrator."""
 
     records: Records
     options: Options
@@ -43,7 +43,7 @@ def firestore(
     ] = None,
     mapping: Annotated[Path, typer.Option(help="Which fields mean what (TOML)")] = PACKAGED,
     teacher: Annotated[
-        str | None, typer.Option(help="The address of who owns classes that name nobody")
+        str | None, typer.Option(help="The owner of classes that name no teacher, by address")
     ] = None,
     allow_teachers: Annotated[
         bool, typer.Option("--allow-teachers", help="Let the teachers of the classes sign in")
@@ -54,9 +54,9 @@ def firestore(
         Path | None, typer.Option(help="Write the whole report to this file, as JSON")
     ] = None,
 ) -> None:
-    """Read a Firestore export, and compare the totals of each class on both sides.
+    """Import a Firestore export, and compare the totals of each class on both sides.
 
-    It can be run again: what is there already is found, and what people have done in AIMS stays.
+    It can be run again: existing data is found, and what people have changed in AIMS is kept.
     Totals that differ without a reason end it with an error.
     """
     rules = load_rules()
@@ -121,7 +121,7 @@ async def _import(rules: RuleSettings, task: _Task, outcome: Outcome) -> None:
 
 @contextmanager
 def _progress(classes: int) -> Iterator[Callable[[], object]]:
-    """A bar on a terminal; elsewhere nothing."""
+    """Show a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

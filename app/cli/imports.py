@@ -37,7 +37,7 @@ _HELP = {
     Kind.CLASSES: "Make classes: code, name, section, the teacher's address ...",
     Kind.SCHEDULES: "Make timetables: class code, section, day, start, end.",
     Kind.FACULTY: "Let people sign in: email, name, role.",
-    Kind.ATTENDANCE: "Past attendance: a register, or a line a mark.",
+    Kind.ATTENDANCE: "Past attendance: a register, or a line per mark.",
 }
 _MAX_FLAWS = 20
 _REASON: TypeAdapter[str] = TypeAdapter(words.Reason)
@@ -71,10 +71,10 @@ TrustNumbers = Annotated[
 Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; else the first")]
 MeetingDay = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d"], help="Of a meeting: the date of its report"),
+    typer.Option("--date", formats=["%Y-%m-%d"], help="Of a meeting's report: its date"),
 ]
 PresentMinutes = Annotated[
-    int | None, typer.Option(min=1, help="Of a meeting: who joined for so long was present")
+    int | None, typer.Option(min=1, help="Of a meeting's report: minutes that count as present")
 ]
 AllSheets = Annotated[bool, typer.Option("--all-sheets", help="All sheets of a workbook")]
 Columns = Annotated[
@@ -103,8 +103,7 @@ def _command(kind: Kind) -> Callable[..., None]:
         present_minutes: PresentMinutes = None,
     ) -> None:
         rules = load_rules()
-
-        said = partial(
+        choose = partial(
             choices,
             sheet,
             column or [],
@@ -113,7 +112,7 @@ def _command(kind: Kind) -> Callable[..., None]:
             day=date and date.date(),
             present_minutes=present_minutes,
         )
-        batch = _read(kind, file, said, in_class=class_id is not None)
+        batch = _read(kind, file, choose, in_class=class_id is not None)
         conditions = Conditions(
             datetime.now(rules.zone).date(), rules.edit_window_days, reason, trust_numbers
         )
@@ -133,10 +132,10 @@ for _kind in Kind:
     commands.command(_kind.value, help=_HELP[_kind])(_command(_kind))
 
 
-def _read(kind: Kind, file: Path, said: Callable[[], Choices], *, in_class: bool) -> Batch:
+def _read(kind: Kind, file: Path, choose: Callable[[], Choices], *, in_class: bool) -> Batch:
     content = content_of(file, MAX_BYTES)
     try:
-        return read_batch(kind, content, in_class=in_class, chosen=said())
+        return read_batch(kind, content, in_class=in_class, chosen=choose())
     except AppError as error:
         sys.exit(f"aims: {file}: {error.detail}")
 
@@ -146,9 +145,9 @@ def as_admin(
     email: str | None,
     work: Callable[[Database, Actor], Awaitable[ImportOutcome]],
 ) -> ImportOutcome:
-    """Do the work as that administrator, or as the only one there is.
+    """Do the work as this administrator, or as the only one.
 
-    What is refused is printed row by row, and ends the command.
+    Refusals are printed row by row, and end the command.
     """
 
     async def run() -> ImportOutcome:
@@ -169,7 +168,7 @@ def as_admin(
 
 @contextmanager
 def progress(batch: Batch) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal for what takes long: rosters and marks. Elsewhere it is silent."""
+    """Show a progress bar for rosters and marks if standard error is a terminal."""
     total = len(batch.students) + len(batch.marks)
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -179,13 +178,13 @@ def progress(batch: Batch) -> Iterator[Callable[[int], object]]:
 
 
 def tell(outcome: ImportOutcome) -> None:
-    """Print what became of the file: of a dry run each row, and the counts in any case."""
+    """Print what became of the file: the counts, and each row of a dry run."""
     for row in outcome.rows if outcome.dry_run else []:
         print(_line(row))
     if outcome.dry_run and outcome.more_rows:
         print(f"... and {outcome.more_rows:,} more rows.")
     for kept in outcome.conflicts:
-        print(f"Row {_number(kept)}: {kept.field} differs from what is stored, which stays.")
+        print(f"Row {_number(kept)}: {kept.field} differs from what is stored, which was kept.")
     if outcome.ignored_columns:
         print(f"Columns ignored: {', '.join(outcome.ignored_columns)}.")
     for note in outcome.notes:

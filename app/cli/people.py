@@ -71,7 +71,7 @@ def on_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def read_file(file: Path) -> list[Entry]:
-    """The people of a CSV or .xlsx with email, name and role (who is new without one: teacher)."""
+    """Read people from a CSV or .xlsx with email, name and role (default for new ones: teacher)."""
     try:
         return entries_of(read_batch(Kind.FACULTY, content_of(file, MAX_BYTES)))
     except AppError as error:

@@ -1,4 +1,4 @@
-"""Starting and stopping what a command runs, whatever ends the command."""
+"""Start and stop the processes of a command, however the command ends."""
 
 import ctypes
 import signal
@@ -13,12 +13,12 @@ STOP_SECONDS = 25
 
 
 class Stopped(BaseException):
-    """The person, the system or a closed terminal told the command to stop."""
+    """A signal told the command to stop: Ctrl-C, SIGTERM or a closed terminal."""
 
 
 @contextmanager
 def stoppable() -> Iterator[ExitStack]:
-    """A stack of things to undo, undone also on Ctrl-C, SIGTERM and a closed terminal."""
+    """A stack of cleanups that also run on Ctrl-C, SIGTERM and a closed terminal."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
@@ -35,7 +35,7 @@ def _stop(number: int, _: object) -> NoReturn:
 
 
 def _ignore_further_signals() -> None:
-    """A second Ctrl-C must not leave half of it running."""
+    """Ignore a second Ctrl-C, which must not interrupt the cleanup."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
@@ -43,7 +43,7 @@ def _ignore_further_signals() -> None:
 def child(
     command: list[str], environment: dict[str, str], *files: int
 ) -> "subprocess.Popen[bytes]":
-    """A process of our own with these open files, which does not outlive us, even when killed."""
+    """Start a child with these open files; it ends with this process, even if that is killed."""
     return subprocess.Popen(
         command,
         env=environment,
@@ -54,7 +54,7 @@ def child(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Stop the process in an orderly way, then in any way."""
+    """Stop the process with SIGTERM, or with SIGKILL if that takes too long."""
     for stop in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
             process.send_signal(stop)
@@ -64,6 +64,6 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _killed_with_parent() -> None:
-    # Not asked to stop, or it would still have the port when somebody starts again at once.
+    # SIGTERM would leave it holding the port for a while, and an immediate restart would fail.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

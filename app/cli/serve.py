@@ -9,8 +9,8 @@ import typer
 from app import metrics
 from app.config import load_settings
 
-# How long requests have to finish once the server is told to stop: longer than any may take but
-# a file's import, which is undone whole when it takes longer.
+# How long requests have to finish once the server is told to stop: longer than any may take except
+# the import of a file, which is rolled back if it takes longer.
 FINISH_SECONDS = 20
 
 
@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Serve in production, with the settings of the environment and nothing embedded.
 
-    Gunicorn, because it hands connections over on SIGTERM without losing a request.
+    Uses Gunicorn, because it hands connections over on SIGTERM without losing a request.
     """
     if load_settings().metrics:
         metrics.share_between_processes()

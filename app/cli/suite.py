@@ -15,7 +15,7 @@ from app.localpg import LocalPostgres
 def test(context: typer.Context) -> None:
     """Run the test suite on a throw-away PostgreSQL. Further arguments go to pytest."""
     environment = without_settings()
-    # The tests start Python some hundred times, which should compile our modules once.
+    # The tests start Python about a hundred times, and should compile our modules only once.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with stoppable() as stack:
         print("Starting a throw-away PostgreSQL for the tests ...", flush=True)
@@ -27,13 +27,13 @@ def test(context: typer.Context) -> None:
 
 
 def _workers() -> int:
-    """One more than processors, since some tests wait for a limit to be reached; few enough
-    for the connections of one PostgreSQL."""
+    """One more than there are processors, since some tests only wait for a limit to be reached;
+    few enough for the connections of one PostgreSQL."""
     return min(os.cpu_count() or 1, 4) + 1
 
 
 def without_settings() -> dict[str, str]:
-    """The environment, less whatever it says of a real installation."""
+    """The environment without the settings of a real installation."""
     ours = {name.upper() for name in Settings.model_fields}
     ours |= {f"{name}_FILE" for name in ours}
     return {name: value for name, value in os.environ.items() if name.upper() not in ours}

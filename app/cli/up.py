@@ -1,4 +1,4 @@
-"""`aims up`: everything, on a machine that has nothing."""
+"""`aims up`: start everything on a machine where nothing is installed."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ def up(
         )
     place = data or home() / "data"
     with stoppable() as stack:
-        # What only one process may have comes first, so that a second one stops before it changes
+        # First take what only one process can have, so that a second one stops before it changes
         # anything.
         postgres = None if given else _held(stack, place, f"http://{HOST}:{port}")
         listener = _listening(stack, port)
@@ -73,7 +73,7 @@ def up(
 
 
 def _held(stack: ExitStack, data: Path, address: str) -> LocalPostgres:
-    """The embedded PostgreSQL, not started yet, on data that is this command's alone."""
+    """The embedded PostgreSQL, not started yet, with its data directory locked."""
     postgres = LocalPostgres(data)
     stack.callback(postgres.stop)
     postgres.hold(address)
@@ -81,7 +81,7 @@ def _held(stack: ExitStack, data: Path, address: str) -> LocalPostgres:
 
 
 def _listening(stack: ExitStack, port: int) -> socket.socket:
-    """The socket that the server will answer on; callers may knock already."""
+    """The socket that the server will answer on; clients can already connect."""
     try:
         return stack.enter_context(socket.create_server((HOST, port)))
     except OSError:
@@ -121,7 +121,7 @@ async def _is_empty(url: str) -> bool:
 def _demo(
     stack: ExitStack, url: str, environment: dict[str, str], keep: Path, port: int
 ) -> DemoGoogle:
-    """Demo people and classes, and a stand-in for Google to sign in with."""
+    """Load demo people and classes, and start a stand-in for Google to sign in with."""
     try:
         google = DemoGoogle(PEOPLE, port)
     except (OSError, OverflowError):
@@ -152,7 +152,7 @@ async def _load_demo(url: str, zone: ZoneInfo) -> None:
 
 
 def _kept_secret(file: Path) -> str:
-    """A secret made once, so that tokens outlive a restart."""
+    """A secret that is generated once, so that tokens survive a restart."""
     if not file.exists():
         unfinished = file.with_name(file.name + ".new")
         unfinished.touch(mode=0o600)

@@ -1,6 +1,6 @@
-"""How the demo's attendance is invented: who comes how often, and what is corrected later.
+"""Invent the demo's attendance: who comes how often, and what is corrected later.
 
-Everything follows from seeds, so the same day always gives the same marks.
+Everything is derived from seeds, so the same day always gives the same marks.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from app.services.sessions.lifecycle import Act
 
 
 class Habit(NamedTuple):
-    """How likely a student comes, at the beginning of the weeks and at their end."""
+    """How likely a student is to come, in the first and in the last week."""
 
     first: float
     last: float
@@ -31,8 +31,8 @@ Update = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Deed:
-    """What one request does with a session: it marks, or brings it to another status."""
+class Action:
+    """What one request does to a session: mark students, or change its status."""
 
     at: datetime
     does: Act | list[Update]
@@ -46,22 +46,22 @@ def habit_of(roll: str) -> Habit:
 
 
 def is_photographed(course: Course, occurrence: Occurrence) -> bool:
-    """Whether this attendance is taken from a photo; in laboratories it is called out."""
+    """Whether this attendance is taken from a photo; in laboratories, names are called out."""
     return not course.is_lab and _random(course, occurrence, "photo").random() < 0.75
 
 
-def deeds_of(
+def actions_of(
     course: Course,
     occurrence: Occurrence,
     rolls: list[str],
     away: set[str],
     progress: float,
     now: datetime,
-) -> list[Deed]:
-    """The taking of the attendance, what was corrected until now, and when it was finalised.
+) -> list[Action]:
+    """The requests for a session: taking attendance, corrections until now, and finalising.
 
-    `away` are those of the `rolls` who surely do not come. `progress` grows from 0 to 1 during
-    the weeks. Now and then a photo is all there is: whoever is not on it has no mark at first.
+    `away` are those of the `rolls` who certainly do not come. `progress` grows from 0 to 1 over
+    the weeks. Sometimes there is only a photo: students who are not in it have no mark at first.
     """
     random = _random(course, occurrence, "marks")
     photo = is_photographed(course, occurrence)
@@ -70,36 +70,36 @@ def deeds_of(
     marks += [{"rollNo": roll, "status": "absent"} for roll in rolls if roll in away]
     random.shuffle(absent)
     begin, end = (_moment(occurrence, clock, now) for clock in (occurrence.start, occurrence.end))
-    taken = Deed(begin + timedelta(seconds=random.randint(240, 600)), marks)
+    taken = Action(begin + timedelta(seconds=random.randint(240, 600)), marks)
     if photo and random.random() < 0.3:
         taken = replace(taken, does=[mark for mark in marks if mark["status"] != "absent"])
-    deeds = [taken]
+    actions = [taken]
     soon = end + timedelta(seconds=random.randint(300, 2400))
     if photo and absent and random.random() < 0.2:
-        deeds.append(Deed(soon, [_overlooked(absent.pop())]))
+        actions.append(Action(soon, [_overlooked(absent.pop())]))
     elif photo and random.random() < 0.05:
-        deeds.append(Deed(soon, [_mistaken(marks)]))
-    done = _finalised_at(occurrence, max(end, deeds[-1].at), random, now)
+        actions.append(Action(soon, [_mistaken(marks)]))
+    done = _finalised_at(occurrence, max(end, actions[-1].at), random, now)
     if done:
-        deeds.append(Deed(done, Act.FINALISE))
+        actions.append(Action(done, Act.FINALISE))
     later = end + timedelta(days=random.randint(2, 4), seconds=random.randint(0, 7200))
     if absent and random.random() < 0.15 and later < now - _MINUTE:
-        deeds += _corrected(later, [_excused(absent.pop(), _EXCUSES[0])], finalised=bool(done))
-    return deeds
+        actions += _corrected(later, [_excused(absent.pop(), _EXCUSES[0])], finalised=bool(done))
+    return actions
 
 
-def cancelled(occurrence: Occurrence, reason: str, now: datetime) -> list[Deed]:
-    """The class is sent away soon after it has begun."""
+def cancelled(occurrence: Occurrence, reason: str, now: datetime) -> list[Action]:
+    """Cancel the session soon after it has begun."""
     begin = _moment(occurrence, occurrence.start, now)
-    return [Deed(begin + timedelta(minutes=7), Act.CANCEL, reason=reason)]
+    return [Action(begin + timedelta(minutes=7), Act.CANCEL, reason=reason)]
 
 
 def _finalised_at(
     occurrence: Occurrence, done: datetime, random: Random, now: datetime
 ) -> datetime | None:
-    """Some minutes after all was done, or in the evening of the next day.
+    """Some minutes after everything was done, or the evening of the next day.
 
-    The sessions of the last seven days are still open.
+    None for the sessions of the last seven days, which are still open.
     """
     minutes, seconds = random.randint(2, 15), random.randint(0, 5400)
     if occurrence.day >= now.date() - timedelta(days=7):
@@ -109,15 +109,15 @@ def _finalised_at(
     return _moment(occurrence, "17:30", now) + timedelta(days=1, seconds=seconds)
 
 
-def _corrected(at: datetime, marks: list[Update], *, finalised: bool) -> list[Deed]:
-    """An administrator corrects it, for which it is reopened if it is finalised."""
-    correction = Deed(at, marks, by_admin=True)
+def _corrected(at: datetime, marks: list[Update], *, finalised: bool) -> list[Action]:
+    """A correction by an administrator, who reopens the session if it is finalised."""
+    correction = Action(at, marks, by_admin=True)
     if not finalised:
         return [correction]
     return [
-        Deed(at - _MINUTE, Act.REOPEN, by_admin=True, reason="A certificate was brought later"),
+        Action(at - _MINUTE, Act.REOPEN, by_admin=True, reason="A certificate was brought later"),
         correction,
-        Deed(at + _MINUTE, Act.FINALISE, by_admin=True),
+        Action(at + _MINUTE, Act.FINALISE, by_admin=True),
     ]
 
 
@@ -141,14 +141,18 @@ def _excused(roll: str, why: str) -> Update:
 
 
 def _overlooked(roll: str) -> Update:
-    return {"rollNo": roll, "status": "present", "remark": "Was there, hidden on the photo"}
+    return {"rollNo": roll, "status": "present", "remark": "Was there, but hidden in the photo"}
 
 
 def _mistaken(taken: list[Update]) -> Update:
-    """The mark that was recognised with the lowest score, taken back."""
+    """Take back the mark that was recognised with the lowest score."""
     recognised = [mark for mark in taken if mark.get("recognizedByAi")]
     doubtful = min(recognised, key=lambda mark: mark["similarityScore"])
-    return {"rollNo": doubtful["rollNo"], "status": "absent", "remark": "Was somebody else"}
+    return {
+        "rollNo": doubtful["rollNo"],
+        "status": "absent",
+        "remark": "The photo showed somebody else",
+    }
 
 
 def _moment(occurrence: Occurrence, clock: str, now: datetime) -> datetime:

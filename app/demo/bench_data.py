@@ -1,9 +1,9 @@
-"""The data that speed is measured on: 480,000 marks, made in sets.
+"""The data for benchmarks: 480,000 marks, inserted in bulk.
 
 200 teachers and 200 classes of 60 (12,000 students), 40 sessions each. The first 50 teachers
-have four classes each, all in one term. Every second student of a class was recognised on a
-photo, the others were marked by hand. Ids follow from numbers, md5('class7')::uuid, and marks
-from hashes of them, so that it is the same every time.
+have four classes each, all in one term. Every second student of a class was recognised in a
+photo, the others were marked by hand. Ids are derived from numbers, as in md5('class7')::uuid,
+and marks from hashes of these, so that the data is the same every time.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from app.sql import Statement
 
 CLASSES, STUDENTS, SESSIONS = 200, 60, 40
 
-# `:first` is the day of the first session. With one term alone, it is the current one on any day.
+# `:first` is the day of the first session. The only term is the current one on any day.
 _TERM = Statement(f"""
 INSERT INTO terms (id, name, first_day, last_day)
 VALUES (md5('term')::uuid, 'Term of the benchmark', :first, :first::date + {2 * SESSIONS})
@@ -59,8 +59,8 @@ SELECT md5('class' || ((i - 1) / {STUDENTS} + 1))::uuid, md5('student' || i)::uu
 FROM generate_series(1, {CLASSES * STUDENTS}) i
 """)
 
-# `:number` is that of the day, `:at` when marks are made. One statement a day: the marks of a class
-# lie as far apart on disk as they do when it meets day by day.
+# `:number` is that of the day, `:at` when marks are made. One statement per day spreads the marks
+# of a class over the disk as real use does.
 _DAY = Statement(f"""
 WITH sessions AS (
     INSERT INTO attendance_sessions (
@@ -95,9 +95,9 @@ _ANALYZE = Statement("ANALYZE")
 
 
 async def fill(db: Database, now: datetime, step: Callable[[], object] = lambda: None) -> None:
-    """Make all of it or nothing, with sessions on the days before `now`, the local time.
+    """Create all of it or nothing, with sessions on the days before `now`, the local time.
 
-    `step` is called after each of the days.
+    `step` is called after each day.
     """
     first = now.date() - timedelta(days=SESSIONS)
     async with db.transaction() as tx:

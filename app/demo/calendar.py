@@ -1,11 +1,11 @@
-"""The demo's calendar around the day it is made: a term that is over, the present one, holidays."""
+"""The demo's calendar around the day of its creation: a past term, the current one, holidays."""
 
 from datetime import date, timedelta
 from typing import NamedTuple
 
-WEEKS = 8  # of the present term are over
+WEEKS = 8  # of the current term that are over
 _WEEKS_AHEAD = 8
-# More than half a year, so that the terms have different names whatever the day.
+# More than half a year, so that the terms have different names on any day.
 _BETWEEN_TERMS = timedelta(weeks=27)
 
 
@@ -18,7 +18,7 @@ class Days(NamedTuple):
 
 
 def terms(today: date) -> tuple[Days, Days]:
-    """The term that is over, and the present one."""
+    """The past term and the current one."""
     first = today - timedelta(weeks=WEEKS)
     length = timedelta(weeks=WEEKS + _WEEKS_AHEAD, days=-1)
     past = first - _BETWEEN_TERMS
@@ -30,7 +30,7 @@ def _season(day: date) -> str:
 
 
 def holidays(today: date) -> tuple[Days, ...]:
-    """One on which classes would have met, and some days that are still to come."""
+    """A past day on which classes would have met, and some days in the future."""
     founded, harvest = weekday_of(-6, 1, today), weekday_of(3, 1, today)
     return (
         Days("Foundation day", founded, founded),
@@ -39,5 +39,5 @@ def holidays(today: date) -> tuple[Days, ...]:
 
 
 def weekday_of(week: int, weekday: int, today: date) -> date:
-    """The date of ISO's `weekday`, that many weeks from the current one."""
+    """The date of the ISO `weekday` in the week that is `week` weeks from the current one."""
     return today + timedelta(weeks=week, days=weekday - today.isoweekday())

@@ -1,8 +1,7 @@
-"""Dates what the demo made back to when it would have happened. Nothing else may do that.
+"""Backdate the demo's data to when it would have happened. Nothing else may do that.
 
-One transaction makes the demo, and `now()` is its beginning: whatever bears that time or a
-later one is the demo's, and whatever was there before keeps its own. When something would
-have happened stands in the id of the request that did it.
+One transaction makes the demo, and `now()` is its start: rows with that time or a later one are
+the demo's, and older rows keep theirs. The id of a request says when it would have been made.
 """
 
 from dataclasses import replace
@@ -14,14 +13,14 @@ from app.sql import Statement
 
 
 def at(actor: Actor, moment: datetime) -> Actor:
-    """The actor in a request of that moment."""
+    """The actor in a request made at that moment."""
     return replace(actor, request_id=f"demo-{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}")
 
 
 _MOMENT = """
 CASE WHEN request_id LIKE 'demo-%' THEN substr(request_id, 6)::timestamptz END"""
 
-# A session is opened just before something becomes of it.
+# A session is opened just before the first thing that happens to it.
 _SESSIONS = Statement(f"""
 WITH batches AS (
     UPDATE attendance_batches SET made_at = {_MOMENT} WHERE made_at >= now()
@@ -48,7 +47,7 @@ FROM (
 WHERE s.class_id = first.class_id AND s.id = first.session_id
 """)
 
-# `:eve` is when people and the calendar were made, `:zone` the institution's time zone.
+# `:eve` is when people and the calendar were created, `:zone` the institution's time zone.
 _REST = Statement(f"""
 WITH enrolled AS MATERIALIZED (
     SELECT class_id, student_id, (lower(periods) + time '08:30') AT TIME ZONE :zone AS since
@@ -74,12 +73,13 @@ policies AS (UPDATE policies SET since = :eve WHERE since >= now()),
 log AS (UPDATE audit_log l SET at = acts.at FROM acts WHERE l.id = acts.id),
 leaves AS (
     UPDATE leaves l
-    SET created_at = told.first, decided_at = CASE WHEN status <> 'pending' THEN told.last END
+    SET created_at = decisions.first,
+        decided_at = CASE WHEN status <> 'pending' THEN decisions.last END
     FROM (
         SELECT subject_id, min(at) AS first, max(at) AS last
         FROM acts WHERE subject = 'leave' GROUP BY subject_id
-    ) told
-    WHERE l.id = told.subject_id
+    ) decisions
+    WHERE l.id = decisions.subject_id
 ),
 teachers AS (
     UPDATE class_teachers t SET created_at = acts.at FROM acts
@@ -105,8 +105,8 @@ WHERE created_at = now()
 
 
 async def date_back(db: Database, eve: datetime, zone: str) -> None:
-    """Date all that this transaction made: what requests did by their ids, enrolments by their
-    days, classes by their term, and the rest on the `eve` of everything."""
+    """Backdate all that this transaction made: what requests did by their ids, enrolments by their
+    first days, classes by their term, and the rest to `eve`, before everything else."""
     async with db.transaction() as tx:
         await tx.execute(_SESSIONS)
         await tx.execute(_REST, eve=eve, zone=zone)

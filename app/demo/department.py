@@ -1,4 +1,4 @@
-"""The demo's department: who teaches what to whom, and when. All of them are invented."""
+"""The demo's department: teachers, students, classes and their hours. Everybody is fictional."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ Random(23).shuffle(_NAMES)
 
 
 class Slot(NamedTuple):
-    """A weekly hour: ISO's day of the week, then from when to when."""
+    """A weekly slot: the ISO day of the week, start and end."""
 
     weekday: int
     start: str
@@ -45,7 +45,7 @@ class Slot(NamedTuple):
 
 
 class Move(NamedTuple):
-    """The slot of `weekday` held at another time of its week; week 0 is the current one."""
+    """The slot of `weekday`, moved within its week; week 0 is the current one."""
 
     week: int
     weekday: int
@@ -54,7 +54,7 @@ class Move(NamedTuple):
 
 
 class Cancellation(NamedTuple):
-    """A session that was opened and did not take place."""
+    """A session that was opened but did not take place."""
 
     week: int
     weekday: int
@@ -62,7 +62,7 @@ class Cancellation(NamedTuple):
 
 
 class Occurrence(NamedTuple):
-    """The class meeting on one day."""
+    """A meeting of a class on one day."""
 
     day: date
     start: str
@@ -71,9 +71,9 @@ class Occurrence(NamedTuple):
 
 @dataclass(frozen=True)
 class Course:
-    """A class of the department. `rolls` is everybody who ever attends it.
+    """A class of the department. `rolls` are all students who ever attend it.
 
-    `forgotten`: nobody took attendance when it met last.
+    If `forgotten`, nobody took attendance when it last met.
     """
 
     code: str
@@ -97,8 +97,8 @@ def _rolls(year: int, numbers: Iterable[int]) -> tuple[str, ...]:
     return tuple(f"{year}/CS/{number}" for number in numbers)
 
 
-# Two years of two sections each; laboratories take every second student of both sections.
-# Nobody, teacher or student, has two of these hours at once.
+# Two years of two sections each; a laboratory group is every second student of both sections.
+# No teacher and no student has two of these slots at once.
 COURSES = (
     Course(
         "CS301",
@@ -200,7 +200,7 @@ COURSES = (
     ),
 )
 
-# The one class of the term that is over.
+# The only class of the past term.
 PAST_COURSE = Course(
     "CS206",
     "Theory of Computation",
@@ -213,7 +213,7 @@ PAST_COURSE = Course(
 
 
 def student(roll: str) -> dict[str, str]:
-    """The student as a roster names them: the same whatever class asks."""
+    """The student as a roster entry, the same in every class."""
     year, _, number = roll.split("/")
     return {
         "rollNo": roll,
@@ -237,7 +237,7 @@ def enrolled(course: Course, weeks: float) -> list[str]:
 
 
 def dates_of(move: Move, today: date) -> tuple[date, date]:
-    """From which date to which the occurrence is moved."""
+    """The original date and the new date of the moved occurrence."""
     return (
         weekday_of(move.week, move.weekday, today),
         weekday_of(move.week, move.to.weekday, today),
@@ -245,7 +245,7 @@ def dates_of(move: Move, today: date) -> tuple[date, date]:
 
 
 def occurrences(course: Course, first: date, end: date, today: date) -> list[Occurrence]:
-    """When the class meets from `first` to before `end`: its slots, the moved ones moved."""
+    """When the class meets from `first` until before `end`, with moves and holidays applied."""
     moves = [(*dates_of(move, today), move.to) for move in course.moves]
     away = {original for original, _, _ in moves}
     held = [Occurrence(day, slot.start, slot.end) for _, day, slot in moves]
@@ -269,7 +269,7 @@ def sessions(course: Course, first: date, end: date, today: date) -> list[Occurr
 
 
 def cancellation_of(course: Course, occurrence: Occurrence, today: date) -> Cancellation | None:
-    """Why and that the session was cancelled, if it was."""
+    """The cancellation of the session, if it was cancelled."""
     for cancellation in course.cancellations:
         if weekday_of(cancellation.week, cancellation.weekday, today) == occurrence.day:
             return cancellation

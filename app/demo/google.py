@@ -1,7 +1,7 @@
 """A stand-in for Google, so that the demo and the tests sign in for real.
 
-It has a key and a JWKS address of its own; the server verifies its tokens with the code that
-verifies Google's. Production refuses a foreign JWKS address, so it never gets past the demo.
+It has its own key and JWKS address; the server verifies its tokens with the code that verifies
+Google's. Production refuses a foreign JWKS address, so it only works in the demo and in tests.
 """
 
 import html
@@ -24,7 +24,7 @@ _HOSTS = ("127.0.0.1", "localhost")
 
 
 def sub_of(email: str) -> str:
-    """The lasting id the stand-in gives to an address."""
+    """The permanent id that the stand-in gives to an address."""
     return "demo-" + sha256(email.lower().encode()).hexdigest()[:16]
 
 
@@ -40,7 +40,7 @@ class DemoSigner:
         return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
     def sign(self, address: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """An ID token for the address; `claims` replace Google's, None leaves one out."""
+        """An ID token for the address; `claims` override the usual ones, None omits one."""
         now = int(time.time())
         all_claims = {
             "iss": "https://accounts.google.com",
@@ -59,7 +59,7 @@ class DemoSigner:
 
 
 class DemoGoogle:
-    """Serves the key set and ready ID tokens of the demo people on 127.0.0.1."""
+    """Serves the key set and ready-made ID tokens of the demo people on 127.0.0.1."""
 
     client_id = CLIENT_ID
 
@@ -85,8 +85,8 @@ def _handler(signer: DemoSigner, people: dict[str, str]) -> type[BaseHTTPRequest
         def do_GET(self) -> None:
             host = (self.headers.get("Host") or "").partition(":")[0]
             if host not in _HOSTS:
-                # A page from elsewhere must not reach this through a name it controls.
-                self._answer(403, "text/plain", "Only for this machine.\n")
+                # A page from elsewhere must not reach this through a host name that it controls.
+                self._answer(403, "text/plain", "Only for requests from this machine.\n")
                 return
             self._answer(*_page(signer, people, self.path))
 
@@ -100,7 +100,7 @@ def _handler(signer: DemoSigner, people: dict[str, str]) -> type[BaseHTTPRequest
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the addresses asked for are people's."""
+            """Log nothing: the URLs contain people's addresses."""
 
     return Handler
 
@@ -112,7 +112,11 @@ def _page(signer: DemoSigner, people: dict[str, str], path: str) -> tuple[int, s
     if parts.path == "/token":
         email = parse_qs(parts.query).get("email", [""])[0]
         if email not in people:
-            return 404, "text/plain", "Nobody of the demo has this address. They are on /.\n"
+            return (
+                404,
+                "text/plain",
+                "Nobody in the demo has this address. See / for the addresses.\n",
+            )
         return 200, "text/plain", signer.sign(email, name=people[email])
     if parts.path == "/":
         return 200, "text/html", _index(people)

@@ -1,4 +1,4 @@
-"""The leave of the demo: for whom, for which days, and what was decided about it."""
+"""The leave in the demo: for which student, for which days, and what was decided about it."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -23,10 +23,10 @@ Step = tuple[int, Decision]
 
 @dataclass(frozen=True)
 class Absence:
-    """Leave for `days` days; `begins` says week and weekday, and week 0 is the current one.
+    """Leave for `days` days; `begins` gives week and weekday, where week 0 is the current one.
 
-    The class's teacher decides; Meera does without a course, which is for all, and when the
-    sessions are finalised by then. When it is asked for and decided is in days after the first one.
+    The class's teacher decides. Meera decides if there is no course, which means all classes, and
+    if the sessions are finalised by then. `asked` and the steps count in days from the first day.
     """
 
     roll: str
@@ -46,7 +46,7 @@ class Absence:
         return self.first_day(today) + timedelta(days=self.days - 1)
 
     def moment(self, after: int, now: datetime) -> datetime:
-        """In the afternoon, that many days after the first one."""
+        """The afternoon of the day that is `after` days after the first one."""
         day = self.first_day(now.date()) + timedelta(days=after)
         return datetime.combine(day, time(16, 30), now.tzinfo)
 
@@ -56,11 +56,11 @@ class Absence:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it is approved before it begins, and shows in sessions as they are opened."""
+        """Whether it is approved before it begins, and so shows in sessions as they open."""
         return any(days < 0 and step is Decision.APPROVE for days, step in self.steps)
 
 
-# What was approved afterwards was so when the last corrections of those days had been made.
+# Leave approved afterwards was approved after the last corrections of those days.
 ABSENCES = (
     Absence(
         "23/CS/110",
@@ -69,7 +69,7 @@ ABSENCES = (
         begins=(-4, 1),
         days=4,
         kind=LeaveKind.MEDICAL,
-        note="Fever; the certificate of the health centre is there",
+        note="Fever; certificate of the health centre received",
         asked=4,
         steps=((9, Decision.APPROVE),),
     ),
@@ -91,7 +91,7 @@ ABSENCES = (
         begins=(-5, 2),
         days=4,
         kind=LeaveKind.MEDICAL,
-        note="A certificate is to follow",
+        note="Certificate to follow",
         asked=4,
         steps=((9, Decision.APPROVE), (13, Decision.WITHDRAW)),
     ),
@@ -120,7 +120,7 @@ ABSENCES = (
 
 
 def absences_on(course: Course, day: date, today: date) -> list[Absence]:
-    """Who asked for leave from the class on that day, whatever was decided."""
+    """The leave requested from the class on that day, whatever was decided."""
     return [
         absence
         for absence in ABSENCES
@@ -137,7 +137,7 @@ async def ask(
     class_id: UUID | None,
     now: datetime,
 ) -> None:
-    """Ask for the leave, and decide it step by step."""
+    """Request the leave, and decide it step by step."""
     draft = {
         "rollNo": absence.roll,
         "classId": class_id and str(class_id),

@@ -1,7 +1,7 @@
-"""Fills a database with the demo's department.
+"""Fill a database with the demo's department.
 
-Made through the services, like any client would, so the demo has rights, history and versions
-as real data has. Only then it is dated back to when it would have happened.
+Everything is made through the services, as clients do, so the demo has the rights, history and
+versions of real data. Only then is it backdated to when it would have happened.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from app.db import Database
 from app.demo import dating
-from app.demo.attendance import Deed, cancelled, deeds_of, is_photographed
+from app.demo.attendance import Action, actions_of, cancelled, is_photographed
 from app.demo.calendar import Days, holidays, terms
 from app.demo.dating import at
 from app.demo.department import (
@@ -62,7 +62,7 @@ class Staff:
 
 
 def admin_entry() -> Entry:
-    """Meera's place on the allow-list."""
+    """Meera's entry on the allow-list."""
     return Entry(ADMIN[0], Role.ADMIN, ADMIN[1])
 
 
@@ -72,9 +72,9 @@ async def load_department(
     sub_of: Callable[[str], str],
     step: Callable[[], object] = lambda: None,
 ) -> None:
-    """Make the department, all of it or nothing, as of `now`, the institution's local time.
+    """Create the whole department or nothing, as of `now`, the institution's local time.
 
-    `sub_of` gives the `sub` the stand-in for Google signs for an address. `step` is called
+    `sub_of` gives the `sub` that the stand-in for Google signs for an address. `step` is called
     after each course.
     """
     eve = datetime.combine(terms(now.date())[0].first - timedelta(days=3), time(10), now.tzinfo)
@@ -124,7 +124,7 @@ def _days(days: Days) -> dict[str, str]:
 
 
 async def _course(db: Database, course: Course, term: Term, staff: Staff, now: datetime) -> UUID:
-    """Make the class with its timetable, then live through its weeks."""
+    """Create the class with its timetable, then simulate its weeks."""
     teacher, today = staff.teachers[course.teacher], now.date()
     first, end = term.first_day, min(today, term.last_day + timedelta(days=1))
     class_id = await _class_of(db, teacher, course, term)
@@ -140,17 +140,17 @@ async def _course(db: Database, course: Course, term: Term, staff: Staff, now: d
         if enrolled(course, since.days / 7) != rolls:
             present, rolls = rolls, enrolled(course, since.days / 7)
             await _roster(db, teacher, class_id, present, rolls, morning + since)
-        deeds = _deeds(course, occurrence, rolls, since / (end - first), now)
-        session_id = await _open(db, teacher, class_id, course, occurrence, deeds[0].at)
-        for deed in deeds:
-            await _do(db, staff.admin if deed.by_admin else teacher, session_id, deed)
+        actions = _actions(course, occurrence, rolls, since / (end - first), now)
+        session_id = await _open(db, teacher, class_id, course, occurrence, actions[0].at)
+        for action in actions:
+            await _perform(db, staff.admin if action.by_admin else teacher, session_id, action)
     return class_id
 
 
 async def _ask(
     db: Database, absence: Absence, staff: Staff, class_id: UUID | None, now: datetime
 ) -> None:
-    """Have the leave asked for, and decided by who decides on it."""
+    """Request the leave, and have it decided by the teacher or the administrator."""
     asker = staff.teachers[absence.asked_by]
     decider = staff.admin
     if absence.course and not absence.is_over_when_decided:
@@ -159,7 +159,7 @@ async def _ask(
 
 
 async def _share(db: Database, staff: Staff, class_id: UUID, now: datetime) -> None:
-    """Chitra teaches Asha's first class with her, and Bilal stands in there this week."""
+    """Make Chitra a co-teacher of Asha's first class, and Bilal its substitute for this week."""
     bilal, chitra = (email for email, _ in TEACHERS[1:3])
     today = now.date()
     days = {"firstDay": str(today), "lastDay": str(today + timedelta(days=6))}
@@ -214,7 +214,7 @@ async def _roster(
     rolls: list[str],
     morning: datetime,
 ) -> None:
-    """Change the roster from those present to the `rolls`, from the day of the morning on."""
+    """Change the roster from the `present` students to the `rolls`, as of the day of `morning`."""
     day = morning.date()
     joining = {roll: {"from": str(day)} for roll in rolls if roll not in present}
     leaving = [roll for roll in present if roll not in rolls]
@@ -230,10 +230,10 @@ async def _roster(
     )
 
 
-def _deeds(
+def _actions(
     course: Course, occurrence: Occurrence, rolls: list[str], progress: float, now: datetime
-) -> list[Deed]:
-    """What becomes of the session; those excused beforehand need no mark."""
+) -> list[Action]:
+    """What happens to the session; students excused in advance need no mark."""
     cancellation = cancellation_of(course, occurrence, now.date())
     if cancellation is not None:
         return cancelled(occurrence, cancellation.reason, now)
@@ -241,7 +241,7 @@ def _deeds(
     excused = {absence.roll for absence in absences if absence.is_ahead}
     away = {absence.roll for absence in absences}
     rolls = [roll for roll in rolls if roll not in excused]
-    return deeds_of(course, occurrence, rolls, away, progress, now)
+    return actions_of(course, occurrence, rolls, away, progress, now)
 
 
 async def _open(
@@ -269,11 +269,11 @@ async def _open(
     return _opened.validate_json(document.json).session_id
 
 
-async def _do(db: Database, actor: Actor, session_id: UUID, deed: Deed) -> None:
-    actor = at(actor, deed.at)
-    if isinstance(deed.does, Act):
-        change = Change(reason=deed.reason)
-        await lifecycle.perform(db, actor, session_id, deed.does, change)
+async def _perform(db: Database, actor: Actor, session_id: UUID, action: Action) -> None:
+    actor = at(actor, action.at)
+    if isinstance(action.does, Act):
+        change = Change(reason=action.reason)
+        await lifecycle.perform(db, actor, session_id, action.does, change)
     else:
-        marks = MarkBatch.model_validate({"updates": deed.does})
+        marks = MarkBatch.model_validate({"updates": action.does})
         await marking.mark(db, actor, session_id, marks, strict=True, if_match=None)

@@ -10,7 +10,7 @@ from app.schemas.calendar import Occurrence, OccurrenceState, Plan
 
 
 def written(plan: Plan, zone: ZoneInfo, now: datetime) -> bytes:
-    """The plan of a class as a file that calendars open, in the institution's local times."""
+    """The plan of a class as a file for calendars, in the institution's local time."""
     meetings = [met for met in plan.occurrences if _takes_place(met)]
     calendar = Calendar()
     calendar.add("prodid", "-//AIMS//Attendance//EN")
@@ -40,15 +40,16 @@ def _event(met: Occurrence, zone: ZoneInfo, now: datetime) -> Event:
 
 
 def _uid(met: Occurrence) -> str:
-    """Named after the slot as the timetable has it: moved, it is the same event elsewhere."""
+    """The id by the slot in the timetable, so that a moved occurrence stays the same event."""
     slot = met.moved_from or met
     return f"{slot.date:%Y%m%d}T{slot.start:%H%M}-{met.class_id}@aims"
 
 
-@lru_cache(64)  # where clocks never change the library looks for a change until the year 9999
+@lru_cache(64)  # where clocks never change, the library searches for a change until the year 9999
 def _timezone(zone: ZoneInfo, first: int, last: int) -> Timezone:
-    """The VTIMEZONE for these years, with its changes as RFC 5545 has them: in the local time
-    that ends. The library gives them in the time that begins, an hour late when clocks go forward.
+    """The VTIMEZONE for these years, with each change in the local time before it (RFC 5545).
+
+    The library gives it in the local time after the change, an hour late when clocks go forward.
     """
     january, december = date(max(first - 1, 1), 1, 1), date(min(last + 1, 9998), 12, 31)
     timezone = Timezone.from_tzinfo(zone, zone.key, january, december)

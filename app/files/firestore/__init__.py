@@ -1,5 +1,5 @@
-"""Reading a Firestore export: JSON as the usual tools write it, to plain records.
+"""Read a Firestore export, JSON as the usual tools write it, into plain records.
 
-`export` finds the documents whatever tool wrote them, `mapping` says which of their fields
-mean what, `values` reads dates, times and texts, and `records` puts it together.
+`export` finds the documents, whichever tool wrote them; `mapping` says what their fields mean;
+`values` reads dates, times and texts; `records` puts everything together.
 """

@@ -1,4 +1,4 @@
-"""Documents of attendance: which session, and which marks."""
+"""Read attendance documents into sessions and their marks."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ _image = TypeAdapter(ImagePlace)
 
 
 class AttendanceReader:
-    """Reads documents of attendance into the sessions of their classes.
+    """Reads attendance documents into the sessions of their classes.
 
-    Nothing is dropped in silence: what is not written is counted in the class's `lost`.
+    Nothing is dropped silently: what is not written is counted in the class's `lost`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class AttendanceReader:
     def _times(
         self, item: Item, day: date, timetable: Timetable
     ) -> tuple[time | None, time | None]:
-        """Start and end: as the document says, else of the day's slot if there is exactly one."""
+        """Start and end as in the document, else of the day's slot if there is exactly one."""
         meetings = timetable.on(day)
         start = self._reader.time_of(item.at(self._places.start))
         if start is None:
@@ -83,7 +83,7 @@ class AttendanceReader:
         return start, end if end and end > start else None
 
     def _marks(self, value: Any) -> Iterator[tuple[str, str | None]]:
-        """Each roll number as it is written, with its word of the mapping; None for no word."""
+        """Each roll number as written, with its word of the mapping, or None if it has none."""
         if isinstance(value, dict) and all(isinstance(word, str) for word in value.values()):
             for roll, word in value.items():
                 yield roll, self._words.get(word) or self._words.get(word.strip().lower())
@@ -98,7 +98,7 @@ class AttendanceReader:
     def _kept(
         self, path: str, record: ClassRecord, marks: list[tuple[str, str | None]]
     ) -> dict[str, str]:
-        """The marks that can be written, by the keys of their roll numbers."""
+        """The marks that can be written, by roll key."""
         kept: dict[str, str] = {}
         lost: dict[str, Counter[str]] = {}
         for roll, word in marks:
@@ -123,7 +123,7 @@ class AttendanceReader:
         return kept
 
     def _named(self, roll: str) -> tuple[str, str] | None:
-        """The roll number and its key; each is looked at once, however many marks it has."""
+        """The roll number and its key; each is checked once, however many marks it has."""
         if roll not in self._rolls:
             try:
                 checked = _roll.validate_python(roll)
@@ -144,7 +144,7 @@ class AttendanceReader:
 
 
 def _word(value: Any) -> str:
-    """A status as the mapping's words are: booleans and numbers are words, too."""
+    """A status, normalised like the mapping's words; booleans and numbers are words, too."""
     if value is None:
         return ""
     return str(text_of(value)).strip().lower() if isinstance(value, str | int | float) else "?"

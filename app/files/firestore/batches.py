@@ -1,4 +1,4 @@
-"""From the records of an export to batches, one a class."""
+"""Turn the records of an export into batches, one per class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Options:
 
 
 def parts_of(records: Records, options: Options) -> Iterator[Part]:
-    """Each class of the export, in their order."""
+    """Each class of the export, in order."""
     names = {teacher.email.lower(): teacher.name for teacher in records.teachers}
     for record in records.classes:
         totals = ClassOutcome(
@@ -80,8 +80,8 @@ def _fill(batch: Batch, record: ClassRecord, name: ClassName) -> None:
 
 
 def _students(record: ClassRecord, name: ClassName) -> list[StudentRow]:
-    """Who is on the roster was in the class from its first session on; who only has marks was
-    in it from the first of them to the last."""
+    """The enrolments: students on the roster from the first session of the class on, students
+    who only have marks from their first to their last."""
     days: dict[str, list[date]] = {}
     for session in record.sessions:
         for key in session.marks:
@@ -100,7 +100,7 @@ def _students(record: ClassRecord, name: ClassName) -> list[StudentRow]:
 
 
 def _outside_ids(record: ClassRecord) -> list[str]:
-    """The path, with the start where documents share path and day."""
+    """The ids of the sessions: path and day, and the start where documents share both."""
     keys: dict[str, None] = {}
     for session in record.sessions:
         key = f"{session.path}\n{session.day}"

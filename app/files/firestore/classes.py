@@ -1,4 +1,4 @@
-"""Who is meant: the class that a document names, the teacher that a class names."""
+"""Find the class that a document names, and the teacher that a class names."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ from app.schemas.words import is_address, is_name
 
 
 def item_of(document: Found) -> Item:
-    """The document as something with fields; its parent is the document it lies under."""
+    """The document as an `Item`; its parent is the document above it."""
     return Item(
         document.fields, document.key, document.collection.rpartition("/")[0].rpartition("/")[2]
     )
 
 
 class Classes:
-    """The classes of the export, by all that a document may name them with.
+    """The classes of the export, by everything that a document may name them by.
 
-    `paths` are those of all documents of classes, also of those that were left out.
+    `paths` are those of all class documents, including those that were left out.
     """
 
     def __init__(self, records: list[ClassRecord], paths: Iterable[str]) -> None:
@@ -35,10 +35,10 @@ class Classes:
             self._by_code[record.draft.code].append(record)
 
     def named(self, value: Any, collection: str) -> tuple[ClassRecord | None, str]:
-        """The class that a document of the collection means, else the reason.
+        """The class that a document of the collection means, or the reason why it has none.
 
-        A document below a class means that one. An id is one of a class with the same
-        document above it, else of any; a code has to be of one class only.
+        A document below a class means that class. An id is looked up among classes under the same
+        document first, then among all; a code must belong to one class only.
         """
         above = collection.rpartition("/")[0]
         if above in self._by_path:
@@ -60,7 +60,7 @@ class Classes:
 
 
 def _beside(records: list[ClassRecord], above: str) -> list[ClassRecord]:
-    """Those that lie under the same document, if any do."""
+    """Those under the same document, or all if there are none."""
     return [r for r in records if r.path.rpartition("/")[0].rpartition("/")[0] == above] or records
 
 
@@ -69,7 +69,7 @@ def _only(records: list[ClassRecord]) -> tuple[ClassRecord | None, str]:
 
 
 class Teachers:
-    """The teachers of the export, by the ids of their documents and by what their `uid` says."""
+    """The teachers of the export, by the ids of their documents, their `uid` and their address."""
 
     def __init__(self, mapping: Mapping, found: list[Found]) -> None:
         self._known: dict[str, TeacherRecord] = {}
@@ -86,7 +86,7 @@ class Teachers:
                 self._known.setdefault(key, teacher)
 
     def of(self, value: Any) -> tuple[str | None, str | None]:
-        """The address of the teacher that a class names, else the reason for having none."""
+        """The address of the teacher that a class names, or the reason why it has none."""
         text = text_of(value)
         if text is None:
             return None, "teacher_missing"

@@ -1,4 +1,4 @@
-"""What a Firestore export says, in the words of AIMS: plain records, ready for a batch."""
+"""The contents of a Firestore export in the terms of AIMS: plain records, ready for a batch."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from app.schemas.roster import RosterEntry
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A document of attendance. `marks` are words of the mapping by the key of the roll number."""
+    """An attendance document. `marks` are words of the mapping by roll key."""
 
     path: str
     day: date
@@ -26,10 +26,10 @@ class SessionRecord:
 class ClassRecord:
     """A class with all that belongs to it.
 
-    `teacher` is an address; without one, `teacher_problem` is the reason. `students` are by
-    the key of their roll number; `rolls` spells every roll number that has a mark.
-    `exported` counts what the documents say before anything is left out: documents of
-    attendance, and marks by status. `lost` is what of it is left out already.
+    `teacher` is an address; without one, `teacher_problem` is the reason. `students` are by roll
+    key; `rolls` has every roll number with a mark as it is written, by roll key. `exported` counts
+    marks by status, and `exported_sessions` documents, before anything is left out; `lost` is what
+    the reader has left out of them.
 
     `identity` stays the same from one export to the next: the path, unless others share it.
     """
@@ -58,8 +58,7 @@ class TeacherRecord:
 
 @dataclass
 class Records(Reading):
-    """All of an export, whose collections were read. Of the teachers it has those who teach one
-    of the classes."""
+    """The records of an export. `teachers` are only those who teach one of the classes."""
 
     classes: list[ClassRecord]
     teachers: list[TeacherRecord]

@@ -1,7 +1,7 @@
-"""The documents of an export, whatever tool wrote it.
+"""Find the documents of an export, whichever tool wrote it.
 
 Collections come as maps of documents by id or as lists; in `__collections__` at every level
-(node-firestore-import-export), in `subCollection` (firestore-export-import), or as answers of
+(node-firestore-import-export), in `subCollection` (firestore-export-import), or as responses of
 the REST API, whose documents have a `name` and typed `fields`.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 
 from app.errors import Invalid, TooLarge
 
-# Read, an export takes about six times its size in memory; a file made to be hostile, 26 times.
+# In memory, an export takes about six times the size of its file; a hostile one, 26 times.
 MAX_BYTES = 128 * 2**20
-# Firestore has a hundred levels at most; JSON nested deeper is not one of its exports.
+# Firestore allows a hundred levels; JSON nested deeper is not one of its exports.
 MAX_DEPTH = 100
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ _ENVELOPE = {*_KEYS, "data", "path", "ref", "exists", "createTime", "updateTime"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A document: `collection` is the path it lies in (`classes`, `teachers/u1/classes`)."""
+    """A document; `collection` is the path of its collection (`classes`, `teachers/u1/classes`)."""
 
     collection: str
     key: str
@@ -39,9 +39,9 @@ class Found:
 
 
 def read_json(content: bytes) -> Any:
-    """What the file says, with typed values and timestamps as plain ones.
+    """Parse the file, with typed values and timestamps as plain ones.
 
-    `TooLarge` above `MAX_BYTES`, `Invalid` for what is not JSON, or nested without end.
+    `TooLarge` above `MAX_BYTES`, `Invalid` for what is not JSON or is nested too deeply.
     """
     if len(content) > MAX_BYTES:
         raise TooLarge(f"The export is larger than {MAX_BYTES // 2**20} MiB. Import it in parts.")
@@ -56,7 +56,7 @@ def read_json(content: bytes) -> Any:
         cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
         ends = " It seems to be truncated." if cut else ""
         raise _not_an_export(f"This is not JSON, from {where} on.{ends}") from None
-    except ValueError:  # bytes that are no text, or a number with thousands of digits
+    except ValueError:  # bytes that are not text, or a number with thousands of digits
         raise _not_an_export("This is not JSON in UTF-8.") from None
 
 
@@ -65,7 +65,7 @@ def _not_an_export(why: str) -> Invalid:
 
 
 def documents(export: Any) -> Iterator[Found | str]:
-    """Every document of the export, and the paths of things in their place that are none."""
+    """Every document of the export, and the paths of values found in place of documents."""
     if isinstance(export, dict) and isinstance(export.get("__collections__"), dict):
         export = export["__collections__"]
     if isinstance(export, dict) and not _is_page(export):
@@ -92,21 +92,21 @@ def _collection(name: str, node: Any, depth: int) -> Iterator[Found | str]:
 
 
 def _is_page(node: dict[str, Any]) -> bool:
-    """Whether this is one answer of the REST API to a request for a collection."""
+    """Whether this is a response of the REST API to a request for a collection."""
     return isinstance(node.get("documents"), list) and node.keys() <= {"documents", "nextPageToken"}
 
 
 def _is_answer(item: Any) -> bool:
-    """Whether this is a line of what the REST API answers to a query."""
+    """Whether this is an element of a response of the REST API to a query."""
     return isinstance(item, dict) and item.keys() <= {"document", "readTime", "skippedResults"}
 
 
 def _items(node: Any) -> Iterator[Any]:
-    """The documents of a list or a page, or of a list of pages, which has to be whole."""
+    """The documents of a list, a page, or a list of pages, which must be complete."""
     pages = node if isinstance(node, list) else [node]
     if pages and isinstance(pages[-1], dict) and _is_page(pages[-1]) and pages[-1].get(_MORE):
         raise Invalid(
-            "The export is incomplete: its last page of the REST API names another one.",
+            "The export is incomplete: its last page of the REST API refers to a further page.",
             code="incomplete_export",
         )
     for page in pages:
@@ -120,7 +120,7 @@ _MORE = "nextPageToken"
 
 
 def _key_of(document: Any, place: int) -> str:
-    """The id of a document in a list: written in it, else its place."""
+    """The id of a document in a list: the one in it, else its position."""
     if isinstance(document, dict):
         if _ROOT in str(document.get("name")) and "fields" in document:
             return str(document["name"]).rpartition("/")[2]
@@ -157,7 +157,7 @@ def _document(collection: str, key: str, node: Any, depth: int) -> Iterator[Foun
 
 
 def _visible(name: str) -> str:
-    """A name as it can be shown: a terminal must not obey it, nor can it be of any length."""
+    """A name that is safe to show: without control characters, and of limited length."""
     return name[:500] if name.isprintable() else ascii(name[:500])[1:-1]
 
 
@@ -166,9 +166,9 @@ def _map(node: Any) -> dict[str, Any]:
 
 
 def _plain(value: dict[str, Any]) -> Any:
-    """What a JSON object stands for: a typed value or a timestamp, else itself.
+    """The value that a JSON object stands for (typed value or timestamp), else the object itself.
 
-    It is called while the JSON is read, so that of half a million typed values none is kept.
+    Called while the JSON is parsed, so that half a million typed values never fill the memory.
     """
     if len(value) == 1:
         ((kind, inner),) = value.items()

@@ -1,4 +1,4 @@
-"""The mapping: which fields of an export mean what, and in which words. `mapping.toml` is one."""
+"""The mapping: what the fields and words of an export mean. `mapping.toml` is the default."""
 
 import re
 import tomllib
@@ -155,7 +155,7 @@ class Mapping(_Part):
     passed_over: list[str] = ["id", "createdAt", "updatedAt", "timestamp"]
 
     def collection_of(self, path: str) -> str | None:
-        """What the documents of a collection are: `classes`, `attendance` ..., or nothing."""
+        """What the documents of a collection are: `classes`, `attendance` ..., or None."""
         for kind, patterns in self.collections.model_dump().items():
             if any(_matches(pattern, path) for pattern in patterns):
                 return str(kind)
@@ -184,7 +184,7 @@ def _by_word(lists: dict[str, list[str]]) -> dict[str, str]:
 
 
 def read_mapping(content: bytes) -> Mapping:
-    """The mapping that the TOML says; `Invalid` names the first key that is wrong."""
+    """Read a mapping from TOML; `Invalid` names the first key that is wrong."""
     if len(content) > MAX_BYTES:
         raise _wrong("It is larger than 1 MiB.")
     try:
@@ -198,8 +198,8 @@ def read_mapping(content: bytes) -> Mapping:
     except ValidationError as refused:
         first: Any = refused.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise _wrong(f"{key}: {said}.") from None
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise _wrong(f"{key}: {message}.") from None
 
 
 def _wrong(why: str) -> Invalid:

@@ -19,9 +19,9 @@ LeaveOut = Callable[[LeftOut], None]
 
 
 def fitted(model: type[M], values: dict[str, Any]) -> tuple[M | None, list[str]]:
-    """The model of the values, without those it refuses, which are named; None if it needs one.
+    """Build the model without the values that it refuses; return it and the names of those.
 
-    `values` are by their JSON names.
+    The model is None if it needs one of them. `values` are by JSON name.
     """
     try:
         return model.model_validate(values), []
@@ -40,7 +40,7 @@ class Meeting(NamedTuple):
 
 
 class Timetable:
-    """The weekly slots of a class and its moves, as far as they can be."""
+    """The valid weekly slots and moves of a class."""
 
     def __init__(self) -> None:
         self.slots: list[SlotDraft] = []
@@ -59,7 +59,7 @@ class Timetable:
         ]
 
     def add_slot(self, slot: SlotDraft) -> str | None:
-        """Add it, or say why not. The very same one again is nothing new."""
+        """Add the slot, or return the reason why not. A duplicate is ignored."""
         for other in self.slots:
             if other == slot:
                 return None
@@ -73,7 +73,7 @@ class Timetable:
     def add_move(
         self, day: date, start: time | None, to: date, at: Meeting, why: str | None
     ) -> str | None:
-        """Add the move of the day's slot (of several the one of `start`), or say why not."""
+        """Add a move of the day's slot (the one at `start`, if given), or return why not."""
         meets = [
             slot
             for slot in sorted(self.slots, key=lambda slot: slot.start_time)
@@ -110,7 +110,7 @@ class Parts:
         self._days = mapping.days()
 
     def slots(self, path: str, value: Any, timetable: Timetable) -> None:
-        """Add the weekly slots that the value of a class's `schedule` says."""
+        """Add the weekly slots in the value of a class's `schedule`."""
         if not self._is_container(path, value, "schedule"):
             return
         places = self._mapping.slot
@@ -132,7 +132,7 @@ class Parts:
                 self._leave_out(LeftOut(path, "slot", problem, f"schedule/{number}"))
 
     def moves(self, path: str, value: Any, timetable: Timetable) -> None:
-        """Add the moved occurrences that the value of a class's `reschedules` says."""
+        """Add the moved occurrences in the value of a class's `reschedules`."""
         if self._is_container(path, value, "reschedules"):
             for number, item in enumerate(entries(value), start=1):
                 self.move(path, item, timetable, f"reschedules/{number}")
@@ -163,7 +163,7 @@ class Parts:
         return checked.reason if checked else None
 
     def students(self, path: str, value: Any) -> dict[str, RosterEntry]:
-        """The roster that the value of a class's `students` says."""
+        """The roster in the value of a class's `students`, by roll key."""
         found: dict[str, RosterEntry] = {}
         if not self._is_container(path, value, "students"):
             return found

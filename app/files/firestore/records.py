@@ -1,4 +1,4 @@
-"""From the documents of an export to records: which class is whose, which session of which."""
+"""Turn the documents of an export into records: classes with their teachers and sessions."""
 
 from collections import Counter, defaultdict
 from datetime import date, timedelta
@@ -22,9 +22,9 @@ _CLASS_TEXTS = ("code", "name", "section", "ltp_pattern", "teacher_type", "pract
 
 
 def read_records(export: Any, mapping: Mapping, zone: ZoneInfo, today: date) -> Records:
-    """All that the mapping finds in the export; `today` is the institution's.
+    """Everything that the mapping finds in the export; `today` is the institution's.
 
-    What cannot be used is in `left_out`. `Invalid` if it has none of the mapping's collections.
+    What cannot be used is in `left_out`. `Invalid` if there are neither classes nor attendance.
     """
     return _Assembly(mapping, zone, today).read(export)
 
@@ -67,7 +67,7 @@ class _Assembly:
         return self._records
 
     def _sorted(self, export: Any) -> dict[str, list[Found]]:
-        """The documents by what their collections are, counted; others are only counted."""
+        """The documents by kind, counted; those of other collections are only counted."""
         found: dict[str, list[Found]] = defaultdict(list)
         for document in documents(export):
             if isinstance(document, str):
@@ -92,7 +92,7 @@ class _Assembly:
         *,
         alone: bool,
     ) -> None:
-        """Add the class of a document, which is `alone` unless others have its path."""
+        """Add the class of a document, which is `alone` if no other has its path."""
         places, item, path = self._mapping.class_, item_of(document), document.path
         values = {json_name(name): text_of(item.at(getattr(places, name))) for name in _CLASS_TEXTS}
         values["section"] = values["section"] or places.without_section
@@ -130,9 +130,9 @@ class _Assembly:
 
 
 def _tell_apart(records: list[ClassRecord], leave: Any) -> None:
-    """Give classes of one teacher with the same code and section each a section of its own.
+    """Give classes of one teacher with the same code and section different sections.
 
-    The app kept the lecture and each practical group of a course as such classes.
+    The app stored the lecture and each practical group of a course as such classes.
     """
     same: dict[tuple[str, str, str], list[ClassRecord]] = defaultdict(list)
     for record in records:

@@ -1,4 +1,4 @@
-"""Fields that documents have and the import does not read: these must not pass as equal."""
+"""Fields of documents that the import does not read: such documents must not count as equal."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ from app.files.firestore.mapping import Mapping, Places
 
 
 def shown_collection(path: str) -> str:
-    """A collection as people name it: `teachers/*/classes`."""
+    """The path of a collection with `*` for documents: `teachers/*/classes`."""
     parts = path.split("/")
     return "/".join("*" if place % 2 else part for place, part in enumerate(parts))
 
 
-# Of the teachers nothing is wanted but their addresses.
+# Documents whose every field should be read; of teachers only ids, addresses and names are.
 _WHOLE = ("classes", "attendance", "reschedules")
 
 
 def unread_fields(mapping: Mapping, found: dict[str, list[Found]]) -> Counter[str]:
-    """How many documents have each field that no place of the mapping names and that is not
-    passed over on purpose, by collection and field: `attendance/*.presentStudents`."""
+    """Count the documents with each field that the mapping neither names nor skips on purpose, by
+    collection and field: `attendance/*.presentStudents`."""
     unread: Counter[str] = Counter()
     for kind in _WHOLE:
         known = _named(mapping, kind) | {*mapping.passed_over}
@@ -31,7 +31,7 @@ def unread_fields(mapping: Mapping, found: dict[str, list[Found]]) -> Counter[st
 
 
 def unread_collections(mapping: Mapping, ignored: Iterable[str]) -> list[str]:
-    """The collections that lie in documents which are read whole, and are not read themselves."""
+    """The unread collections inside documents whose every field should be read."""
     return [path for path in ignored if _kind_above(mapping, path) in _WHOLE]
 
 

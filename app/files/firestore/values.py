@@ -1,4 +1,4 @@
-"""The values of documents: looked up by the places of the mapping, and read as what they mean."""
+"""Look up values in documents by the places of the mapping, and parse them."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-# Numbers below it are seconds: as milliseconds they would be days of 1973 and before.
+# Smaller numbers are seconds: as milliseconds they would be instants of early 1973 or before.
 _LEAST_MILLISECONDS = 100_000_000_000
 _RANGE = re.compile(r"(.+?)\s*(?:-|–|—|\bto\b)\s*(.+)")
 
@@ -23,7 +23,7 @@ class Item:
     parent: str = ""
 
     def at(self, places: list[str]) -> Any:
-        """The first value that there is at one of the places; None if all are empty."""
+        """The first value found at one of the places; None if all are empty."""
         for place in places:
             value = self._special(place) if place.startswith("@") else self._field(place)
             if (
@@ -65,7 +65,7 @@ def entries(value: Any) -> Iterator[Item]:
 
 
 def text_of(value: Any) -> Any:
-    """Text as it is, a whole number as its digits; anything else as itself, to be refused."""
+    """Text as it is, a number as text; anything else unchanged, to be refused later."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(value, float):
@@ -80,13 +80,13 @@ def last_segment(value: Any) -> str:
 
 
 class Reader:
-    """Reads dates and times of day as an institution in `zone` means them."""
+    """Reads dates and times of day in the time zone of the institution."""
 
     def __init__(self, zone: ZoneInfo, dates: list[str], times: list[str]) -> None:
         self._zone, self._dates, self._times = zone, tuple(dates), tuple(times)
 
     def date_of(self, value: Any) -> date | None:
-        """The date of an instant, of a number of milliseconds, or of text; None for others."""
+        """The date of an instant, Unix time (seconds or milliseconds) or text; None for others."""
         if isinstance(value, str):
             found = _date_of(value.strip(), self._dates)
             return self._local(found).date() if isinstance(found, datetime) else found
@@ -94,7 +94,7 @@ class Reader:
         return moment.date() if moment else None
 
     def time_of(self, value: Any) -> time | None:
-        """The time of day in whole minutes of text, of an instant, or of hour and minute."""
+        """The time of day, in whole minutes, of text, an instant, or a map of hour and minute."""
         if isinstance(value, dict) and value.keys() >= {"hour", "minute"}:
             value = f"{value['hour']}:{value['minute']}"
         if isinstance(value, str):
@@ -123,7 +123,7 @@ class Reader:
             return None
 
     def _local(self, moment: datetime) -> datetime:
-        """As the clocks of the institution show it; what names no zone is meant so already."""
+        """The moment in the institution's time zone; one without a zone is already local."""
         try:
             return moment.astimezone(self._zone) if moment.tzinfo else moment
         except OverflowError:  # the first or last day of the calendar

@@ -1,8 +1,8 @@
-"""Text on paper in any script that the font has, shaped as its script wants it.
+"""Write text to PDF pages in any script that the font supports, with text shaping.
 
-The font is Mukta (SIL Open Font License), made for Devanagari and Latin side by side, unless an
+The font is Mukta (SIL Open Font License), made for both Devanagari and Latin, unless an
 installation names another. A character that it does not have is shown as `MISSING`, never
-left out: a gap in a name would go unseen.
+left out: a gap in a name would go unnoticed.
 """
 
 import unicodedata
@@ -25,12 +25,12 @@ _FAMILY = "text"
 # Characters that belong to whatever script surrounds them.
 _OF_NO_SCRIPT = (UnicodeScript.COMMON, UnicodeScript.INHERITED, UnicodeScript.UNKNOWN)
 _SMALLEST = 0.7
-# Letters below are set side by side, as they are; shaping them would take the most time of all.
+# Characters below this need no shaping, which would take the most time of all.
 _FIRST_SHAPED = "\u0300"
 
 
 class Paper(FPDF):
-    """A4 on its side, in millimetres. `lacks` tells whether a character had to be replaced."""
+    """A4 landscape, in millimetres. `lacks` tells whether a character had to be replaced."""
 
     def __init__(self, font: Path | None) -> None:
         super().__init__(orientation="landscape", unit="mm", format="A4")
@@ -42,19 +42,19 @@ class Paper(FPDF):
         self._widths: dict[tuple[str, str], float] = {}
 
     def describe(self, title: str, author: str, made: datetime) -> None:
-        """What a reader shows of the document."""
+        """Set the metadata that PDF readers show."""
         self.set_title(title)
         self.set_author(author)
         self.set_creation_date(made)
         self.set_lang("en")
 
     def use(self, size: float, *, bold: bool = False, grey: int = 0) -> None:
-        """The size in points, weight and shade of the text that follows."""
+        """Set the size in points, weight and shade of the text that follows."""
         self.set_font(_FAMILY, "B" if bold else "", size)
         self.set_text_color(grey)
 
     def _shown(self, text: str) -> str:
-        """The text with what the font does not have replaced."""
+        """The text with characters that the font does not have replaced."""
         known = self._known
         composed = unicodedata.normalize("NFC", text)
         parts = [_visible(character, known) for character in composed]
@@ -64,7 +64,7 @@ class Paper(FPDF):
         return "".join(parts)
 
     def width_of(self, text: str) -> float:
-        """How wide it is when it is put down by `put`."""
+        """The width of the text as `put` writes it."""
         return self._width(self._shown(text))
 
     def _width(self, shown: str) -> float:
@@ -76,7 +76,7 @@ class Paper(FPDF):
         return self._widths[key] * self.font_size_pt
 
     def put(self, x: float, y: float, text: str, room: float, align: str = "L") -> None:
-        """Text on the baseline `y`, in the `room` from `x` on: smaller if need be, or cut short."""
+        """Write text on the baseline `y`, within `room` from `x` on: shrunk or cut if needed."""
         size = self.font_size_pt
         text = self._shown(text)
         width = self._width(text)
@@ -93,15 +93,15 @@ class Paper(FPDF):
         self.set_font_size(size)
 
     def shortened(self, text: str, room: float) -> str:
-        """The text, cut to what `put` gets into the room."""
+        """The text, cut to what `put` can fit into the room."""
         return self._cut(self._shown(text), room / _SMALLEST)
 
     def put_plain(self, x: float, y: float, text: str, room: float) -> None:
-        """The same for a mark or a number, in the middle: unshaped, and much faster."""
+        """Write a mark or a number, centred: unshaped, and much faster than `put`."""
         self.text(x + (room - self._width(text)) / 2, y, text)
 
     def put_upwards(self, x: float, y: float, text: str) -> None:
-        """A mark, a number or a word of ours, turned to be read from below."""
+        """Write a mark, a number or a fixed word vertically, from bottom to top."""
         with self.rotation(90, x, y):
             self.text(x, y, text)
 
@@ -117,7 +117,7 @@ class Paper(FPDF):
             else:
                 too_long = middle
         while fits and unicodedata.category(text[fits]).startswith("M"):
-            fits -= 1  # marks above or below a letter go with it
+            fits -= 1  # combining marks stay with their letter
         return text[:fits].rstrip() + end
 
     @property
@@ -127,10 +127,10 @@ class Paper(FPDF):
         return self.current_font.cmap
 
     def _parse_chars(self, text: str, markdown: bool, **_: Any) -> Iterator[Fragment]:
-        """Cut the text where its script changes, and nowhere else.
+        """Split the text where its script changes, and nowhere else.
 
-        The library cuts before every joiner too, and so takes apart the letters it joins; and
-        for "{nb}" in a name it would write the number of pages.
+        The library also splits before every joiner, which takes joined letters apart, and would
+        replace "{nb}" in a name by the number of pages.
         """
         run: str = ""
         script: UnicodeScript | None = None
@@ -147,7 +147,7 @@ class Paper(FPDF):
 
 
 def _visible(character: str, known: Container[int]) -> str:
-    """The character if the font has it. What can't be seen anyway (Cf) may be missing."""
+    """The character if the font has it, else `MISSING`, or nothing if it is invisible (Cf)."""
     if ord(character) in known:
         return character
     return "" if unicodedata.category(character) == "Cf" else MISSING

@@ -1,4 +1,4 @@
-"""The register as CSV, for spreadsheets and programs: UTF-8 that Excel knows for it, RFC 4180."""
+"""The register as CSV, for spreadsheets and programs: UTF-8 that Excel recognises, RFC 4180."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -9,13 +9,13 @@ from app.files.register import register_grid
 from app.files.register.register_words import guarded
 from app.schemas.register import Register, RegisterStudent
 
-# By these three bytes Excel knows UTF-8.
+# The byte order mark by which Excel recognises UTF-8.
 _MARK = "\ufeff"
 _CHUNK = 64 * 1024
 
 
 def encoded(register: Register, generated: datetime) -> Iterator[bytes]:
-    """The file in pieces of some 64 KiB, each made when it is asked for."""
+    """The file in chunks of about 64 KiB, generated lazily."""
     text = StringIO(_MARK)
     text.seek(0, 2)
     writer = csv.writer(text)
@@ -38,7 +38,7 @@ def _rows(register: Register, generated: datetime) -> Iterator[Iterable[str]]:
 
 
 def _row(student: RegisterStudent) -> list[str]:
-    """A lone hyphen is a mark, and no formula."""
+    """The cells of a student. Marks are not guarded: a lone hyphen is not a formula."""
     return [
         guarded(student.roll_no),
         guarded(student.name),

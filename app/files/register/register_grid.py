@@ -1,4 +1,4 @@
-"""The cells of a register, as every file of it has them."""
+"""The cells of a register, the same in every file format."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ CELLS = {
 
 
 def preamble(register: Register, generated: datetime) -> list[tuple[str, str]]:
-    """The lines above the grid, label and value."""
+    """The lines above the grid, each a label and a value."""
     values = (
         register.code,
         register.name,

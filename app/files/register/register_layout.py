@@ -7,17 +7,17 @@ WIDTH, HEIGHT, MARGIN = 297, 210, 10
 TITLE, HEADING, FOOT = 18, 18, 10
 TOTALS = (7, 7, 7, 7, 8, 10, 12)
 
-# Columns and lines are as narrow as that if need be, and no wider than that.
+# The least and the greatest widths of columns, and heights of lines.
 _ROLL, _NAME, _SESSION, _LINE = (18, 34), (30, 56), (4.3, 8), (4.5, 5.6)
 _PADDING = 3
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The widths of columns, the height of a line, and what is on a page.
+    """The widths of columns, the height of a line, and what is on each page.
 
-    Sessions that do not fit beside each other are on pages of their own, so there is a page for
-    each of `sessions` with each of `lines`. The totals are right of the last sessions.
+    Sessions that do not fit side by side go on further pages, so there is a page for each
+    combination of `sessions` and `lines`. The totals are to the right of the last sessions.
     """
 
     roll: float
@@ -28,7 +28,7 @@ class Layout:
     lines: list[range]
 
     def columns(self, sessions: range) -> list[float]:
-        """Where the columns of such a page begin, and where the last of them ends."""
+        """Where the columns of a page with these sessions begin, and where the last one ends."""
         widths = [self.roll, self.name, *[self.session] * len(sessions)]
         if self.has_totals(sessions):
             widths += TOTALS
@@ -39,7 +39,7 @@ class Layout:
 
 
 def layout(roll: float, name: float, sessions: int, lines: int) -> Layout:
-    """The layout for that many sessions and lines; `roll` and `name` are the widest of those."""
+    """The layout for these numbers of sessions and lines; `roll` and `name` are maximal widths."""
     roll, name = _within(roll + _PADDING, _ROLL), _within(name + _PADDING, _NAME)
     width, across = _across(sessions, WIDTH - 2 * MARGIN - roll - name)
     height, down = _down(lines, HEIGHT - 2 * MARGIN - TITLE - HEADING - FOOT)
@@ -56,7 +56,7 @@ def _across(count: int, room: float) -> tuple[float, list[range]]:
     full, last = int(room / _SESSION[0]), int(last_room / _SESSION[0])
     pages = 1 + max(0, -((last - count) // full))
     capacities = [full] * (pages - 1) + [last]
-    # Each page gets its part of the sessions, so that none is almost empty.
+    # Pages get sessions in proportion to their capacity, so that none is almost empty.
     ends = [held * count // sum(capacities) for held in accumulate(capacities, initial=0)]
     sessions = [range(*ends) for ends in pairwise(ends)]
     rooms = [room] * (pages - 1) + [last_room]
@@ -65,7 +65,7 @@ def _across(count: int, room: float) -> tuple[float, list[range]]:
 
 
 def _down(count: int, room: float) -> tuple[float, list[range]]:
-    """The height of a line, and the lines of each page: few pages, all alike."""
+    """The height of a line, and the lines of each page: few pages, evenly filled."""
     pages = max(1, -(-count // int(room / _LINE[0])))
     held = max(1, -(-count // pages))
     lines = [range(start, min(start + held, count)) for start in range(0, max(count, 1), held)]

@@ -1,4 +1,4 @@
-"""The register as pages to print and to file, each of them complete in itself."""
+"""The register as PDF pages to print and file, each complete in itself."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,12 +30,12 @@ _TOP, _GRID = MARGIN + TITLE, MARGIN + TITLE + HEADING
 _INNER = WIDTH - 2 * MARGIN
 # The last line of the grid. Late students were in the room.
 _SUMS = "Present or late"
-# Shades of grey: they survive the copier.
+# Shades of grey, which survive a photocopier.
 _STRIPE, _HEAD, _MARKED, _THIN, _STRONG, _QUIET = 246, 234, 212, 205, 110, 90
 
 
 def written(register: Register, generated: datetime, font: Path | None) -> bytes:
-    """The whole file, in the font at that path or else in the one that comes along."""
+    """The whole file, in the font at the path, or else in the packaged one."""
     paper = Paper(font)
     paper.describe(f"Attendance register {register.code}", register.generated_by, generated)
     paper.use(_TEXT)
@@ -62,7 +62,7 @@ def written(register: Register, generated: datetime, font: Path | None) -> bytes
 
 @dataclass(frozen=True)
 class _Page:
-    """Some lines of some sessions, with all that says what they are."""
+    """Some lines of some sessions, with titles and headings."""
 
     paper: Paper
     register: Register
@@ -77,7 +77,7 @@ class _Page:
             held += f", here {self.sessions.start + 1} to {self.sessions.stop}"
         left, right = _INNER * 0.7, _INNER * 0.3
         paper.use(14, bold=True)
-        # However long the name is, nobody has to guess the section.
+        # A long name is cut so that the section always fits.
         code, section = f"{register.code} ", f", section {register.section}"
         room = left - paper.width_of(code + section) - 1
         paper.put(MARGIN, 15, code + paper.shortened(register.name, room) + section, left)
@@ -104,7 +104,7 @@ class _Page:
                 paper.put_upwards(x + width / 2 + 0.9, _GRID - 1.2, heading)
 
     def _write_session(self, x: float, session: RegisterSession) -> None:
-        """Upwards the date, and beside it the time."""
+        """Write the date vertically, and the time beside it."""
         middle = x + self.layout.session / 2
         self.paper.use(6.5, bold=True)
         beside = -0.3 if session.start else 0.8
@@ -137,9 +137,9 @@ class _Page:
                 paper.use(_TEXT, bold=absent, grey=_QUIET if present else 0)
                 paper.put_plain(x, y, letter, layout.session)
         if self._totals:
-            said = [*map(plain, register_grid.counts(student)), f"{student.percentage:.2f}"]
+            totals = [*map(plain, register_grid.counts(student)), f"{student.percentage:.2f}"]
             paper.use(_TEXT)
-            for x, width, number in zip(self._totals, TOTALS, said, strict=True):
+            for x, width, number in zip(self._totals, TOTALS, totals, strict=True):
                 if x == self._totals[-1]:
                     paper.use(_TEXT, bold=student.below)
                 paper.put_plain(x, y, number, width)
@@ -154,7 +154,7 @@ class _Page:
             paper.put_plain(x, y, str(session.attended), layout.session)
 
     def draw_rules(self) -> None:
-        """Thin between cells; strong around the grid, between weeks, and before the totals."""
+        """Draw thin rules between cells; strong ones around the grid, weeks and totals."""
         columns = self._columns
         bottom = _GRID + len(self.lines) * self.layout.line
         weeks = [session.date.isocalendar()[:2] for session in self._shown(self.register.sessions)]
@@ -164,7 +164,7 @@ class _Page:
             self._rule(x, _TOP, x, bottom, n in strong)
         for place in range(1, len(self.lines)):
             y = _GRID + place * self.layout.line
-            # The sums are set apart.
+            # A strong rule above the sums.
             self._rule(MARGIN, y, columns[-1], y, self.lines[place] == len(self.register.students))
         for y in (_TOP, _GRID, bottom):
             self._rule(MARGIN, y, columns[-1], y, True)
@@ -188,7 +188,7 @@ class _Page:
         paper.put(MARGIN + _INNER * 0.7, y + 4.5, number, _INNER * 0.3, "R")
 
     def _shown(self, items: list[T]) -> list[T]:
-        """Those of the sessions of this page."""
+        """The items of this page's sessions."""
         return items[self.sessions.start : self.sessions.stop]
 
     def _shade(self, x: float, y: float, width: float, grey: int) -> None:

@@ -1,4 +1,4 @@
-"""The words of a register on paper, as they are written and read back.
+"""The words in the files of a register, as they are written and read back.
 
 A register is a grid: a row for each student, a column for each session. A cell holds the
 letter of a mark; an empty one means that the student has no mark, and `NOT_ENROLLED` that
@@ -10,11 +10,11 @@ from datetime import date, time
 
 from app.schemas.attendance import Status
 
-# An excuse by leave on duty has a letter of its own, since the policy may count it differently.
+# On-duty leave has its own letter, since the policy may count it differently.
 LETTERS = {"present": "P", "absent": "A", "late": "L", "excused": "E", "on_duty": "OD"}
 NOT_ENROLLED = "-"
 
-# The preamble above the grid: one `label, value` a line, in this order.
+# The preamble above the grid: one `label, value` per line, in this order.
 PREAMBLE = (
     "Class",
     "Name",
@@ -28,8 +28,8 @@ PREAMBLE = (
 STUDENT_COLUMNS = ("Roll No", "Name")
 TOTAL_COLUMNS = (*(status.capitalize() for status in Status), "Counted", "Attended", "Percentage")
 
-# How a spreadsheet's formulas begin; so may the texts of a CSV that mean to be one. After
-# apostrophes as well, so that the one that guards a text can be told from its own.
+# How formulas begin in spreadsheets, and so how a text in a CSV can become one. Leading apostrophes
+# are included, so that a guarding apostrophe can be told from the text's own.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
 
 
@@ -39,10 +39,10 @@ def session_heading(day: date, start: time | None) -> str:
 
 
 def guarded(text: str) -> str:
-    """The text as a CSV may hold it: no spreadsheet takes it for a formula (OWASP)."""
+    """The text escaped for CSV, so that no spreadsheet reads it as a formula (OWASP)."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unguarded(cell: str) -> str:
-    """The text that `guarded` made the cell of."""
+    """The text from which `guarded` made the cell."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,6 +1,6 @@
 """The register as a workbook of one sheet, to be read on a screen, sorted, added up and printed.
 
-Text stays text: nothing that somebody is called becomes a formula or a link.
+Text stays text: no name becomes a formula or a link.
 """
 
 import re
@@ -25,10 +25,10 @@ _OPTIONS = {
     "strings_to_numbers": False,
 }
 _A4 = 9
-# Fewer than this still can be read when they are made to fit the width of a sheet of paper.
+# Up to this many sessions can still be read when scaled to the width of one page.
 _ONE_PAGE = 45
 _NAME_WIDTHS = (12, 45)
-# Not allowed in XML, where one of them would make the whole file unreadable.
+# Not allowed in XML: one of them would make the whole file unreadable.
 _NO_CHARACTER = re.compile("[\ufffe\uffff]")
 
 
@@ -50,20 +50,20 @@ def written(register: Register, generated: datetime) -> bytes:
         _write_headings(sheet, top, register_grid.headings(register), formats)
         for row, student in enumerate(register.students, start=top + 1):
             _write_student(sheet, row, student, formats)
-        # Roll numbers may be digits, and are no numbers.
+        # Roll numbers may consist of digits, but are text.
         sheet.ignore_errors({"number_stored_as_text": "A1:B1048576"})
         sheet.freeze_panes(top + 1, len(STUDENT_COLUMNS))
         _set_up_printing(sheet, register, top)
     return packed.getvalue()
 
 
-def _text(said: str) -> str:
-    """What somebody wrote, as a workbook can hold it."""
-    return _NO_CHARACTER.sub("\ufffd", said)
+def _text(text: str) -> str:
+    """The text, with characters that a workbook cannot hold replaced."""
+    return _NO_CHARACTER.sub("\ufffd", text)
 
 
 def _formats(book: Workbook) -> dict[str, Format]:
-    # Text that begins like a formula stays text also when somebody edits the cell.
+    # Text that begins like a formula stays text even if somebody edits the cell.
     text = {"num_format": "@", "quote_prefix": True, "valign": "vcenter"}
     mark = {"align": "center", "valign": "vcenter", "border": 1, "border_color": "#D9D9D9"}
     heading = {"bold": True, "bottom": 1, "valign": "bottom", "bg_color": "#E9EDF2"}
@@ -88,13 +88,13 @@ def _formats(book: Workbook) -> dict[str, Format]:
 
 
 def _set_columns(sheet: Worksheet, register: Register) -> None:
-    """Widths, in characters. In constant memory they have to come first."""
+    """Set the widths, in characters; in constant-memory mode this must come first."""
     first = len(STUDENT_COLUMNS)
     past = first + len(register.sessions)
-    for column, said in enumerate(
+    for column, texts in enumerate(
         ([s.roll_no for s in register.students], [s.name for s in register.students])
     ):
-        longest = max(map(len, said), default=0) + 2
+        longest = max(map(len, texts), default=0) + 2
         sheet.set_column(column, column, min(max(longest, _NAME_WIDTHS[0]), _NAME_WIDTHS[1]))
     if register.sessions:
         sheet.set_column(first, past - 1, 3.6)
@@ -104,7 +104,7 @@ def _set_columns(sheet: Worksheet, register: Register) -> None:
 def _write_preamble(
     sheet: Worksheet, register: Register, generated: datetime, formats: dict[str, Format]
 ) -> int:
-    """Writes it, and gives the row of the headings."""
+    """Write the preamble, and return the row of the headings."""
     lines = register_grid.preamble(register, generated)
     for row, (label, value) in enumerate(lines):
         sheet.write_string(row, 0, label, formats["label"])
@@ -130,7 +130,7 @@ def _write_student(
     column = len(STUDENT_COLUMNS)
     for letter in register_grid.letters(student):
         kind = formats["absent" if letter == LETTERS["absent"] else "mark"]
-        # An empty cell is empty: no text, only its frame.
+        # An empty cell has a border but no text.
         write: Callable[..., Any] = sheet.write_string if letter else sheet.write_blank
         write(row, column, letter or None, kind)
         column += 1

@@ -1,10 +1,10 @@
-"""Why something of a source is not written, or not as it is there."""
+"""Why something in a source was not written, or not as it is there."""
 
 # `docs/leaving-firebase.md` says what to do about each.
 REASONS = {
     "not_a_document": "It is not a document with fields.",
     "field_refused": "A value is of the wrong type, too long, or has control characters.",
-    "class_unreadable": "The class has no code or name that can be one.",
+    "class_unreadable": "The class has no valid code or name.",
     "class_repeated": "Another document is the same class: same teacher, code and section.",
     "section_extended": "Another document has the same teacher, code and section, so what kind of "
     "class it is was added to the section.",
@@ -12,8 +12,8 @@ REASONS = {
     "class_unknown": "It names no class of the export.",
     "class_ambiguous": "It names a code that several classes of the export have.",
     "class_archived": "The class is archived in AIMS.",
-    "class_of_another": "AIMS has made another class of a document with this path.",
-    "class_differs": "The class has another name, section, kind or teacher in AIMS, which stays.",
+    "class_of_another": "AIMS has created another class from a document with this path.",
+    "class_differs": "Its name, section, kind or teacher differs in AIMS, and was kept.",
     "database_refused": "The database refused it.",
     "teacher_missing": "It names no teacher.",
     "teacher_unknown": "It names a teacher who is in no document, or has no e-mail address there.",
@@ -21,14 +21,14 @@ REASONS = {
     "teacher_without_class": "This teacher has no class in the export.",
     "slot_unreadable": "The day or a time cannot be read, or the end is not after the start.",
     "slot_overlaps": "It overlaps another slot of the class.",
-    "timetable_differs": "The class has another timetable in AIMS, which stays.",
+    "timetable_differs": "In AIMS the class has another timetable, which was kept.",
     "move_unreadable": "A date or a time cannot be read, or the end is not after the start.",
     "move_of_nothing": "The class does not meet then, so there is nothing to move.",
-    "move_differs": "The same occurrence is moved elsewhere in AIMS, which stays.",
+    "move_differs": "In AIMS the same occurrence was moved elsewhere, and was kept there.",
     "roll_refused": "This is not a roll number.",
     "roll_repeated": "The same roll number occurs twice; the first counts.",
-    "value_differs": "The student has another value in AIMS, which stays.",
-    "withdrawn_in_aims": "The student was withdrawn in AIMS, and stays withdrawn.",
+    "value_differs": "In AIMS the student has another value, which was kept.",
+    "withdrawn_in_aims": "The student was withdrawn in AIMS, and was not enrolled again.",
     "date_unreadable": "The date cannot be read.",
     "date_out_of_range": "The date is before 2000 or after tomorrow.",
     "marks_unreadable": "The marks are neither a map nor a list.",
@@ -36,8 +36,8 @@ REASONS = {
     "status_unknown": "The mapping does not know this status.",
     "image_refused": "The photo is not at an https address, an absolute path or a file: address.",
     "session_closed": "The session is finalised or cancelled in AIMS.",
-    "changed_in_aims": "The mark was made or changed in AIMS, which stays.",
+    "changed_in_aims": "The mark was made or changed in AIMS, and was kept.",
     "excused_by_leave": "Approved leave in AIMS excuses the student.",
     "only_in_aims": "The mark is in AIMS only.",
-    "no_longer_exported": "The mark was in an earlier export, and stays.",
+    "no_longer_exported": "The mark was in an earlier export, and was kept.",
 }

@@ -1,4 +1,4 @@
-"""The reconciliation of an import: a table for people, and JSON for what reads it later."""
+"""The reconciliation of an import: tables for people, and JSON for programs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -20,17 +20,17 @@ TABLES = (
     "attendance_sessions",
     "attendance_statuses",
 )
-# So many documents are named for each reason in the table; the JSON has all.
+# How many documents the tables name for each reason; the JSON has all.
 _SHOWN = 5
 
 
 def agrees(reading: Reading, outcome: Outcome) -> bool:
-    """Whether all that the documents say was read, and AIMS has it but for reasons."""
+    """Whether everything was read, and AIMS has it apart from differences with a reason."""
     return outcome.agrees and not reading.unread
 
 
 def as_json(reading: Reading, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
-    """All of it. Documents are named by their paths; nobody's name or roll number is in it."""
+    """The whole report. Documents are named by path; it has no names of people or roll numbers."""
     return {
         "dryRun": dry_run,
         "agrees": agrees(reading, outcome),
@@ -97,7 +97,7 @@ def _joined(differences: Iterable[Difference]) -> list[Difference]:
 
 
 def as_text(reading: Reading, outcome: Outcome, *, dry_run: bool) -> str:
-    """The same as tables, with only some of the documents that were left out."""
+    """The same as tables, naming only some of the documents that were left out."""
     parts = [
         _documents(reading),
         _rows(outcome, dry_run=dry_run),
@@ -186,7 +186,7 @@ def _number(number: int) -> str:
 
 
 def _table(heading: list[str], rows: list[list[str]], *, last_is_text: bool = False) -> str:
-    """Columns as wide as they need to be: texts to the left, numbers to the right."""
+    """Lay out columns as wide as needed: texts to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     texts = {0, len(heading) - 1} if last_is_text else {0}
 

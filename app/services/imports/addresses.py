@@ -1,4 +1,4 @@
-"""Whose address is it? Marks that name people by their e-mail addresses."""
+"""Resolve the e-mail addresses that name students in marks to roll numbers."""
 
 import json
 
@@ -9,7 +9,7 @@ from app.services.imports.class_names import Resolved, Unresolved
 from app.services.imports.outcomes import Outcomes, Table
 from app.sql import Statement
 
-# Addresses that are stored for one student of the class, in whichever of the two fields.
+# Addresses that belong to exactly one student of the class, in either of the two fields.
 _OWNERS = Statement("""
 SELECT coalesce(json_agg(json_build_array(class_id, address, roll_no)), '[]')::text AS owners
 FROM (
@@ -23,12 +23,12 @@ FROM (
 
 
 async def with_roll_numbers(
-    tx: Transaction, marks: list[MarkRow], classes: Resolved, told: Outcomes
+    tx: Transaction, marks: list[MarkRow], classes: Resolved, report: Outcomes
 ) -> list[MarkRow]:
-    """The marks with the roll number in place of the address, where that is one student's.
+    """Replace each address by the roll number of the one student of the class who has it.
 
-    Others are refused, guests left out and said. What is no address is a roll number: of
-    several sheets some may have these.
+    Other addresses are refused, except those of possible guests, which are left out and reported.
+    A value that is not an address is taken as a roll number: some of several sheets may have these.
     """
     class_ids = {id for id in classes.values() if not isinstance(id, Unresolved)}
     addresses = list({mark.roll_no.strip().lower() for mark in marks})
@@ -46,7 +46,7 @@ async def with_roll_numbers(
         elif mark.may_be_guest:
             guests.add(mark.row)
         else:
-            told.refuse(Table.MARKS, mark.row, "roll_no", "no_such_address")
+            report.refuse(Table.MARKS, mark.row, "roll_no", "no_such_address")
     if guests:
-        told.leave_out_guests(sorted(guests))
+        report.leave_out_guests(sorted(guests))
     return found

@@ -24,8 +24,8 @@ from app.services.sessions.mark_changes import ON_LEAVE, SHOWN, WRITTEN
 from app.services.sessions.session_lock import Change
 from app.sql import Statement
 
-# So many marks are written by one statement, whole sessions at a time. With more, what PostgreSQL
-# compares grows with the square: it cannot know how many rows a CTE has.
+# One statement writes up to this many marks, in whole sessions. With more, PostgreSQL's work grows
+# quadratically, since it cannot know how many rows a CTE has.
 MARKS_A_STATEMENT = 2_000
 
 
@@ -47,20 +47,20 @@ class _Fate(NamedTuple):
 
 
 class Written(NamedTuple):
-    """The sessions by their names, and in how many absences that were there leave now shows."""
+    """The sessions by name, and how many absences in them are now excused by leave."""
 
     sessions: dict[SessionName, UUID]
     excused: int
 
 
-# What becomes of each mark, by its place: `:sessions` and `:people` are the places of its session
-# and its student in the arrays before. A mark that says what is there already changes nothing,
-# whoever made it and whatever the session's state; so does an excuse for a student on leave.
+# What becomes of each mark. `:sessions` and `:people` are the positions of its session and its
+# student in the arrays before. A mark equal to the stored one changes nothing, no matter who made
+# that one and in which state the session is; neither does an excuse for a student on leave.
 #
-# `:source` changes only marks that an import of it made, and its marks count whether or not the
-# enrolment has their days. Each mark is looked up by its whole key, also by a plan made while there
-# were few: `LIMIT` keeps the planner from joining by one of its columns. Enrolments and batches are
-# looked up only where it depends on them, which is rare when an import is repeated.
+# With `:source`, only marks made by an import of that source change, and marks are accepted even on
+# days outside the enrolment. Each mark is looked up by its whole key, even with a plan made while
+# the table was small: `LIMIT` keeps the planner from joining on one of the columns. Enrolments and
+# batches are looked up only if the result depends on them, which is rare in a repeated import.
 _JUDGE = Statement(
     """
 held AS MATERIALIZED (
@@ -125,8 +125,8 @@ FROM judged
 """,
 )
 
-# The rule of marking by hand, for many sessions: an excuse for who is excused by leave leaves what
-# was said as it is.
+# The rule of marking by hand, for many sessions: an excuse for a student already excused by leave
+# keeps the mark that the leave hides.
 _MARK = Statement(
     """
 given AS MATERIALIZED (
@@ -183,37 +183,37 @@ async def write(
     batch: Batch,
     classes: Resolved,
     conditions: Conditions,
-    told: Outcomes,
+    report: Outcomes,
     step: Callable[[int], object],
 ) -> Written:
-    """Write the marks by the rules of marking, with source `import`, and tell of each.
+    """Write the marks by the rules of marking, with source `import`, and report each.
 
-    Sessions that are not there are made, those of `batch.sessions` also without a mark. A session
-    in which a mark changes gets one new version. `step` is told how many marks are done.
+    Missing sessions are created, those of `batch.sessions` even without marks. A session in which
+    a mark changes gets one new version. `step` is called with how many more marks are done.
     """
     names = batch.session_names()
     class_ids = {classes[name.class_name] for name in names}
     known_ids = [id for id in class_ids if not isinstance(id, Unresolved)]
     await hold_classes(tx, actor, known_ids, to_change=False)
-    found, made = await find_or_make(tx, actor, names, classes, conditions.today, told)
+    found, made = await find_or_make(tx, actor, names, classes, conditions.today, report)
     marks = batch.marks
     if batch.by_address:
-        marks = await with_roll_numbers(tx, marks, classes, told)
+        marks = await with_roll_numbers(tx, marks, classes, report)
     if not conditions.trust_numbers:
         named = ((mark.row, roll_key(mark.roll_no), mark.name) for mark in marks if mark.name)
-        refused = await refuse_others(tx, named, told)
+        refused = await refuse_others(tx, named, report)
         marks = [mark for mark in marks if mark.row not in refused]
-    known = _by_session(marks, found, classes, told)
+    known = _by_session(marks, found, classes, report)
     for group in grouped_by_size(known, lambda session: len(session[2]), MARKS_A_STATEMENT):
-        await _write_sessions(tx, actor, conditions, group, told)
+        await _write_sessions(tx, actor, conditions, group, report)
         step(sum(len(named) for _, _, named in group))
     sessions = {name: id for name, id in found.items() if not isinstance(id, Unfound)}
-    # What a source says of sessions that were there may be of people enrolled just now.
+    # A source may have marks in existing sessions for students who were enrolled just now.
     newly = list(sessions.values()) if conditions.source else made
     return Written(sessions, await _excuse(tx, actor, known_ids, newly) if newly else 0)
 
 
-# A statement that may write costs more than one that asks, and few are ever on leave.
+# Asked first, since a statement that can write costs more, and few students are on leave.
 _WITH_LEAVE = Statement("""
 SELECT array_agg(DISTINCT l.student_id) AS students
 FROM class_students e
@@ -225,7 +225,7 @@ WHERE e.class_id = ANY(:class_ids::uuid[])
 async def _excuse(
     tx: Transaction, actor: Actor, class_ids: list[UUID], session_ids: list[UUID]
 ) -> int:
-    """Show leave in those of the sessions that are open: how many absences it excuses."""
+    """Apply leave to the open ones of these sessions; return how many absences it excuses."""
     students = (await tx.row(_WITH_LEAVE, class_ids=class_ids))["students"]
     if not students:
         return 0
@@ -240,9 +240,9 @@ def _by_session(
     marks: list[MarkRow],
     found: dict[SessionName, UUID | Unfound],
     classes: Resolved,
-    told: Outcomes,
+    report: Outcomes,
 ) -> list[Named]:
-    """The marks of each session. What keeps a row or a session out of it is told once."""
+    """Group the marks by session, and report once each row or session that is left out."""
     known: dict[tuple[UUID, UUID], dict[str, MarkRow]] = defaultdict(dict)
     unresolved: set[int] = set()
     unfound: dict[SessionName, list[MarkRow]] = defaultdict(list)
@@ -251,35 +251,35 @@ def _by_session(
         if isinstance(class_id, Unresolved):
             for mark in group:
                 if mark.row not in unresolved:
-                    told.refuse(Table.MARKS, mark.row, "code", class_id.code)
+                    report.refuse(Table.MARKS, mark.row, "code", class_id.code)
                 unresolved.add(mark.row)
         elif session is None or isinstance(session, Unfound):
             unfound[name] += group
         else:
-            _add(known[class_id, session], group, told)
+            _add(known[class_id, session], group, report)
     for name, session in found.items():
         if isinstance(session, Unfound):
-            told.without(name, unfound[name], session.code)
+            report.without(name, unfound[name], session.code)
     return [(*key, named) for key, named in known.items()]
 
 
-def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], told: Outcomes) -> None:
-    """Add the marks of a session to those that are named already, each student once."""
+def _add(named: dict[str, MarkRow], marks: Iterable[MarkRow], report: Outcomes) -> None:
+    """Add the marks to those of the session, each student once."""
     for mark in marks:
         first = named.setdefault(roll_key(mark.roll_no), mark)
         if first is mark:
             continue
         if (first.word, first.remark) != (mark.word, mark.remark):
-            told.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
+            report.refuse(Table.MARKS, mark.row, mark.column, "contradiction", first.row)
         else:
-            # A form that was sent twice.
-            told.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
+            # A form that was submitted twice.
+            report.note(Table.MARKS, mark.row, RowOutcome.UNCHANGED)
 
 
 async def _write_sessions(
-    tx: Transaction, actor: Actor, conditions: Conditions, group: list[Named], told: Outcomes
+    tx: Transaction, actor: Actor, conditions: Conditions, group: list[Named], report: Outcomes
 ) -> None:
-    """Write these marks, and tell of them."""
+    """Write these marks, and report them."""
     marks = [mark for _, _, named in group for mark in named.values()]
     keys = [key for _, _, named in group for key in named]
     people = {key: place for place, key in enumerate(dict.fromkeys(keys), start=1)}
@@ -317,8 +317,8 @@ async def _write_sessions(
         hidden = set(zip(written["sessions"] or (), written["students"] or (), strict=True))
     for mark, (_, session_id), fate in zip(marks, sessions, fates, strict=True):
         if hidden and (session_id, fate.students) in hidden:
-            told.mark(mark, fate.outcome, "excused_by_leave", "excused")
+            report.mark(mark, fate.outcome, "excused_by_leave", "excused")
         elif fate.codes:
-            told.mark(mark, fate.outcome, fate.codes, fate.stored)
+            report.mark(mark, fate.outcome, fate.codes, fate.stored)
         else:
-            told.mark(mark, fate.outcome)
+            report.mark(mark, fate.outcome)

@@ -1,4 +1,4 @@
-"""Which class a file means by code, section, teacher and term."""
+"""Find the class that a file means by code, section, teacher and term."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from app.db import Transaction
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
 from app.sql import Statement
 
-# All that may be meant, of the classes the actor may work in.
+# Every class that may be meant, among those that the actor may work in.
 _CANDIDATES = Statement(
     MINE,
     STAFF_VERDICT,
@@ -34,7 +34,7 @@ FROM verdict
 
 
 class Unresolved(NamedTuple):
-    """Why no class could be found: a stable code."""
+    """The reason why no class was found, as a stable code."""
 
     code: str
 
@@ -59,13 +59,13 @@ async def resolve(
     outside: dict[str, UUID],
     within: UUID | None = None,
 ) -> Resolved:
-    """The class of each name, or why it has none. `outside` are classes by the ids that another
-    system gave them.
+    """Find the class of each name, or the reason why it has none.
 
-    An id that is known here decides, unless code or section are others. Else these do, in any
-    letter case, and teacher and term where they are given; of several, the one class of the
-    current term is meant. `within` is the class that all of it is for; whether it is there, and
-    the actor may work in it, the lock on it says.
+    `outside` has classes by their ids in another system. A known id decides, unless code or
+    section contradict it. Otherwise code, section, teacher and term decide, as far as they are
+    given and in any letter case; of several matches, the only one in the current term counts.
+    `within` is the class that everything is for; locking it checks that it exists and that the
+    actor may work in it.
     """
     known: Resolved = {}
     wanted: set[ClassName] = set()

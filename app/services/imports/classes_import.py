@@ -14,8 +14,8 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.people.allow_list import make_users
 from app.sql import Statement
 
-# In the order given: the users and terms these are, and the classes there are already. One of
-# another system is the class made with its id, else the live one that is the same to the letter.
+# The users, terms and existing classes, in the order given. A class of another system is the one
+# created with its id, else the live one with exactly the same code and section.
 _FIND = Statement(
     """
 given AS MATERIALIZED (
@@ -67,7 +67,7 @@ SELECT count(*) FROM (
 ) locked
 """)
 
-# `:found` are the classes, null where one is to be made, with the id of `:ids` if it has one.
+# `:found` are the existing classes, null where one is to be created, with its id in `:ids` if any.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -121,17 +121,17 @@ FROM given
 
 
 async def write(
-    tx: Transaction, batch: Batch, conditions: Conditions, told: Outcomes
+    tx: Transaction, batch: Batch, conditions: Conditions, report: Outcomes
 ) -> dict[str, UUID]:
-    """Make the classes, or give those there the names and other fields of the file; from a
-    source, those there stay as they are. Gives the classes by their ids in the other system.
+    """Create the classes, or update the name and other fields of existing ones.
 
-    A class is one of its teacher's by code, section and term; an empty field erases nothing.
-    A teacher on the allow-list who has never signed in gets their user here.
+    From a source, existing classes are kept as they are. Returns the classes by their ids in the
+    other system. Teacher, code, section and term identify a class; an empty field erases nothing.
+    A teacher on the allow-list who has never signed in gets a user.
     """
     made = await make_users(tx, [row.teacher for row in batch.classes])
-    told.count(Table.USERS, RowOutcome.CREATED, made)
-    known = await _known(tx, batch, _each_once(batch.classes, told), told)
+    report.count(Table.USERS, RowOutcome.CREATED, made)
+    known = await _known(tx, batch, _each_once(batch.classes, report), report)
     if not known:
         return {}
     found = [ids["class_id"] for _, ids in known]
@@ -144,29 +144,29 @@ async def write(
         ) from None
     changed, kept = set(done["changed"] or ()), set(done["kept"] or ())
     for place, (row, ids) in enumerate(known, start=1):
-        there = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
-        told.note(Table.CLASSES, row.row, there if ids["class_id"] else RowOutcome.CREATED)
+        existing = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
+        report.note(Table.CLASSES, row.row, existing if ids["class_id"] else RowOutcome.CREATED)
         if place in kept:
-            told.keep(Table.CLASSES, row.row, "class_differs")
+            report.keep(Table.CLASSES, row.row, "class_differs")
     outside = [row.outside_id for row, _ in known]
     return {name: id for name, id in zip(outside, done["ids"], strict=True) if name is not None}
 
 
-def _each_once(rows: list[ClassRow], told: Outcomes) -> list[ClassRow]:
+def _each_once(rows: list[ClassRow], report: Outcomes) -> list[ClassRow]:
     firsts: dict[tuple[str, ...], ClassRow] = {}
     for row in rows:
         texts = (row.draft.code, row.draft.section, row.teacher, row.term or "")
         first = firsts.setdefault(tuple(text.strip().casefold() for text in texts), row)
         if first is not row:
-            told.refuse(Table.CLASSES, row.row, "code", "repeated", first.row)
+            report.refuse(Table.CLASSES, row.row, "code", "repeated", first.row)
     return list(firsts.values())
 
 
 Known = list[tuple[ClassRow, dict[str, Any]]]
 
 
-async def _known(tx: Transaction, batch: Batch, rows: list[ClassRow], told: Outcomes) -> Known:
-    """The rows whose teacher and term there are, with their ids."""
+async def _known(tx: Transaction, batch: Batch, rows: list[ClassRow], report: Outcomes) -> Known:
+    """The rows that can be written, with the ids of their teachers, terms and classes."""
     outside = [batch.class_id(row.outside_id) if row.outside_id else None for row in rows]
     found = await tx.row(
         _FIND,
@@ -181,11 +181,11 @@ async def _known(tx: Transaction, batch: Batch, rows: list[ClassRow], told: Outc
     columns = zip(rows, outside, *(found[name] or () for name in names), strict=True)
     for row, own_id, teacher_id, term_id, term_known, class_id, problem in columns:
         if not term_known:
-            told.refuse(Table.CLASSES, row.row, "term", "unknown_term")
+            report.refuse(Table.CLASSES, row.row, "term", "unknown_term")
         elif teacher_id is None:
-            told.refuse(Table.CLASSES, row.row, "teacher", "unknown_teacher")
+            report.refuse(Table.CLASSES, row.row, "teacher", "unknown_teacher")
         elif problem:
-            told.refuse(Table.CLASSES, row.row, "code", problem)
+            report.refuse(Table.CLASSES, row.row, "code", problem)
         else:
             ids = {"teacher_id": teacher_id, "term_id": term_id, "class_id": class_id}
             known.append((row, ids | {"own_id": own_id}))

@@ -1,4 +1,4 @@
-"""Under which conditions a batch is written."""
+"""The conditions under which a batch is written."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,13 +6,13 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Conditions:
-    """`today` of the institution, its edit window in days (None: for ever), the reason that is
-    given for changing marks later, and whether numbers are trusted where the names beside them
-    are other people's.
+    """The institution's `today`, its edit window in days (None: unlimited), the reason given for
+    changing marks after it, and whether roll numbers are trusted even if the names beside them
+    belong to other people.
 
-    `source` names the system that a batch comes from again and again, and begins the ids of its
-    requests. What AIMS has stays then, unless it is a mark that an import of that source made.
-    Without one it is a file, which says how things are to be.
+    `source` names a system that is imported repeatedly, and prefixes its request ids. Then what
+    AIMS has is kept, except marks made by an import of that source. Without one, the batch comes
+    from a file, which overrides what is stored.
     """
 
     today: date
@@ -23,5 +23,5 @@ class Conditions:
 
     @property
     def keep(self) -> bool:
-        """Whether what AIMS has stays."""
+        """Whether what AIMS has is kept."""
         return self.source is not None

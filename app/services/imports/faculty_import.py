@@ -17,18 +17,18 @@ WHERE lower(btrim(email)) = ANY(:emails::text[])
 
 
 async def write(
-    tx: Transaction, actor: Actor, rows: list[FacultyRow], conditions: Conditions, told: Outcomes
+    tx: Transaction, actor: Actor, rows: list[FacultyRow], conditions: Conditions, report: Outcomes
 ) -> None:
-    """Put the addresses on the allow-list, or give those there their role and name; from a
-    source, nothing is said of those there, who stay as they are.
+    """Add the addresses to the allow-list, or update the role and name of those already on it.
 
-    Nobody is taken off. An address that is in the file twice is refused the second time.
+    From a source, existing entries are kept as they are and not reported. Nobody is removed. A
+    repeated address is refused.
     """
     listed: dict[str, FacultyRow] = {}
     for row in rows:
         first = listed.setdefault(row.email.strip().lower(), row)
         if first is not row:
-            told.refuse(Table.ALLOWED_EMAILS, row.row, "email", "repeated", first.row)
+            report.refuse(Table.ALLOWED_EMAILS, row.row, "email", "repeated", first.row)
     staying: set[str] = set()
     if conditions.keep:
         staying.update((await tx.row(_ALLOWED, emails=list(listed)))["allowed"] or ())
@@ -43,7 +43,7 @@ async def write(
             outcome = RowOutcome.CREATED
         else:
             outcome = RowOutcome.CHANGED if key in changed else RowOutcome.UNCHANGED
-        told.note(Table.ALLOWED_EMAILS, listed[key].row, outcome)
+        report.note(Table.ALLOWED_EMAILS, listed[key].row, outcome)
 
 
 async def _put(tx: Transaction, actor: Actor, entries: list[Entry]) -> tuple[set[str], set[str]]:
@@ -53,6 +53,6 @@ async def _put(tx: Transaction, actor: Actor, entries: list[Entry]) -> tuple[set
 
 
 def entries_of(batch: Batch) -> list[Entry]:
-    """The people of the batch as entries of the allow-list; `Invalid` names rows that are none."""
+    """The people of the batch as allow-list entries; `Invalid` names the refused rows."""
     Report(batch).check()
     return [Entry(row.email, row.role, row.name) for row in batch.faculty]

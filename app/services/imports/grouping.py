@@ -1,4 +1,4 @@
-"""Divides what is to be written into what one statement writes well."""
+"""Split what is to be written into groups that one statement writes well."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -9,8 +9,10 @@ T = TypeVar("T")
 def grouped_by_size(
     items: Iterable[T], size_of: Callable[[T], int], most: int
 ) -> Iterator[list[T]]:
-    """The items in their order, in groups whose sizes add up to at most `most`; a larger item is
-    a group of its own."""
+    """Group the items in order, with at most `most` as the sum of sizes in a group.
+
+    A larger item is a group of its own.
+    """
     group: list[T] = []
     size = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""Writes a batch: of a file all of it, or nothing."""
+"""Write a batch; a file is written as a whole or not at all."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -40,11 +40,11 @@ async def import_batch(
     dry_run: bool = False,
     step: Step = lambda _: None,
 ) -> ImportOutcome:
-    """Write the batch of a file for an administrator, by the rules of the single requests.
+    """Write the batch of a file as an administrator, by the rules of the single requests.
 
-    `within` is the class that all rows are for. `Invalid` (`import_refused`) names
-    every row that cannot be, unless it is a `dry_run`, which tells of them and changes nothing.
-    `step` is told again and again how many more rosters' rows or marks are done.
+    `within` is the class that all rows are for. `Invalid` (`import_refused`) names every refused
+    row; a `dry_run` reports these instead and changes nothing. `step` is called repeatedly with
+    how many more roster rows or marks are done.
     """
     report = Report(batch)
     async with db.transaction(keep=not dry_run, patient=True) as tx:
@@ -64,11 +64,11 @@ async def import_roster(
     trust_numbers: bool,
     dry_run: bool,
 ) -> ImportOutcome:
-    """Add the students of the batch to a class in which the actor may do that."""
+    """Add the students of the batch to a class whose roster the actor may change."""
     async with db.transaction(keep=not dry_run, patient=True) as tx:
         entries = [row.entry for row in batch.students]
         actor_role = await lock_roster(tx, actor, class_id, entries)
-        # A teacher need not know whose number it is that somebody else has.
+        # A teacher need not know who else has a number.
         report = Report(batch, names_shown=actor_role == "admin")
         if dry_run and actor_role != "admin":
             await forget_strangers(tx, actor, class_id, entries)
@@ -85,7 +85,7 @@ async def import_roster(
 
 
 class Done(NamedTuple):
-    """The classes by their ids in the other system, and what attendance was written."""
+    """The classes by their ids in the other system, and the attendance that was written."""
 
     classes: dict[str, UUID]
     attendance: Written
@@ -96,32 +96,31 @@ async def write_batch(
     actor: Actor,
     batch: Batch,
     conditions: Conditions,
-    told: Outcomes,
+    report: Outcomes,
     *,
     within: UUID | None = None,
     step: Step = lambda _: None,
 ) -> Done:
-    """Write all of the batch, in the order of its parts: what comes later may build on what came
-    before."""
+    """Write all parts of the batch in order: later ones may refer to earlier ones."""
     await require_admin(tx, actor)
     if batch.terms:
-        await terms_import.write(tx, actor, batch.terms, told)
+        await terms_import.write(tx, actor, batch.terms, report)
     if batch.faculty:
-        await faculty_import.write(tx, actor, batch.faculty, conditions, told)
+        await faculty_import.write(tx, actor, batch.faculty, conditions, report)
     outside: dict[str, UUID] = {}
     if batch.classes:
-        outside = await classes_import.write(tx, batch, conditions, told)
+        outside = await classes_import.write(tx, batch, conditions, report)
     named = batch.class_names()
     classes = await resolve(tx, actor, named, outside, within) if named else {}
     if batch.teachers:
-        await teachers_import.write(tx, actor, batch.teachers, classes, told)
+        await teachers_import.write(tx, actor, batch.teachers, classes, report)
     if batch.slots:
-        await slots_import.write(tx, actor, batch.slots, classes, conditions, told)
+        await slots_import.write(tx, actor, batch.slots, classes, conditions, report)
     if batch.moves:
-        await moves_import.write(tx, actor, batch.moves, classes, told)
+        await moves_import.write(tx, actor, batch.moves, classes, report)
     if batch.students:
         await students_import.write(
-            *(tx, actor, batch.students, classes, told),
+            *(tx, actor, batch.students, classes, report),
             change=Change(conditions.window, conditions.reason),
             trust_numbers=conditions.trust_numbers,
             keep=conditions.keep,
@@ -130,6 +129,6 @@ async def write_batch(
     attendance = Written({}, 0)
     if batch.sessions or batch.marks:
         attendance = await attendance_import.write(
-            tx, actor, batch, classes, conditions, told, step
+            tx, actor, batch, classes, conditions, report, step
         )
     return Done(outside, attendance)

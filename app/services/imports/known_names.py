@@ -1,8 +1,8 @@
-"""Whose number is it? No file turns one person into another unasked.
+"""Compare names in files with stored ones: no import turns one person into another unasked.
 
-Class roll numbers are 1, 2, 3 in every class, and names may be sorted apart from their numbers. A
-row whose name is clearly another person's than the one stored under its number is refused, until
-the caller says that numbers are to be trusted.
+Class roll numbers are 1, 2, 3 in every class, and names may have been sorted without their numbers.
+A row is refused if its name is clearly not that of the student with its number, unless the caller
+says that numbers can be trusted.
 """
 
 import re
@@ -26,14 +26,14 @@ class Likeness(Enum):
     """How a name in a file compares to the one stored under its number."""
 
     SAME = "same"
-    ALIKE = "alike"  # but for an initial: taken for the same person, and said
+    ALIKE = "alike"  # except for an initial: accepted as the same person, and reported
     OTHER = "other"
 
 
 async def refuse_others(
-    tx: Transaction, named: Iterable[tuple[int, str, str]], told: Outcomes
+    tx: Transaction, named: Iterable[tuple[int, str, str]], report: Outcomes
 ) -> set[int]:
-    """Refuse rows (their number, roll key and name) whose name is another person's; gives these."""
+    """Refuse rows (number, roll key, name) with another person's name; return their numbers."""
     names = {row: (key, name) for row, key, name in named}
     if not names:
         return set()
@@ -43,26 +43,26 @@ async def refuse_others(
         known = stored.get(key, "")
         match likeness(known, name):
             case Likeness.OTHER:
-                told.refuse_other(row, known)
+                report.refuse_other(row, known)
                 refused.add(row)
             case Likeness.ALIKE:
-                told.take_alike(row, known)
+                report.take_alike(row, known)
     return refused
 
 
 async def _stored_names(tx: Transaction, roll_keys: Iterable[str]) -> dict[str, str]:
-    """The names stored under these roll keys, where there are any."""
+    """The names stored under these roll keys, as far as there are any."""
     row = await tx.row(_STORED, roll_keys=list(dict.fromkeys(roll_keys)))
     return dict(zip(row["keys"] or (), row["names"] or (), strict=True))
 
 
-@lru_cache(4096)  # a class writes the same names in every file
+@lru_cache(4096)  # a class has the same names in every file
 def likeness(name: str, other: str) -> Likeness:
-    """Whether two names are one person's: in any order and letter case, with accents and doubled
-    letters or without, with a part left out or as its initial. No name is like any.
+    """Whether two names are one person's, ignoring order, letter case, accents and doubled letters;
+    a part may be missing or an initial. An empty name matches any.
 
-    Two whole parts have to agree, or all but initials that one of the names alone has, which makes
-    them alike. Ravi and Rani may well be two people, and only the caller knows.
+    Two whole parts must agree. If only one does, the names are alike if all other parts of one name
+    are initials of those of the other. Ravi and Rani may well be two people: only the caller knows.
     """
     parts, others = _parts(name), _parts(other)
     if not parts or not others:
@@ -83,7 +83,7 @@ def likeness(name: str, other: str) -> Likeness:
 
 
 def _fits(parts: Counter[str], others: Counter[str]) -> bool:
-    """Whether each of the parts is an initial of one of the others, or the other way round."""
+    """Whether each part is the initial of a different one of the others, or vice versa."""
     left = list(others.elements())
     for part in parts.elements():
         match = next((other for other in left if _is_initial(part, other)), None)
@@ -109,5 +109,5 @@ def _parts(name: str) -> list[str]:
 
 
 def _is_vowel_sign(character: str) -> bool:
-    """Scripts of India write vowels as marks, without which names would be others."""
+    """Indian scripts write vowels as marks, without which different names would look the same."""
     return "\u0900" <= character <= "\u0dff"

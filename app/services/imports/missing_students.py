@@ -1,4 +1,4 @@
-"""What a source says of students and enrolments, added where AIMS has nothing yet."""
+"""Add the students and enrolments of a source where AIMS has nothing yet."""
 
 import json
 from uuid import UUID
@@ -17,8 +17,8 @@ _KNOWN = Statement(
     "SELECT array_agg(roll_key) AS keys FROM students WHERE roll_key = ANY(:roll_keys::text[])"
 )
 
-# Students and class are locked. An enrolment that there is stays as it is, over or not; who has
-# left already was in the class until yesterday at most.
+# Students and class are locked. An existing enrolment is kept as it is, ended or not. A new one
+# that has already ended lasts until yesterday at most.
 _ADD = Statement(
     """
 given AS MATERIALIZED (
@@ -83,7 +83,7 @@ SELECT (SELECT array_agg(place) FROM filled) AS filled,
 
 
 async def known_keys(tx: Transaction, roll_keys: dict[str, RosterEntry]) -> set[str]:
-    """Those of the keys that students have already."""
+    """Those of the roll keys that belong to existing students."""
     return set((await tx.row(_KNOWN, roll_keys=list(roll_keys)))["keys"] or ())
 
 
@@ -93,11 +93,11 @@ async def add_missing(
     class_id: UUID,
     rows: dict[str, StudentRow],
     known: set[str],
-    told: Outcomes,
+    report: Outcomes,
 ) -> None:
-    """Fill what is empty of the students, who are locked, and enrol who never was in the class.
+    """Fill empty fields of the students, who are locked, and enrol those never in the class before.
 
-    `rows` are by roll key; `known` are the students there were before.
+    `rows` are by roll key; `known` are the keys of students who existed before the import.
     """
     students = [
         {
@@ -112,15 +112,15 @@ async def add_missing(
     done = await tx.row(_ADD, students=json.dumps(students), class_id=class_id, **signed(actor))
     filled, enrolled = set(done["filled"] or ()), set(done["enrolled"] or ())
     for place, (key, row) in enumerate(rows.items()):
-        there = RowOutcome.CHANGED if place in filled else RowOutcome.UNCHANGED
-        told.note(Table.STUDENTS, row.row, there if key in known else RowOutcome.CREATED)
+        existing = RowOutcome.CHANGED if place in filled else RowOutcome.UNCHANGED
+        report.note(Table.STUDENTS, row.row, existing if key in known else RowOutcome.CREATED)
         entry = RowOutcome.CREATED if place in enrolled else RowOutcome.UNCHANGED
-        told.note(Table.ENROLMENTS, row.row, entry)
+        report.note(Table.ENROLMENTS, row.row, entry)
     listed = list(rows.values())
     for place, field in zip(done["kept"] or (), done["fields"] or (), strict=True):
-        told.keep(Table.STUDENTS, listed[place].row, "value_differs", field)
+        report.keep(Table.STUDENTS, listed[place].row, "value_differs", field)
     for place in done["withdrawn"] or ():
-        told.keep(Table.ENROLMENTS, listed[place].row, "withdrawn_in_aims")
+        report.keep(Table.ENROLMENTS, listed[place].row, "withdrawn_in_aims")
 
 
 def _fields(entry: RosterEntry) -> dict[str, str]:

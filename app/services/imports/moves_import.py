@@ -1,4 +1,4 @@
-"""Occurrences of weekly slots that were moved once, out of another system."""
+"""Moved occurrences of weekly slots, from another system."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
-# `MEETINGS` says what is planned on the new days, before any of these moves is there.
+# `MEETINGS` gives what is planned on the new days, before any of these moves.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -61,14 +61,14 @@ made AS (
 
 
 async def write(
-    tx: Transaction, actor: Actor, rows: list[MoveRow], classes: Resolved, told: Outcomes
+    tx: Transaction, actor: Actor, rows: list[MoveRow], classes: Resolved, report: Outcomes
 ) -> None:
-    """Move the occurrences; one that was moved already stays where it is."""
+    """Move the occurrences; one that was already moved stays where it is."""
     known: list[tuple[UUID, MoveRow]] = []
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
-            told.refuse(Table.MOVES, row.row, "code", class_id.code)
+            report.refuse(Table.MOVES, row.row, "code", class_id.code)
         else:
             known.append((class_id, row))
     await hold_classes(tx, actor, (class_id for class_id, _ in known), to_change=True)
@@ -86,6 +86,6 @@ async def write(
     )
     for (_, row), verdict in zip(known, done["verdicts"] or (), strict=True):
         if verdict in (RowOutcome.CREATED, RowOutcome.UNCHANGED):
-            told.note(Table.MOVES, row.row, RowOutcome(verdict))
+            report.note(Table.MOVES, row.row, RowOutcome(verdict))
         else:
-            told.refuse(Table.MOVES, row.row, "original_date", verdict)
+            report.refuse(Table.MOVES, row.row, "original_date", verdict)

@@ -1,4 +1,4 @@
-"""What the writers of a batch tell, whether it is shown by row or compared by class."""
+"""What the writers of a batch report, to be shown by row or compared by class."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -25,13 +25,13 @@ class Table(StrEnum):
 
 
 class Outcomes(Protocol):
-    """Who is told. `code` is a stable code, `place` a field, or the number of a column."""
+    """The receiver of reports. `code` is a stable code, `place` a field or a column's number."""
 
     def note(self, table: Table, row: int, outcome: RowOutcome) -> None:
-        """Something in the row was made, changed or found as wanted."""
+        """Something in the row was created, changed or already as wanted."""
 
     def count(self, table: Table, outcome: RowOutcome, number: int) -> None:
-        """The same, of so many records that have no row of their own."""
+        """The same for a number of records that have no rows of their own."""
 
     def refuse(
         self,
@@ -41,25 +41,25 @@ class Outcomes(Protocol):
         code: str,
         other_row: int | None = None,
     ) -> None:
-        """Something in the row cannot be. It does not go together with `other_row`."""
+        """Something in the row was refused, if given because of a conflict with `other_row`."""
 
     def refuse_other(self, row: int, stored_name: str) -> None:
-        """The number of the row is somebody else's."""
+        """The row's roll number is somebody else's."""
 
     def leave_out_guests(self, rows: list[int]) -> None:
-        """These rows have addresses of nobody in the class, and were left out."""
+        """These rows were left out: their addresses belong to nobody in the class."""
 
     def take_alike(self, row: int, stored_name: str) -> None:
-        """The name of the row differs by an initial from the one stored, and is taken for it."""
+        """The row's name differs from the stored one by an initial and was accepted as the same."""
 
     def keep(self, table: Table, row: int, code: str, field: str = "") -> None:
-        """Something in the row is otherwise here, and stays so."""
+        """Something in the row differs from what is stored, which was kept."""
 
     def mark(
         self, mark: MarkRow, outcome: RowOutcome, code: str | None = None, stored: str | None = None
     ) -> None:
-        """What became of a mark. With a code it is not, or not as it was given; `stored` is the
-        status that there is in its place."""
+        """What became of a mark. With a code, it was not written, or not as given; `stored` is the
+        status that is stored instead."""
 
     def without(self, session: SessionName, marks: Sequence[MarkRow], code: str) -> None:
-        """The session is refused, with all its marks."""
+        """The session was refused with all its marks."""

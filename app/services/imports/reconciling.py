@@ -1,4 +1,4 @@
-"""What an import of a class did, as it is compared with what its source says."""
+"""Collect what an import did to a class, to compare it with what its source says."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from app.reconciliation import ClassOutcome, Difference, LeftOut, Outcome, count
 from app.schemas.imports import RowOutcome
 from app.services.imports.outcomes import Table
 
-# What a record of the table is called, where it is not written as the source has it.
+# What a record of the table is called when it was not written as in the source.
 _NOUNS = {
     Table.TERMS: "term",
     Table.ALLOWED_EMAILS: "teacher",
@@ -29,8 +29,8 @@ _CODES = {
 
 
 class Reconciliation:
-    """`Outcomes` of one class by table and reason. What cannot be is left out and told; a class
-    that cannot be is a `Conflict`, and with it all that belongs to it."""
+    """`Outcomes` of one class by table and reason. What is refused is left out and reported; if
+    the class itself is refused, `Conflict` is raised and nothing of it is written."""
 
     def __init__(self, totals: ClassOutcome) -> None:
         self.totals = totals
@@ -61,10 +61,10 @@ class Reconciliation:
         self._left_out[_NOUNS[table], code] += 1
 
     def leave_out_guests(self, rows: list[int]) -> None:
-        """Nothing: no source names people by their addresses."""
+        """Do nothing: no source names people by their addresses."""
 
     def take_alike(self, row: int, stored_name: str) -> None:
-        """Nothing: sources are trusted with their numbers."""
+        """Do nothing: the numbers of a source are trusted."""
 
     def refuse_other(self, row: int, stored_name: str) -> None:
         self._left_out["student", "another_name"] += 1
@@ -89,7 +89,7 @@ class Reconciliation:
         self.totals.differences.append(Difference(code, lost, sessions=1))
 
     def outcome(self) -> Outcome:
-        """All of it."""
+        """Everything that was collected."""
         for (code, word, stored), marks in self._marks.items():
             more = Counter({stored: marks}) if stored else Counter[str]()
             difference = Difference(code, Counter({status_of(word): marks}), more)

@@ -1,4 +1,4 @@
-"""What becomes of each row of an import, collected while it is written."""
+"""Collect what becomes of each row of an import while it is written."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _OF_ROWS = SENTENCES | {
     "slot_overlaps": "This overlaps another slot of the class on that day.",
     "no_such_address": "This is not the address of one student of the class.",
     "unknown_class": "There is no such class.",
-    "another_class": "This is another class than the one imported into.",
+    "another_class": "This is not the class that the file is imported into.",
     "class_archived": "This class is archived. Restore it to change it.",
     "ambiguous_class": "Several classes fit. Name section, teacher or term as well.",
     "class_mismatch": "The class with this id has another code or section.",
@@ -62,8 +62,8 @@ _WEIGHT = {outcome: weight for weight, outcome in enumerate(_LIGHT_TO_HEAVY)}
 
 
 class Report:
-    """`Outcomes` by row. Of several things in one row the weightiest counts: where anything is
-    refused the row is refused, else where anything was changed it is a changed one."""
+    """`Outcomes` by row. The heaviest outcome in a row counts: if anything is refused, the row is
+    refused; otherwise, if anything was changed, it is changed."""
 
     def __init__(self, batch: Batch, *, names_shown: bool = True) -> None:
         self._names_shown = names_shown
@@ -139,7 +139,7 @@ class Report:
         self._conflicts.append(KeptValue(sheet=sheet and sheet.name, row=number, field=field))
 
     def _at(self, row: int) -> tuple[SheetRead | None, int]:
-        """The sheet of a row, where all were read, and the number of the row in it."""
+        """The sheet of a row, if all sheets were read, and the number of the row in it."""
         if not self._sheets:
             return None, row
         sheet, number = divmod(row, SHEET_ROWS)
@@ -150,7 +150,7 @@ class Report:
         return f"{number} of {sheet.name}" if sheet else str(number)
 
     def check(self) -> None:
-        """Raise `Invalid` if anything was refused, with all of it in the order of the file."""
+        """Raise `Invalid` with all refusals in file order, if there are any."""
         if self._refusals:
             refusals = sorted(self._refusals, key=_place)
             more = f" There are {self._refused - 1} more." if self._refused > 1 else ""
@@ -183,7 +183,7 @@ class Report:
         )
 
     def _ignored_columns(self) -> list[str]:
-        """As a spreadsheet refers to them: `A`, or `August!A` where all sheets were read."""
+        """As a spreadsheet refers to them: `A`, or `August!A` if all sheets were read."""
         return [column_letters(column) for column in self._ignored] + [
             f"{sheet.name}!{column_letters(column)}"
             for sheet in self._sheets

@@ -1,4 +1,4 @@
-"""Which sessions a batch means; those that are not there yet are made."""
+"""Find the sessions that a batch means, and create the missing ones."""
 
 from collections.abc import Iterable
 from datetime import date, time, timedelta
@@ -14,7 +14,7 @@ from app.services.imports.outcomes import Outcomes, Table
 from app.services.timetable.meetings import MEETINGS
 from app.sql import Statement
 
-# The sessions that are meant: classes, days, starts, periods, and whether "no start" is exact.
+# The sessions asked for: classes, days, starts, periods, and whether "no start" is exact.
 _ASKED = """
 asked AS MATERIALIZED (
     SELECT * FROM unnest(:classes::uuid[], :days::date[], :starts::time[], :periods::integer[],
@@ -25,7 +25,7 @@ days AS MATERIALIZED (
     SELECT class_id, day, count(start_time) > 0 AS timed FROM asked GROUP BY class_id, day
 )"""
 
-# The starts they have, and which could be several. `SessionName` says the rule.
+# Their starts, and which of them are ambiguous, by the rule in `SessionName`.
 _CHOOSE = Statement(
     _ASKED,
     MEETINGS,
@@ -82,7 +82,7 @@ FROM chosen
 """,
 )
 
-# One of another system is made with its own id, for the owner of the class.
+# A session of another system is created with its own id, for the owner of the class.
 _MAKE = Statement(
     """
 made AS (
@@ -100,7 +100,7 @@ made AS (
     "SELECT coalesce(array_agg(id), '{}') AS made FROM made",
 )
 
-# A statement of its own, which sees what others have made meanwhile.
+# A separate statement, which sees the sessions that others have created meanwhile.
 _LOCK = Statement(
     """
 asked AS MATERIALIZED (
@@ -134,7 +134,7 @@ pictured AS (
 
 
 class Unfound(NamedTuple):
-    """Why a session cannot be: a stable code."""
+    """The reason why a session was refused, as a stable code."""
 
     code: str
 
@@ -145,11 +145,11 @@ async def find_or_make(
     names: Iterable[SessionName],
     classes: Resolved,
     today: date,
-    told: Outcomes,
+    report: Outcomes,
 ) -> tuple[dict[SessionName, UUID | Unfound], list[UUID]]:
-    """The sessions, locked in order, and those that are new. Their classes are locked.
+    """Find or create the sessions, and lock them in order; also return the ids of new ones.
 
-    Names without a class are left out.
+    The caller has locked their classes. Names without a class are left out.
     """
     found: dict[SessionName, UUID | Unfound] = {}
     known: list[tuple[SessionName, UUID]] = []
@@ -186,15 +186,15 @@ async def find_or_make(
     ids = (await tx.row(_LOCK, **columns))["ids"] or ()
     found |= _each_once(zip(chosen, ids, strict=True))
     changed = await _add_images(tx, chosen, found)
-    told.count(Table.SESSIONS, RowOutcome.CREATED, len(made))
-    told.count(Table.SESSIONS, RowOutcome.CHANGED, changed)
-    there = len(set(ids)) - len(made) - changed
-    told.count(Table.SESSIONS, RowOutcome.UNCHANGED, there)
+    report.count(Table.SESSIONS, RowOutcome.CREATED, len(made))
+    report.count(Table.SESSIONS, RowOutcome.CHANGED, changed)
+    unchanged = len(set(ids)) - len(made) - changed
+    report.count(Table.SESSIONS, RowOutcome.UNCHANGED, unchanged)
     return found, made
 
 
 def _each_once(ids: Iterable[tuple[SessionName, UUID]]) -> dict[SessionName, UUID | Unfound]:
-    """The sessions by name. Of several of another system that are one here, the first counts."""
+    """The sessions by name. If several of another system are the same here, the first counts."""
     found: dict[SessionName, UUID | Unfound] = {}
     taken: set[UUID] = set()
     for name, session_id in ids:
@@ -213,7 +213,7 @@ class _Choice(NamedTuple):
 async def _chosen(
     tx: Transaction, known: list[tuple[SessionName, UUID]]
 ) -> dict[SessionName, _Choice]:
-    """The start that is meant for each, with the end it would have; none where several may be."""
+    """The start that each name means, with the end of its slot; without ambiguous names."""
     chosen = {
         name: _Choice(class_id, name.start, name.end) for name, class_id in known if name.outside_id
     }
@@ -242,7 +242,7 @@ async def _add_images(
     chosen: dict[SessionName, _Choice],
     found: dict[SessionName, UUID | Unfound],
 ) -> int:
-    """Give the sessions without a photo the one that they are named with: how many."""
+    """Add the photos of the names to sessions without one; return how many were changed."""
     named = [
         (choice.class_id, session_id, name.image)
         for name, choice in chosen.items()

@@ -12,9 +12,9 @@ from app.services.imports.conditions import Conditions
 from app.services.imports.outcomes import Outcomes, Table
 from app.sql import Statement
 
-# No start is given twice. What overlaps, also within the file,
-# is not written. A slot that ends at another time keeps its moved occurrences. To `:keep` what is
-# there, a class with a timetable gets no other slots: one taken away must not come back.
+# No start is given twice. Slots that overlap, even within the file, are not written. A slot whose
+# end changes keeps its moved occurrences. With `:keep`, a class that has a timetable gets no other
+# slots: one that was removed must not come back.
 _WRITE = Statement(
     """
 given AS MATERIALIZED (
@@ -82,10 +82,10 @@ async def write(
     rows: list[SlotRow],
     classes: Resolved,
     conditions: Conditions,
-    told: Outcomes,
+    report: Outcomes,
 ) -> None:
-    """Add the slots, or give those that begin then their new end; no slot is taken away."""
-    slots = _each_once(rows, classes, told)
+    """Add the slots, or change the end of existing ones with the same start; none is removed."""
+    slots = _each_once(rows, classes, report)
     await hold_classes(tx, actor, (class_id for class_id, _, _ in slots), to_change=True)
     done = await tx.row(
         _WRITE,
@@ -99,27 +99,27 @@ async def write(
     differing, overlapping, changed, made = (set(done[name] or ()) for name in names)
     for place, row in enumerate(slots.values(), start=1):
         if place in differing:
-            told.refuse(Table.SLOTS, row.row, "start_time", "timetable_differs")
+            report.refuse(Table.SLOTS, row.row, "start_time", "timetable_differs")
         elif place in overlapping:
-            told.refuse(Table.SLOTS, row.row, "start_time", "slot_overlaps")
+            report.refuse(Table.SLOTS, row.row, "start_time", "slot_overlaps")
         elif place in made:
-            told.note(Table.SLOTS, row.row, RowOutcome.CREATED)
+            report.note(Table.SLOTS, row.row, RowOutcome.CREATED)
         else:
-            there = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
-            told.note(Table.SLOTS, row.row, there)
+            outcome = RowOutcome.CHANGED if place in changed else RowOutcome.UNCHANGED
+            report.note(Table.SLOTS, row.row, outcome)
 
 
 def _each_once(
-    rows: list[SlotRow], classes: Resolved, told: Outcomes
+    rows: list[SlotRow], classes: Resolved, report: Outcomes
 ) -> dict[tuple[UUID, int, time], SlotRow]:
     slots: dict[tuple[UUID, int, time], SlotRow] = {}
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
-            told.refuse(Table.SLOTS, row.row, "code", class_id.code)
+            report.refuse(Table.SLOTS, row.row, "code", class_id.code)
             continue
         key = (class_id, row.slot.day_of_week, row.slot.start_time)
         first = slots.setdefault(key, row)
         if first is not row:
-            told.refuse(Table.SLOTS, row.row, "start_time", "repeated", first.row)
+            report.refuse(Table.SLOTS, row.row, "start_time", "repeated", first.row)
     return slots

@@ -1,8 +1,8 @@
-"""Writes what another system holds: class by class, again as often as you like.
+"""Import another system class by class; the import can be repeated at any time.
 
-Each class is written in a transaction of its own. Its id and those of its sessions follow from
-those of the other system, so a second run finds what the first one made, and writes what is new.
-What people have done in AIMS stays as it is and is reported.
+Each class is written in its own transaction. Its id and those of its sessions are derived from
+those of the other system, so a second run finds what the first one created, and writes what is new.
+What people have changed in AIMS is kept and reported.
 """
 
 import json
@@ -36,11 +36,11 @@ async def run(
     dry_run: bool = False,
     step: Callable[[], object] = lambda: None,
 ) -> None:
-    """Write all of the parts, and into `outcome` what that did; `step` after each of them.
+    """Write all parts and add the results to `outcome`; call `step` after each part.
 
-    `admin` is the user who does it: an administrator. `conditions` name the source. `dry_run`
-    does the same in one transaction that is undone. When it fails, the classes of `outcome` are
-    written, and a repeat continues from there.
+    `admin` is the administrator who does it; `conditions` name the source. A `dry_run` does the
+    same in one transaction that is rolled back. After a failure, the classes in `outcome` are
+    written, and another run continues from there.
     """
     actor = Actor(admin, f"{conditions.source}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     rehearsal = db.in_one_transaction(keep=False) if dry_run else nullcontext(db)
@@ -81,12 +81,12 @@ async def _write(
 async def _write_part(
     tx: Transaction, actor: Actor, part: Part, conditions: Conditions, written: set[UUID]
 ) -> Outcome:
-    told = Reconciliation(part.totals)
-    done = await write_batch(tx, actor, part.batch, conditions, told)
+    reconciliation = Reconciliation(part.totals)
+    done = await write_batch(tx, actor, part.batch, conditions, reconciliation)
     (class_id,) = done.classes.values()
     if class_id in written:
         raise Conflict("This class belongs to another document.", code="class_repeated")
-    outcome = told.outcome()
+    outcome = reconciliation.outcome()
     await compare(tx, class_id, part, done.attendance, conditions)
     await _record(tx, actor, class_id, outcome)
     return outcome

@@ -26,23 +26,23 @@ async def write(
     actor: Actor,
     rows: list[StudentRow],
     classes: Resolved,
-    told: Outcomes,
+    report: Outcomes,
     *,
     change: Change,
     trust_numbers: bool,
     keep: bool = False,
     step: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Add the students to their classes by the rules of rosters; nobody leaves any. To `keep`
-    what there is, only what is missing is added.
+    """Add the students to their classes by the rules of rosters; nobody is withdrawn.
 
-    A name that is another person's on its number is refused unless `trust_numbers`.
+    With `keep`, only what is missing is added. A row with another person's name for its roll
+    number is refused unless `trust_numbers`.
 
     All classes are locked before all students, each in order, so that two imports wait for
     each other instead of deadlocking.
     """
-    by_class = _rosters(rows, classes, told, most=None if keep else MAX_ENTRIES)
-    _refuse_contradictions(by_class, told)
+    by_class = _rosters(rows, classes, report, most=None if keep else MAX_ENTRIES)
+    _refuse_contradictions(by_class, report)
     await hold_classes(tx, actor, by_class, to_change=True)
     everybody: dict[str, RosterEntry] = {}
     for key, row in ((key, row) for named in by_class.values() for key, row in named.items()):
@@ -51,51 +51,51 @@ async def write(
     known = await known_keys(tx, everybody) if keep else set(everybody)
     await create_and_lock(tx, list(everybody.values()))
     if not trust_numbers:
-        await refuse_others(tx, _named_once(by_class), told)
+        await refuse_others(tx, _named_once(by_class), report)
     for class_id, named in by_class.items():
         if keep:
-            await add_missing(tx, actor, class_id, named, known, told)
+            await add_missing(tx, actor, class_id, named, known, report)
         else:
             entries = [row.entry for row in named.values()]
-            _tell(named, await enrol(tx, actor, class_id, entries, change=change), told)
+            _report(named, await enrol(tx, actor, class_id, entries, change=change), report)
         step(len(named))
 
 
-def _rosters(rows: list[StudentRow], classes: Resolved, told: Outcomes, most: int | None) -> Rows:
-    """The rows of each class by the keys of their roll numbers, classes in the order of locks."""
+def _rosters(rows: list[StudentRow], classes: Resolved, report: Outcomes, most: int | None) -> Rows:
+    """The rows of each class by roll key, with the classes in lock order."""
     by_class: Rows = {}
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
-            told.refuse(Table.ENROLMENTS, row.row, "code", class_id.code)
+            report.refuse(Table.ENROLMENTS, row.row, "code", class_id.code)
             continue
         first = by_class.setdefault(class_id, {}).setdefault(roll_key(row.entry.roll_no), row)
         if first is not row and first.entry == row.entry:
-            told.note(Table.ENROLMENTS, row.row, RowOutcome.UNCHANGED)  # a form that was sent twice
+            report.note(Table.ENROLMENTS, row.row, RowOutcome.UNCHANGED)  # a form submitted twice
         elif first is not row:
-            told.refuse(Table.ENROLMENTS, row.row, "roll_no", "contradiction", first.row)
+            report.refuse(Table.ENROLMENTS, row.row, "roll_no", "contradiction", first.row)
         elif most and len(by_class[class_id]) > most:
-            told.refuse(Table.ENROLMENTS, row.row, "roll_no", "too_many")
+            report.refuse(Table.ENROLMENTS, row.row, "roll_no", "too_many")
     return dict(sorted(by_class.items()))
 
 
-def _refuse_contradictions(by_class: Rows, told: Outcomes) -> None:
-    """A student is one record: rows of several classes must not say different things of it."""
-    said: dict[tuple[str, str], tuple[str, int]] = {}
+def _refuse_contradictions(by_class: Rows, report: Outcomes) -> None:
+    """Refuse different values for a student in rows of several classes: it is one record."""
+    values: dict[tuple[str, str], tuple[str, int]] = {}
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
     for key, row in sorted(rows, key=lambda item: item[1].row):
         for field in STUDENT_FIELDS:
             value = getattr(row.entry, field)
             if is_blank(value):
                 continue
-            first, number = said.setdefault((key, field), (value, row.row))
+            first, number = values.setdefault((key, field), (value, row.row))
             if first != value:
-                told.refuse(Table.ENROLMENTS, row.row, field, "contradiction", number)
+                report.refuse(Table.ENROLMENTS, row.row, field, "contradiction", number)
 
 
 def _named_once(by_class: Rows) -> Iterator[tuple[int, str, str]]:
-    """The rows with a name, each with its roll key. A file that gives a number two names
-    contradicts itself, which has been said already."""
+    """The rows with a name, each with its roll key; without numbers that have two names in the
+    file, which were already refused as contradictions."""
     rows = [(key, row) for named in by_class.values() for key, row in named.items()]
     names: dict[str, set[str]] = {}
     for key, row in rows:
@@ -106,21 +106,21 @@ def _named_once(by_class: Rows) -> Iterator[tuple[int, str, str]]:
             yield row.row, key, row.entry.name
 
 
-def _tell(named: dict[str, StudentRow], change: dict[str, Any], told: Outcomes) -> None:
+def _report(named: dict[str, StudentRow], change: dict[str, Any], report: Outcomes) -> None:
     rows = list(named.values())
     added = {roll_key(roll) for roll in json.loads(change["added"])}
     changed = {roll_key(roll) for roll in json.loads(change["changed"])}
     changed |= set(change["filled"] or ())
     for key, row in named.items():
-        # Who is enrolled and changed by one row is shown as changed: that is what one must see.
+        # A student enrolled and changed by one row is shown as changed, which matters more.
         if key in changed:
-            told.note(Table.STUDENTS, row.row, RowOutcome.CHANGED)
+            report.note(Table.STUDENTS, row.row, RowOutcome.CHANGED)
         else:
-            there = RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED
-            told.note(Table.ENROLMENTS, row.row, there)
+            outcome = RowOutcome.CREATED if key in added else RowOutcome.UNCHANGED
+            report.note(Table.ENROLMENTS, row.row, outcome)
     for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
         row = rows[int(place.rpartition("/")[2])]
-        told.refuse(Table.ENROLMENTS, row.row, "from_", code)
+        report.refuse(Table.ENROLMENTS, row.row, "from_", code)
     for conflict in json.loads(change["conflicts"]):
         row = named[roll_key(conflict["rollNo"])]
-        told.keep(Table.STUDENTS, row.row, "value_differs", conflict["field"])
+        report.keep(Table.STUDENTS, row.row, "value_differs", conflict["field"])

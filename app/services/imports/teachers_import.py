@@ -1,4 +1,4 @@
-"""Who works in a class besides its owner, out of another system."""
+"""Teachers of a class besides its owner, from another system."""
 
 from uuid import UUID
 
@@ -45,19 +45,19 @@ FROM given
 
 
 async def write(
-    tx: Transaction, actor: Actor, rows: list[TeacherRow], classes: Resolved, told: Outcomes
+    tx: Transaction, actor: Actor, rows: list[TeacherRow], classes: Resolved, report: Outcomes
 ) -> None:
-    """Let them work in the classes, too. Who already does, or owns the class, stays as they are."""
+    """Add the teachers to the classes; those already there and owners stay as they are."""
     known: dict[tuple[UUID, str], TeacherRow] = {}
     for row in rows:
         class_id = classes[row.class_name]
         if isinstance(class_id, Unresolved):
-            told.refuse(Table.TEACHERS, row.row, "code", class_id.code)
+            report.refuse(Table.TEACHERS, row.row, "code", class_id.code)
         else:
             known.setdefault((class_id, row.email.strip().lower()), row)
     await hold_classes(tx, actor, (class_id for class_id, _ in known), to_change=True)
     users = await make_users(tx, [email for _, email in known])
-    told.count(Table.USERS, RowOutcome.CREATED, users)
+    report.count(Table.USERS, RowOutcome.CREATED, users)
     done = await tx.row(
         _ADD,
         classes=[class_id for class_id, _ in known],
@@ -69,6 +69,6 @@ async def write(
     for row, has_user, made in columns:
         if has_user:
             outcome = RowOutcome.CREATED if made else RowOutcome.UNCHANGED
-            told.note(Table.TEACHERS, row.row, outcome)
+            report.note(Table.TEACHERS, row.row, outcome)
         else:
-            told.refuse(Table.TEACHERS, row.row, "email", "unknown_teacher")
+            report.refuse(Table.TEACHERS, row.row, "email", "unknown_teacher")

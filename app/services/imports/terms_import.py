@@ -1,4 +1,4 @@
-"""Terms out of another system."""
+"""Terms from another system."""
 
 from app.batch import TermRow
 from app.db import Transaction
@@ -31,13 +31,13 @@ acts AS (
 )
 
 
-async def write(tx: Transaction, actor: Actor, rows: list[TermRow], told: Outcomes) -> None:
-    """Add the terms whose names are new. One that is there keeps its days."""
+async def write(tx: Transaction, actor: Actor, rows: list[TermRow], report: Outcomes) -> None:
+    """Add the terms whose names are new; existing ones keep their days."""
     listed: dict[str, TermRow] = {}
     for row in rows:
         first = listed.setdefault(row.name.strip().lower(), row)
         if first is not row:
-            told.refuse(Table.TERMS, row.row, "name", "repeated", first.row)
+            report.refuse(Table.TERMS, row.row, "name", "repeated", first.row)
     terms = list(listed.values())
     done = await tx.row(
         _ADD,
@@ -49,4 +49,4 @@ async def write(tx: Transaction, actor: Actor, rows: list[TermRow], told: Outcom
     made = set(done["made"] or ())
     for place, term in enumerate(terms, start=1):
         outcome = RowOutcome.CREATED if place in made else RowOutcome.UNCHANGED
-        told.note(Table.TERMS, term.row, outcome)
+        report.note(Table.TERMS, term.row, outcome)

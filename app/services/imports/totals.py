@@ -1,4 +1,4 @@
-"""The totals of a class on both sides, after an import of what another system has."""
+"""Compare the totals of a class in AIMS and in another system, after an import."""
 
 import json
 from collections import Counter
@@ -54,7 +54,7 @@ SELECT coalesce(json_agg(json_build_array(reason, status, marks)), '[]') AS coun
 async def compare(
     tx: Transaction, class_id: UUID, part: Part, written: Written, conditions: Conditions
 ) -> None:
-    """Count what AIMS has now in the sessions of the part, and say why it is more."""
+    """Count what AIMS now has in the sessions of the part, and record why it has more."""
     totals, sessions = part.totals, written.sessions
     totals.class_id = class_id
     ids = list(set(sessions.values()))
