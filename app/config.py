@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from app.database_url import usable_url
 
+GOOGLE_ISSUER = "https://accounts.google.com"
 GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_SECRET_CHARACTERS = 6  # different ones; 40 digits at random have more, nearly always
@@ -122,6 +123,26 @@ def _usable_font(path: Path) -> Path:
     return path
 
 
+_PROVIDER_KEY = re.compile("[a-z][a-z0-9]{0,19}")
+
+
+def _provider_keys(keys: list[str]) -> list[str]:
+    if not all(map(_PROVIDER_KEY.fullmatch, keys)) or len({*keys}) < len(keys):
+        raise ValueError("must be different short names of small letters, like google,entra")
+    return keys
+
+
+def _one_issuer(issuer: str) -> str:
+    """Refuses what cannot be compared with the `iss` of a token: an issuer of many tenants."""
+    if not re.fullmatch(r"https?://[^\s?#]+", issuer):
+        raise ValueError(
+            "must be the issuer of the discovery document, like https://id.example.org"
+        )
+    if re.search("/(common|organizations|consumers)(/|$)|[{}]", issuer):
+        raise ValueError("must name one tenant: anybody may have an account of another")
+    return issuer
+
+
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas), Field(min_length=1)]
 
 
@@ -170,6 +191,28 @@ class RuleSettings(DatabaseSettings):
         return ZoneInfo(self.timezone)
 
 
+class OidcProvider(_Sourced):
+    """A provider to sign in with on the web, from `OIDC_<KEY>_ISSUER` and so on."""
+
+    issuer: Annotated[str, AfterValidator(_one_issuer)] = GOOGLE_ISSUER
+    client_id: str = ""
+    client_secret: str = ""
+    # Where the discovery document is, if not below the issuer; only for a stand-in.
+    discovery_url: str = ""
+    name: Annotated[str, Field(max_length=40)] = "Google"
+
+    @property
+    def key(self) -> str:
+        """The provider's name in the settings and in addresses."""
+        return str(self.model_config["env_prefix"]).removeprefix("OIDC_").strip("_").lower()
+
+
+def _provider(key: str) -> OidcProvider:
+    prefixed = SettingsConfigDict(env_prefix=f"OIDC_{key.upper()}_")
+    kind: type[OidcProvider] = type("_Provider", (OidcProvider,), {"model_config": prefixed})
+    return _read(kind, {})
+
+
 class Settings(RuleSettings):
     """What the server needs to know. Names in capitals are the variables' names."""
 
@@ -185,8 +228,15 @@ class Settings(RuleSettings):
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
     register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
+    console: bool = True
+    oidc_providers: Annotated[CommaList, AfterValidator(_provider_keys)] = ["google"]
     metrics: bool = False
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
+
+    @cached_property
+    def providers(self) -> list[OidcProvider]:
+        """What people may sign in with on the web: those with a client id."""
+        return [found for key in self.oidc_providers if (found := _provider(key)).client_id]
 
 
 class _NamedFiles(PydanticBaseSettingsSource):
@@ -198,7 +248,7 @@ class _NamedFiles(PydanticBaseSettingsSource):
         return {name: text for name, text in values.items() if text}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        key = f"{field_name.upper()}_FILE"
+        key = f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper()
         path = os.environ.get(key)
         if not path:
             return None, field_name, False
@@ -212,6 +262,12 @@ def load_settings(**given: Any) -> Settings:
     """Settings fit to start with; raises `ConfigError` naming every setting that is not."""
     settings = _read(Settings, given)
     refused = [] if settings.debug else [f"{name} {why}" for name, why in _unsafe(settings)]
+    known = {provider.key for provider in settings.providers} | {"google"}
+    refused += [
+        f"OIDC_{key.upper()}_CLIENT_ID is missing: OIDC_PROVIDERS names {key}."
+        for key in settings.oidc_providers
+        if key not in known
+    ]
     if min(len(secret.encode()) for secret in settings.jwt_secret) < MINIMUM_SECRET_BYTES:
         refused.append(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
     elif any(_is_guessable(secret) for secret in settings.jwt_secret):
@@ -258,7 +314,8 @@ def _read(kind: type[S], given: dict[str, Any]) -> S:
     try:
         return kind(**given)
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentences(error))) from None
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        raise ConfigError("\n".join(_sentences(error, prefix))) from None
 
 
 def _unsafe(settings: Settings) -> list[tuple[str, str]]:
@@ -275,6 +332,14 @@ def _unsafe(settings: Settings) -> list[tuple[str, str]]:
     ]
     if "*" in settings.cors_origins:
         found.append(("CORS_ORIGINS", "allows every website: list the origins of your own apps."))
+    for provider in settings.providers:
+        prefix = f"OIDC_{provider.key.upper()}"
+        if not provider.issuer.startswith("https://"):
+            found.append((f"{prefix}_ISSUER", "does not begin with https://."))
+        if provider.discovery_url:
+            found.append(
+                (f"{prefix}_DISCOVERY_URL", "is for a stand-in: remove it to ask the issuer.")
+            )
     if settings.google_jwks_url != GOOGLE_JWKS_URL:
         found.append(
             ("GOOGLE_JWKS_URL", "is not Google's: whoever serves it can sign in as anybody.")
@@ -282,10 +347,10 @@ def _unsafe(settings: Settings) -> list[tuple[str, str]]:
     return found
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def _sentences(error: ValidationError, prefix: str) -> list[str]:
     sentences = []
     for item in error.errors(include_input=False, include_url=False):
-        name = str(item["loc"][0]).upper()
+        name = prefix + str(item["loc"][0]).upper().removeprefix(prefix)
         if item["type"] == "missing":
             sentences.append(f"{name} is missing: set it in the environment or in .env.")
         else:

@@ -16,8 +16,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 
 from app import documentation, logs, openapi, problems
-from app.auth.google_verify import GoogleVerifier
+from app.auth.google_verify import google_verifier
 from app.auth.jwt import Tokens
+from app.auth.oidc import providers_of
 from app.auth.sign_in_limit import SignInLimit
 from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
@@ -41,6 +42,7 @@ from app.routes.attendance import (
 )
 from app.routes.classes import class_routes, occurrence_routes, timetable_routes
 from app.services import health
+from app.web import routers as web
 
 VERSION = "0.4.0"
 # With this code Uvicorn says that a start has failed, and Gunicorn starts no worker again.
@@ -89,6 +91,9 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     _add_middleware(app, settings)
     _add_routes(app)
+    if settings.console:
+        for router in web.ROUTERS:
+            app.router.routes.extend(router.routes)
     if settings.docs:
         documentation.add_to(app)
     if settings.metrics and not settings.metrics_address:
@@ -150,12 +155,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         logger.warning("%s", warning)
     async with open_database(settings.database_url, settings.timezone) as database:
         app.state.database = database
-        app.state.google = GoogleVerifier(settings)
+        app.state.google = google_verifier(settings)
+        app.state.providers = providers_of(settings)
         await _say_what_is_missing(database)
         with _metrics_served(app):
             yield
         app.state.draining = True
-        await app.state.google.close()
+        for provider in (app.state.google, *app.state.providers.values()):
+            await provider.close()
 
 
 def _metrics_served(app: FastAPI) -> AbstractContextManager[None]:

@@ -111,8 +111,13 @@ OUR_CODES = frozenset(
 
 
 def problem(scope: Scope, error: AppError) -> Response:
-    """The answer to a request that `error` refused."""
-    scope.setdefault("state", {})["problem_code"] = error.code
+    """The answer to a request that `error` refused: for a page of the console a page, which its
+    route has put into the state as `as_page`."""
+    state = scope.setdefault("state", {})
+    state["problem_code"] = error.code
+    if as_page := state.get("as_page"):
+        page: Response = as_page(error)
+        return page
     return Response(
         json.dumps(problem_json(error, _request_id(scope)), ensure_ascii=False),
         error.status,

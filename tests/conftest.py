@@ -23,7 +23,8 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 
-from app.auth.google_verify import GoogleVerifier
+from app.auth.google_verify import google_verifier
+from app.auth.id_tokens import IdTokenVerifier
 from app.auth.jwt import Tokens
 from app.auth.sign_in_limit import SignInLimit
 from app.cli.suite import without_settings
@@ -267,9 +268,9 @@ def app(settings: Settings) -> FastAPI:
 
 
 @pytest.fixture(scope="session")
-async def verifier(settings: Settings) -> AsyncIterator[GoogleVerifier]:
+async def verifier(settings: Settings) -> AsyncIterator[IdTokenVerifier]:
     """Fetches Google's keys once: each fetch first loads the certificates of all authorities."""
-    verifier = GoogleVerifier(settings)
+    verifier = google_verifier(settings)
     yield verifier
     await verifier.close()
 
@@ -331,7 +332,7 @@ async def connection(
 
 @pytest.fixture
 async def stage(
-    connection: asyncpg.Connection, app: FastAPI, verifier: GoogleVerifier
+    connection: asyncpg.Connection, app: FastAPI, verifier: IdTokenVerifier
 ) -> AsyncIterator[Stage]:
     """The app with the whole cast, on one connection."""
     with one_connection_database(connection) as (database, pool):
@@ -340,7 +341,7 @@ async def stage(
 
 
 @pytest.fixture
-async def crowd(database_url: str, app: FastAPI, verifier: GoogleVerifier) -> AsyncIterator[Stage]:
+async def crowd(database_url: str, app: FastAPI, verifier: IdTokenVerifier) -> AsyncIterator[Stage]:
     """The app with a real pool, for what needs several connections. Emptied afterwards."""
     connection = await asyncpg.connect(database_url)
     async with (
@@ -357,7 +358,7 @@ async def crowd(database_url: str, app: FastAPI, verifier: GoogleVerifier) -> As
 async def _open_stage(
     connection: asyncpg.Connection,
     app: FastAPI,
-    verifier: GoogleVerifier,
+    verifier: IdTokenVerifier,
     database: Database,
     pool: OneConnection | None,
 ) -> AsyncIterator[Stage]:

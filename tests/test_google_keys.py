@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.auth.jwks import MAX_BYTES, PAUSE_SECONDS, STALE_SECONDS, KeySet
+from app.auth.fetching import MAX_BYTES
+from app.auth.jwks import PAUSE_SECONDS, STALE_SECONDS, KeySet
 from app.demo.google import KEY_ID, DemoSigner
 from app.errors import Unavailable
 
@@ -58,7 +59,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def keys(publisher: Publisher, clock: Clock) -> AsyncIterator[KeySet]:
-    keys = KeySet(publisher.url, clock)
+    keys = KeySet(publisher.url, "Google", clock)
     yield keys
     await keys.close()
 

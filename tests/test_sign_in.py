@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.auth.google_verify import GoogleVerifier
+from app.auth.google_verify import google_verifier
 from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner, sub_of
 from tests.conftest import CAST, DOMAIN, SECRET, Stage
 from tests.test_tokens import NO_TIMES, forged
@@ -72,7 +72,7 @@ async def test_only_accounts_of_the_hosted_domains_get_in_where_some_are_set(
     stage: Stage, google: DemoGoogle, domain: str | None, status: int
 ) -> None:
     hosted = {"google_hosted_domains": ["other.example", DOMAIN]}
-    verifier = GoogleVerifier(stage.app.state.settings.model_copy(update=hosted))
+    verifier = google_verifier(stage.app.state.settings.model_copy(update=hosted))
     stage.app.state.google = verifier
     answer = await sign_in(stage, google.signer.sign(ASHA, hd=domain))
     await verifier.close()
@@ -193,7 +193,7 @@ async def test_a_token_of_another_issuer_costs_no_look_at_googles_keys(
     stage: Stage, google: DemoGoogle
 ) -> None:
     away = {"google_jwks_url": "http://127.0.0.1:1/certs"}
-    stage.app.state.google = GoogleVerifier(stage.app.state.settings.model_copy(update=away))
+    stage.app.state.google = google_verifier(stage.app.state.settings.model_copy(update=away))
     assert (await sign_in(stage, of_firebase(google))).status_code == 401
     assert (await sign_in(stage, google.signer.sign(ASHA))).status_code == 503
     await stage.app.state.google.close()

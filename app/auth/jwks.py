@@ -1,4 +1,4 @@
-"""Google's signing keys, fetched rarely, shared by all, never in anybody's way.
+"""The signing keys of a provider, fetched rarely, shared by all, never in anybody's way.
 
 `PyJWKClient` fetches for every unknown key id under a lock, so a handful of bad tokens could
 hold up every good one. Here a token whose key is known never waits for anything.
@@ -12,21 +12,23 @@ from typing import Any
 import httpx2
 import jwt
 
+from app.auth.fetching import fetch_json
 from app.errors import Unavailable
 
-FETCH_SECONDS = 3
 PAUSE_SECONDS = 30  # between fetches, whether the last one succeeded or failed
 FRESH_SECONDS = 3600
 STALE_SECONDS = 24 * 3600
-MAX_BYTES = 64 * 1024
 MIN_KEY_BITS = 2048
 
 
 class KeySet:
-    """The public keys at a JWKS address, by key id."""
+    """The public keys of `provider` at its JWKS address, by key id."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, provider: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._url = url
+        self._provider = provider
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
@@ -52,7 +54,8 @@ class KeySet:
             await asyncio.shield(fetch)
         if not self._usable():
             raise Unavailable(
-                "Google's keys cannot be reached just now. Please try again in a minute.",
+                f"{self._provider}'s keys cannot be reached just now. "
+                "Please try again in a minute.",
                 code="google_unavailable",
                 retry_after=PAUSE_SECONDS,
             )
@@ -76,28 +79,11 @@ class KeySet:
 
     async def _refresh(self) -> None:
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                keys = _signing_keys(await self._document())
+            keys = _signing_keys(await fetch_json(self._url))
         except (httpx2.HTTPError, TimeoutError, ValueError, TypeError, jwt.PyJWTError):
             return
         if keys:
             self._keys, self._fetched_at = keys, self._clock()
-
-    async def _document(self) -> Any:
-        body = b""
-        # A client of its own for each fetch: they are half a minute apart or an hour, and
-        # making one loads the certificates of all authorities.
-        client = await asyncio.to_thread(
-            httpx2.AsyncClient, follow_redirects=False, timeout=FETCH_SECONDS
-        )
-        async with client, client.stream("GET", self._url) as response:
-            if response.status_code != httpx2.codes.OK:
-                raise ValueError("the key set was not given")
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise ValueError("the key set is too large")
-        return httpx2.Response(200, content=body).json()
 
 
 def _signing_keys(document: Any) -> dict[str, jwt.PyJWK]:

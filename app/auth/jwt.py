@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
@@ -18,6 +19,7 @@ AUDIENCE = "aims-api"
 MAX_TOKEN_LENGTH = 2048
 CACHED_TOKENS = 1024
 
+_SEALED = "aims-sign-in"
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti"]
 
 
@@ -58,6 +60,23 @@ class Tokens:
         if ends <= time.time():
             raise _expired()
         return user_id
+
+    def seal(self, claims: dict[str, str], seconds: int) -> str:
+        """These claims in a text that the browser may keep for so long and cannot alter."""
+        ends = {"aud": _SEALED, "exp": int(time.time()) + seconds}
+        return jwt.encode({**claims, **ends}, self._secrets[0], ALGORITHM)
+
+    def unseal(self, text: str) -> dict[str, Any]:
+        """The claims that were sealed; `NotSignedIn` if the text is not ours or has ended."""
+        for secret in self._secrets:
+            try:
+                _, claims = verified(
+                    text, secret, ALGORITHM, audience=_SEALED, options={"require": ["exp", "aud"]}
+                )
+            except jwt.PyJWTError:
+                continue
+            return {name: claims[name] for name in claims.keys() - {"aud", "exp"}}
+        raise NotSignedIn("This sign-in took too long. Please start again.", code="sign_in_failed")
 
     def _remember(self, token: str, known: tuple[UUID, int]) -> None:
         self._verified[token] = known

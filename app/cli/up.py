@@ -133,6 +133,9 @@ def _demo(
         "GOOGLE_CLIENT_ID": google.client_id,
         "GOOGLE_JWKS_URL": google.jwks_url,
         "GOOGLE_HOSTED_DOMAINS": DOMAIN,
+        "OIDC_GOOGLE_CLIENT_ID": google.client_id,
+        "OIDC_GOOGLE_CLIENT_SECRET": google.client_secret,
+        "OIDC_GOOGLE_DISCOVERY_URL": google.discovery_url,
         "JWT_SECRET": environment.get("JWT_SECRET") or _kept_secret(keep / "jwt_secret"),
     }
     asyncio.run(_load_demo(url, load_settings(database_url=url, **_given(environment)).zone))
@@ -192,7 +195,7 @@ def _say(step: str) -> None:
 
 def _show(port: int, postgres: LocalPostgres | None, google: DemoGoogle | None) -> None:
     base = f"http://{HOST}:{port}"
-    lines = ["", f"AIMS is running on {base}", "", f"  API docs   {base}/docs"]
+    lines = ["", f"AIMS is running: open {base}", "", f"  API docs   {base}/docs"]
     lines += [f"  Health     {base}/health"]
     if postgres:
         lines += [f"  Database   {postgres.psql(DATABASE)}"]

@@ -33,6 +33,7 @@ from app.demo.department import (
     sessions,
     student,
 )
+from app.demo.google import ISSUER
 from app.demo.leaves import ABSENCES, Absence, absences_on, ask
 from app.schemas.admin import UserChange
 from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
@@ -99,7 +100,7 @@ async def _people(db: Database, sub_of: Callable[[str], str], eve: datetime) -> 
     await allow_list.allow(db, [admin_entry(), *entries])
     actors = []
     for email, name in PEOPLE:
-        user = await accounts.sign_in(db, email, sub_of(email), name)
+        user = await accounts.sign_in(db, ISSUER, sub_of(email), email, name)
         actors.append(at(Actor(user.id, ""), eve))
     admin, *teachers = actors
     for number, actor in enumerate(actors, start=101):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Now, OwnId
@@ -31,15 +31,21 @@ class AllowedEmail(Base):
 
 
 class User(Base):
-    """A person who operates the app. Made at the first sign-in, bound to Google's `sub`."""
+    """A person who operates the app. Made at the first sign-in, bound to the subject by which
+    the issuer of that sign-in knows them."""
 
     __tablename__ = "users"
-    __table_args__ = (Index("uq_users_email_key", text(EMAIL_KEY), unique=True),)
+    __table_args__ = (
+        Index("uq_users_email_key", text(EMAIL_KEY), unique=True),
+        UniqueConstraint("issuer", "google_sub"),
+    )
 
     id: Mapped[OwnId]
     email: Mapped[str]
     name: Mapped[str]
-    google_sub: Mapped[str | None] = mapped_column(unique=True)
+    # The subject, of whatever issuer: Google was the only one when the column got its name.
+    google_sub: Mapped[str | None]
+    issuer: Mapped[str] = mapped_column(server_default="https://accounts.google.com")
     department: Mapped[str | None]
     employee_id: Mapped[str | None]
     last_login_at: Mapped[datetime | None]

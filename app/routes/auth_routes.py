@@ -30,7 +30,7 @@ async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     except NotSignedIn:
         state.sign_in_limit.record_failure(client)
         raise
-    user = await accounts.sign_in(db, identity.email, identity.sub, identity.name)
+    user = await accounts.sign_in(db, **vars(identity))
     token, expires_at = state.tokens.issue(user.id)
     return SignIn(
         token=token,

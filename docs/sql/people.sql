@@ -1,5 +1,5 @@
 -- app.services.people.accounts._SIGN_IN
--- $1 google_name, $2 email, $3 google_sub
+-- $1 name, $2 email, $3 issuer, $4 subject
 WITH allowed AS MATERIALIZED (
     SELECT btrim(email) AS email, role, coalesce(nullif(btrim(name), ''), $1) AS name
     FROM allowed_emails
@@ -12,17 +12,19 @@ known AS (
         name = allowed.name,
         last_login_at = now()
     FROM allowed
-    WHERE u.google_sub = $3 AND u.disabled_at IS NULL
+    WHERE (u.issuer, u.google_sub) = ($3, $4) AND u.disabled_at IS NULL
     RETURNING u.id, u.email, u.name
 ),
 bound AS (
-    INSERT INTO users AS u (email, name, google_sub, last_login_at)
-    SELECT email, name, $3, now()
+    INSERT INTO users AS u (email, name, issuer, google_sub, last_login_at)
+    SELECT email, name, $3, $4, now()
     FROM allowed
-    WHERE NOT EXISTS (SELECT FROM users WHERE google_sub = $3)
+    WHERE NOT EXISTS (SELECT FROM users WHERE (issuer, google_sub) = ($3, $4))
     ON CONFLICT (lower(btrim(email))) DO UPDATE
-    SET google_sub = excluded.google_sub, name = excluded.name, last_login_at = now()
-    WHERE (u.google_sub IS NULL OR u.google_sub = excluded.google_sub)
+    SET issuer = excluded.issuer, google_sub = excluded.google_sub, name = excluded.name,
+        last_login_at = now()
+    WHERE (u.google_sub IS NULL
+           OR (u.issuer, u.google_sub) = (excluded.issuer, excluded.google_sub))
       AND u.disabled_at IS NULL
     RETURNING u.id, u.email, u.name
 ),
@@ -31,7 +33,8 @@ SELECT allowed.role, person.id, person.email, person.name,
        EXISTS (
            SELECT FROM users
            WHERE disabled_at IS NOT NULL
-             AND (google_sub = $3 OR lower(btrim(email)) = lower(btrim($2)))
+             AND ((issuer, google_sub) = ($3, $4)
+                  OR lower(btrim(email)) = lower(btrim($2)))
        ) AS disabled
 FROM (SELECT) AS always
 LEFT JOIN allowed ON true

@@ -22,12 +22,12 @@ class SignedIn:
     role: Role
 
 
-# The same `sub` is the same user, whatever their allow-listed address has become since. A
-# first sign-in takes the row of its address only while no other `sub` is bound to it.
+# The same subject of the same issuer is the same user, whatever their allow-listed address has
+# become since. A first sign-in takes the row of its address only while it is bound to nobody.
 _SIGN_IN = Statement(
     """
 allowed AS MATERIALIZED (
-    SELECT btrim(email) AS email, role, coalesce(nullif(btrim(name), ''), :google_name) AS name
+    SELECT btrim(email) AS email, role, coalesce(nullif(btrim(name), ''), :name) AS name
     FROM allowed_emails
     WHERE lower(btrim(email)) = lower(btrim(:email))
 ),
@@ -38,17 +38,19 @@ known AS (
         name = allowed.name,
         last_login_at = now()
     FROM allowed
-    WHERE u.google_sub = :google_sub AND u.disabled_at IS NULL
+    WHERE (u.issuer, u.google_sub) = (:issuer, :subject) AND u.disabled_at IS NULL
     RETURNING u.id, u.email, u.name
 ),
 bound AS (
-    INSERT INTO users AS u (email, name, google_sub, last_login_at)
-    SELECT email, name, :google_sub, now()
+    INSERT INTO users AS u (email, name, issuer, google_sub, last_login_at)
+    SELECT email, name, :issuer, :subject, now()
     FROM allowed
-    WHERE NOT EXISTS (SELECT FROM users WHERE google_sub = :google_sub)
+    WHERE NOT EXISTS (SELECT FROM users WHERE (issuer, google_sub) = (:issuer, :subject))
     ON CONFLICT (lower(btrim(email))) DO UPDATE
-    SET google_sub = excluded.google_sub, name = excluded.name, last_login_at = now()
-    WHERE (u.google_sub IS NULL OR u.google_sub = excluded.google_sub)
+    SET issuer = excluded.issuer, google_sub = excluded.google_sub, name = excluded.name,
+        last_login_at = now()
+    WHERE (u.google_sub IS NULL
+           OR (u.issuer, u.google_sub) = (excluded.issuer, excluded.google_sub))
       AND u.disabled_at IS NULL
     RETURNING u.id, u.email, u.name
 ),
@@ -58,7 +60,8 @@ SELECT allowed.role, person.id, person.email, person.name,
        EXISTS (
            SELECT FROM users
            WHERE disabled_at IS NOT NULL
-             AND (google_sub = :google_sub OR lower(btrim(email)) = lower(btrim(:email)))
+             AND ((issuer, google_sub) = (:issuer, :subject)
+                  OR lower(btrim(email)) = lower(btrim(:email)))
        ) AS disabled
 FROM (SELECT) AS always
 LEFT JOIN allowed ON true
@@ -67,9 +70,9 @@ LEFT JOIN person ON true
 )
 
 
-async def sign_in(db: Database, email: str, google_sub: str, google_name: str) -> SignedIn:
-    """The user behind a verified Google account; `AccessDenied` when it is not allowed."""
-    who = {"email": email, "google_sub": google_sub, "google_name": google_name or email}
+async def sign_in(db: Database, issuer: str, subject: str, email: str, name: str) -> SignedIn:
+    """The user behind a verified account of an issuer; `AccessDenied` when it is not allowed."""
+    who = {"issuer": issuer, "subject": subject, "email": email, "name": name or email}
     try:
         row = await db.row(_SIGN_IN, **who)
     except asyncpg.UniqueViolationError:
@@ -101,7 +104,7 @@ def _disabled() -> AccessDenied:
 
 def _bound_elsewhere() -> AccessDenied:
     return AccessDenied(
-        "This address already belongs to another Google account here. Ask your administrator.",
+        "This address already belongs to another account here. Ask your administrator.",
         code="account_mismatch",
     )
 

@@ -1,0 +1,69 @@
+"""Forms as browsers send them: their texts, and the API's models made of these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+
+from app.errors import Malformed
+from app.problems import of_validation
+
+M = TypeVar("M", bound=BaseModel)
+
+# A class of many hundred students has a field for each.
+_MOST_FIELDS = 5_000
+
+
+@dataclass(frozen=True)
+class Form:
+    """`texts` are the fields by name, in order, without surrounding white space; `file` is what
+    was uploaded."""
+
+    texts: list[tuple[str, str]]
+    file: bytes = b""
+    file_name: str = ""
+
+    @classmethod
+    async def of(cls, request: Request) -> "Form":
+        """The body of the request; `Malformed` if it is not a form."""
+        try:
+            sent = await request.form(max_files=1, max_fields=_MOST_FIELDS)
+        except MultiPartException:
+            raise Malformed("The form could not be read.") from None
+        texts, file, name = [], b"", ""
+        for key, value in sent.multi_items():
+            if isinstance(value, UploadFile):
+                file, name = await value.read(), value.filename or ""
+            else:
+                texts.append((key, value.replace("\r\n", "\n").strip()))
+        return cls(texts, file, name)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The last text of that name."""
+        return dict(self.texts).get(name, default)
+
+    def all(self, name: str) -> list[str]:
+        """All texts of that name: what was ticked."""
+        return [text for key, text in self.texts if key == name]
+
+    def read(self, model: type[M], **more: Any) -> M:
+        """The model from the fields that are not empty, and `more`.
+
+        Raises `Invalid` with a pointer `/field` for each that is refused.
+        """
+        names = {field.alias or name for name, field in model.model_fields.items()}
+        texts = {name: text for name, text in self.texts if name in names and text}
+        return _validated(model, {**texts, **more})
+
+
+def _validated(model: type[M], values: Mapping[str, Any]) -> M:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        found = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        raise of_validation(RequestValidationError(found)) from None

@@ -1,0 +1,206 @@
+"""What every page has: who asks, the protection of its forms, its template, its refusals.
+
+A page is a handler with a `Visit`, in a router of `PageRoute`s:
+
+    @router.get("/classes/{id}")
+    async def show(visit: Visit, id: UUID) -> Response:
+        document = await class_service.get_class(visit.db, visit.actor, id)
+        return visit.page("classes/class.html", class_=read(document))
+
+Rights are those of the services. A form that was refused is shown again with `visit.refused`.
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from app import problems
+from app.config import Settings
+from app.db import Database
+from app.documents import Document
+from app.errors import AccessDenied, AppError, NotFound, NotSignedIn
+from app.services.access import Actor
+from app.services.people import accounts
+from app.web.frame import cookies
+from app.web.frame.forms import Form
+from app.web.frame.templates import render
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+SIGN_IN = "/app/sign-in"
+_SEE_OTHER = 303
+_SAFE = ("GET", "HEAD")
+# What a page may load and do: its own style, modules, pictures and forms.
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind} 'self'" for kind in ("style-src", "script-src", "img-src", "connect-src")),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin"}
+# Below this there is nothing to gain from compression.
+_SMALL = 1_000
+
+
+def read(document: Document[Any]) -> Any:
+    """The document as Python's own types, with the API's names."""
+    return json.loads(document.json)
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """A request for a page: who asks and what with. `person` is the document of `GET /users/me`.
+
+    After a form was refused, `form` has what was entered and `refusal` why.
+    """
+
+    request: Request
+    person: dict[str, Any] | None = None
+    form: Form | None = None
+    refusal: AppError | None = None
+
+    @property
+    def db(self) -> Database:
+        database: Database = self.request.app.state.database
+        return database
+
+    @property
+    def actor(self) -> Actor:
+        actor: Actor = self.request.state.actor
+        return actor
+
+    @property
+    def settings(self) -> Settings:
+        settings: Settings = self.request.app.state.settings
+        return settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.settings.zone
+
+    @property
+    def window(self) -> int | None:
+        """For how many days a teacher may change marks; None is for ever."""
+        return self.settings.edit_window_days
+
+    def now(self) -> datetime:
+        """The date and time where the institution is."""
+        return datetime.now(self.zone)
+
+    async def read_form(self) -> Form:
+        """What the browser sent, as a form or a file."""
+        return await Form.of(self.request)
+
+    def refused(self, refusal: AppError, form: Form) -> "_Visit":
+        """This visit, to show the form again with what is wrong with it."""
+        return replace(self, refusal=refusal, form=form)
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """The template as an answer, with the status of the refusal if there was one."""
+        if self.refusal is not None:
+            status = self.refusal.status
+        text = render(template, visit=self, person=self.person, **values)
+        return _html(self.request, text, status)
+
+    def go(self, path: str, done: str | None = None) -> Response:
+        """Lead the browser on after a form; `done` is a key of `frame.messages`."""
+        sign = "&" if "?" in path else "?"
+        place = f"{path}{sign}done={done}" if done else path
+        return Response(status_code=_SEE_OTHER, headers={"Location": place})
+
+
+def _html(request: Request, text: str, status: int) -> Response:
+    body = text.encode()
+    headers = {**_HEADERS, "Vary": "Accept-Encoding"}
+    if len(body) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, compresslevel=4, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, status, headers, media_type="text/html")
+
+
+class OpenPage(APIRoute):
+    """A page that anybody may open. Its forms are only taken from our own pages."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def respond(request: Request) -> Response:
+            if "json" not in request.headers.get("accept", ""):
+                request.state.as_page = partial(_refusal_page, request)
+            _refuse_other_sites(request)
+            try:
+                await self.identify(request)
+                return await handle(request)
+            except NotSignedIn as error:
+                return await _signed_out(request, error)
+            except RequestValidationError:
+                raise NotFound("There is nothing at this address.") from None
+
+        return respond
+
+    async def identify(self, request: Request) -> None:
+        request.state.visit = _Visit(request)
+
+
+class PageRoute(OpenPage):
+    """A page for people who are signed in, as the cookie says; what they may, its services say."""
+
+    async def identify(self, request: Request) -> None:
+        await super().identify(request)
+        token = cookies.session_of(request)
+        if not token:
+            raise NotSignedIn("Please sign in.")
+        user_id = request.app.state.tokens.read(token)
+        request.state.actor = Actor(user_id, request.state.request_id)
+        person = read(await accounts.me(request.app.state.database, request.state.actor))
+        request.state.visit = _Visit(request, person)
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Browsers say where a form comes from; one of another site, or without a word, is refused."""
+    if request.method in _SAFE:
+        return
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not ours or site not in (None, "same-origin") or origin is site is None:
+        raise AccessDenied("This form was not sent from a page of AIMS.", code="cross_site")
+
+
+async def _signed_out(request: Request, error: NotSignedIn) -> Response:
+    """Lead to the sign-in and back. What was being sent is shown, to be sent again."""
+    if "json" in request.headers.get("accept", ""):
+        return problems.problem(request.scope, error)
+    if request.method in _SAFE:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return Response(
+            status_code=_SEE_OTHER, headers={"Location": f"{SIGN_IN}?next={quote(here)}"}
+        )
+    visit: _Visit = request.state.visit
+    form = await visit.read_form()
+    return visit.page("frame/signed_out.html", status=error.status, sent=form.texts)
+
+
+def _refusal_page(request: Request, error: AppError) -> Response:
+    visit = getattr(request.state, "visit", None) or _Visit(request)
+    return visit.page("frame/error.html", status=error.status, error=error)
+
+
+def _visit(request: Request) -> _Visit:
+    visit: _Visit = request.state.visit
+    return visit
+
+
+Visit = Annotated[_Visit, Depends(_visit)]

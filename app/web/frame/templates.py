@@ -1,0 +1,99 @@
+"""Jinja2, with what the templates of all pages use."""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from app.web.frame.assets import WEB, address_of
+from app.web.frame.messages import MESSAGES
+from app.web.frame.navigation import NAVIGATION
+
+STATUSES = {"present": "Present", "absent": "Absent", "late": "Late", "excused": "Excused"}
+STANDINGS = {
+    "ok": "On track",
+    "at_risk": "At risk",
+    "below": "Below the line",
+    "no_data": "No sessions yet",
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a template below `app/web`."""
+    return _environment.get_template(template).render(**values)
+
+
+def day(text: str) -> str:
+    """`2025-10-27` as people write it: Mon 27 Oct 2025."""
+    return f"{date.fromisoformat(text):%a %-d %b %Y}"
+
+
+def short_day(text: str) -> str:
+    """The same without the year: Mon 27 Oct."""
+    return f"{date.fromisoformat(text):%a %-d %b}"
+
+
+@pass_context
+def instant(context: Context, text: str) -> str:
+    """An instant in the institution's time zone: 27 Oct 2025, 09:03."""
+    zone: ZoneInfo = context["visit"].zone
+    return f"{datetime.fromisoformat(text).astimezone(zone):%-d %b %Y, %H:%M}"
+
+
+def percent(number: float | None) -> str:
+    """`83.33` as 83.33 %, without decimals that say nothing; a dash where there is none."""
+    return "–" if number is None else f"{number:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+@pass_context
+def entered(context: Context, name: str, stored: Any = "") -> Any:
+    """What a field shows: what was just entered, if that was refused, else what is stored."""
+    form = context["visit"].form
+    return stored if form is None else form.get(name)
+
+
+@pass_context
+def flaw(context: Context, name: str) -> str | None:
+    """What is wrong with the field, if something is."""
+    refusal = context["visit"].refusal
+    flaws = refusal.flaws if refusal else ()
+    return next((each.detail for each in flaws if each.pointer == f"/{name}"), None)
+
+
+@pass_context
+def here(context: Context, address: str) -> bool:
+    """Whether the page is at the address or below it."""
+    path = str(context["visit"].request.url.path)
+    return path == address or path.startswith(f"{address}/")
+
+
+def _environment_of() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(WEB),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "asset": address_of,
+        "entered": entered,
+        "flaw": flaw,
+        "here": here,
+        "messages": MESSAGES,
+        "navigation": NAVIGATION,
+        "statuses": STATUSES,
+        "standings": STANDINGS,
+    }
+    environment.filters |= {
+        "day": day,
+        "short_day": short_day,
+        "instant": instant,
+        "percent": percent,
+    }
+    return environment
+
+
+_environment = _environment_of()
