@@ -40,6 +40,10 @@ MAY_IMPORT = {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
         *("batch", "request_limits"),
     },
+    "web": {
+        *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
+        *("batch", "db", "request_limits"),
+    },
     "localpg": {"config"},
     "demo": {"services", "schemas", "db", "sql", "documents", "localpg", "config"},
     "cli": {
