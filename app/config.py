@@ -233,7 +233,7 @@ class Settings(RuleSettings):
     metrics: bool = False
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
 
-    @cached_property
+    @property
     def providers(self) -> list[OidcProvider]:
         """What people may sign in with on the web: those with a client id."""
         return [found for key in self.oidc_providers if (found := _provider(key)).client_id]

@@ -85,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
     app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
+    app.state.providers = providers_of(settings)
     app.state.draining = False
     app.state.metrics = Metrics() if settings.metrics else None
     app.openapi = openapi_document  # type: ignore[method-assign]
@@ -156,7 +157,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with open_database(settings.database_url, settings.timezone) as database:
         app.state.database = database
         app.state.google = google_verifier(settings)
-        app.state.providers = providers_of(settings)
         await _say_what_is_missing(database)
         with _metrics_served(app):
             yield

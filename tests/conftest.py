@@ -243,7 +243,7 @@ async def admit(url: str, name: str = "asha", role: str = "teacher") -> str:
 @pytest.fixture(scope="session")
 def google() -> Iterator[DemoGoogle]:
     """The stand-in for Google, with a key of its own."""
-    stand_in = DemoGoogle([])
+    stand_in = DemoGoogle([(f"{name}@{DOMAIN}", f"{name.title()} Demo") for name in CAST])
     stand_in.start()
     yield stand_in
     stand_in.stop()

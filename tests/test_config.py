@@ -342,6 +342,8 @@ def test_a_migration_needs_the_database_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def as_written(default: Any) -> str:
+    if isinstance(default, list) and default:
+        return ",".join(default)
     return default if isinstance(default, str) else json.dumps(default)
 
 

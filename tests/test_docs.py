@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from app import errors, problems
 from app.cli import commands
-from app.config import Settings
+from app.config import OidcProvider, Settings
 from app.errors import AppError, Invalid
 from app.files.sheets import cells
 from app.metrics import Metrics
@@ -122,6 +122,8 @@ def test_every_setting_a_page_names_exists(page: str) -> None:
     text = re.sub(r"\$\{?[A-Z_]+", "", without_python(text_of(page)))
     named = re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b[A-Z][A-Z_]+(?==)", text)
     ours = {name.upper() for name in Settings.model_fields}
+    # Those of a provider carry its name: `OIDC_<NAME>_ISSUER` here, `OIDC_GOOGLE_ISSUER` there.
+    ours |= {f"OIDC_GOOGLE_{name.upper()}" for name in OidcProvider.model_fields}
     assert {name.removesuffix("_FILE") for name in named} <= ours | FOR_COMPOSE | OTHERS | {"NAME"}
 
 
@@ -224,7 +226,7 @@ def test_the_developers_page_explains_every_code_of_a_place() -> None:
 
 
 def test_the_sign_in_page_explains_every_refusal_of_a_sign_in() -> None:
-    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text_of("docs/google-sign-in.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text_of("docs/sign-in.md"), re.MULTILINE)
     assert {(int(status), code) for status, code in rows} <= refusals()
     sources = [*(ROOT / "app" / "auth").glob("*.py"), ROOT / "app/services/people/accounts.py"]
     raised = set(re.findall(r'code="(\w+)"', "".join(path.read_text() for path in sources)))

@@ -127,7 +127,8 @@ SOME = PAGE | {"first": "2025-10-01", "after_day": "2025-10-04", "after_time": "
 FIRST_PAGE = {"version": None, "roll_key": None, "student_id": None, "most": 200}
 PRINTED = {"most_sessions": 300, "most_marks": 60_000}
 LISTED = {"actor_id": ACTOR, "archived": False, "term": "current"}
-SIGN_IN = {"email": "teacher7@demo.university.example", "google_sub": "s", "google_name": "N"}
+SIGN_IN = {"email": "teacher7@demo.university.example", "subject": "s", "name": "N"}
+SIGN_IN["issuer"] = "https://accounts.google.com"
 
 # Each with values for its parameters.
 STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {

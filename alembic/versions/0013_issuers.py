@@ -2,7 +2,7 @@
 
 Revision: 0013, after 0012
 
-A subject is unique for its issuer alone (OpenID Connect Core 1.0, section 2). All sign-ins so far
+A subject is unique for its issuer alone (OpenID Connect Core 1.0). All sign-ins so far
 were Google's. The column of the subject keeps the name that released versions use.
 """
 

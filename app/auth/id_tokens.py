@@ -1,6 +1,6 @@
 """An OpenID provider's word for who somebody is: an ID token, and how it is verified.
 
-The checks are those of OpenID Connect Core 1.0, section 3.1.3.7.
+The checks are those that OpenID Connect Core 1.0 asks for.
 """
 
 import hmac

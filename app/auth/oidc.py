@@ -142,7 +142,7 @@ class SignInProvider:
         return self._discovery
 
     def _checked(self, document: Any) -> dict[str, Any]:
-        """Refuse a document of another issuer (OpenID Connect Discovery 1.0, section 4.3), and
+        """Refuse a document of another issuer (OpenID Connect Discovery 1.0), and
         endpoints less safe than its own address."""
         scheme = urlsplit(self._address).scheme
         if not isinstance(document, dict) or document.get("issuer") != self._provider.issuer:
