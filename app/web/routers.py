@@ -2,12 +2,18 @@
 
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
+from app.web.sessions import sessions
 from app.web.signin import sign_in
+from app.web.take import take
+from app.web.today import today
 
 # `missing` answers for every other address, so it comes last.
 ROUTERS = (
     sign_in.router,
     sign_in.signed_in_router,
+    today.router,
+    take.router,
+    sessions.router,
     assets.router,
     missing,
 )

@@ -1,6 +1,5 @@
 """Forms as browsers send them: their texts, and the API's models made of these."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,10 +57,11 @@ class Form:
         """
         names = {field.alias or name for name, field in model.model_fields.items()}
         texts = {name: text for name, text in self.texts if name in names and text}
-        return _validated(model, {**texts, **more})
+        return validated(model, {**texts, **more})
 
 
-def _validated(model: type[M], values: Mapping[str, Any]) -> M:
+def validated(model: type[M], values: Any) -> M:
+    """The model of the values; `Invalid` names what is wrong with each field."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

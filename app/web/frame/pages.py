@@ -24,15 +24,15 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from app import problems
+from app import problems, strict_json
 from app.config import Settings
 from app.db import Database
 from app.documents import Document
-from app.errors import AccessDenied, AppError, NotFound, NotSignedIn
+from app.errors import AccessDenied, AppError, Malformed, NotFound, NotSignedIn
 from app.services.access import Actor
 from app.services.people import accounts
 from app.web.frame import cookies
-from app.web.frame.forms import Form
+from app.web.frame.forms import Form, M, validated
 from app.web.frame.templates import render
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -103,6 +103,14 @@ class _Visit:
     async def read_form(self) -> Form:
         """What the browser sent, as a form or a file."""
         return await Form.of(self.request)
+
+    async def read_json(self, model: type[M]) -> M:
+        """What a module of a page sent, as the API would read it."""
+        try:
+            value = strict_json.read(await self.request.body())
+        except ValueError:
+            raise Malformed("The body is not valid JSON.", code="malformed_json") from None
+        return validated(model, value)
 
     def refused(self, refusal: AppError, form: Form) -> "_Visit":
         """This visit, to show the form again with what is wrong with it."""
