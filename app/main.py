@@ -30,6 +30,7 @@ from app.routes import (
     auth_routes,
     calendar_routes,
     health_routes,
+    my_routes,
     stats_routes,
     user_routes,
 )
@@ -56,6 +57,7 @@ ROUTERS = tuple(
         class_routes,
         timetable_routes,
         occurrence_routes,
+        my_routes,
         attendance_routes,
         lifecycle_routes,
         register_routes,

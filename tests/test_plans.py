@@ -11,7 +11,7 @@ import pytest
 
 from app.db import server_settings
 from app.services.classes import class_service, enrolling, rosters, teachers
-from app.services.counting import registers, session_stats, student_stats
+from app.services.counting import registers, session_stats, sheets, student_stats
 from app.services.imports import attendance_import, session_names
 from app.services.people import accounts, allow_list
 from app.services.sessions import (
@@ -21,7 +21,7 @@ from app.services.sessions import (
     marking,
     session_lock,
 )
-from app.services.timetable import occurrences, reschedules, slots
+from app.services.timetable import day, occurrences, reschedules, slots
 from app.sql import Statement
 from tests.classroom import today
 from tests.conftest import ZONE, copy_of
@@ -146,11 +146,16 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
         occurrences._ON_DATE,
         {"actor_id": ACTOR, "day": "2025-10-03", "now": NOW},
     ),
+    "day": (
+        day._DAY,
+        {"actor_id": ACTOR, "day": "2025-10-03", "now": NOW, "days_back": 14, "most": 20},
+    ),
     "find_session": (attendance_service._FIND, OF_CLASS | FOUND),
     "open_session": (attendance_service._OPEN, OF_CLASS | OPENED),
     "list_sessions": (attendance_service._LIST, OF_CLASS | PAGE),
     "list_some_sessions": (attendance_service._LIST, OF_CLASS | SOME),
     "get_session": (attendance_service._GET, OF_SESSION),
+    "sheet": (sheets._SHEET, OF_SESSION | {"window": None}),
     "lock_session": (session_lock.LOCK, OF_SESSION | {"window": None}),
     "mark": (marking._MARK, ON_DAY | WRITER | MARKS),
     "marks": (marking._MARKS, {"class_id": CLASS, "session_id": SESSION}),
@@ -201,6 +206,7 @@ OF_MARKS = [
     "import_marks",
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
     *("leave_in_a_session", "leave_of_a_student", "trend", "register", "part_of_register"),
+    *("day", "sheet"),
 ]
 # Asked of what was, too.
 OF_THE_PAST = ["stats", "trend", "student_stats"]

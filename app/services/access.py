@@ -87,6 +87,24 @@ _MINE = f"mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff W
 MINE: Relations = (STAFF, COVERING, _MINE)
 MINE_ON_DAY: Relations = (STAFF, _covering("greatest(:day::date, current_date)"), _MINE)
 
+# The classes that the actor teaches on `:day`, their own and those shared with them, archived ones
+# too: an administrator may work in all, and teaches these. `teaching` is the days on which they do.
+# Who may no longer work in a class, or will no longer on a later `:day`, has it no more.
+TAUGHT_ON_DAY: Relations = (
+    STAFF,
+    """
+taught AS NOT MATERIALIZED (
+    SELECT c.*, daterange(NULL, NULL) AS teaching
+    FROM staff JOIN classes c ON c.teacher_id = staff.id
+    UNION ALL
+    SELECT c.*, daterange(t.first_day, t.last_day, '[]')
+    FROM staff JOIN class_teachers t ON t.user_id = staff.id
+    JOIN classes c ON c.id = t.class_id AND c.teacher_id <> staff.id
+    WHERE daterange(t.first_day, t.last_day, '[]')
+       @> daterange(:day::date, greatest(:day, current_date), '[]')
+)""",
+)
+
 _NAMED = "wanted AS (SELECT :class_id::uuid AS id)"
 _OF_SESSION = "wanted AS (SELECT class_id AS id FROM attendance_sessions WHERE id = :session_id)"
 

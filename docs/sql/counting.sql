@@ -566,6 +566,106 @@ SELECT verdict, (
 )::text AS document
 FROM verdict;
 
+-- app.services.counting.sheets._SHEET
+-- $1 actor_id, $2 session_id, $3 window
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT class_id AS id FROM attendance_sessions WHERE id = $2),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+head AS MATERIALIZED (
+    SELECT s.*, coalesce(s.session_date < current_date - $3::integer, false) AS late
+    FROM attendance_sessions s JOIN granted ON s.class_id = granted.id
+    WHERE s.id = $2
+),
+sessions AS (SELECT class_id, id AS session_id, session_date AS day FROM head),
+enrolments AS MATERIALIZED (
+    SELECT e.class_id, e.student_id, e.periods
+    FROM class_students e CROSS JOIN head h
+    WHERE e.class_id = (SELECT id FROM granted)
+      AND (e.periods @> h.session_date OR e.student_id IN (
+          SELECT student_id FROM attendance_statuses
+          WHERE class_id = (SELECT id FROM granted) AND session_id = $2))
+),
+on_leave AS MATERIALIZED (
+    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
+           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
+    FROM enrolments e
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND (l.class_id IS NULL OR l.class_id = e.class_id)
+    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
+    WHERE NOT l.by_session OR EXISTS (
+        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
+    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
+),
+previous AS MATERIALIZED (
+    SELECT s.id, s.start_time
+    FROM attendance_sessions s JOIN head h USING (class_id, session_date)
+    WHERE s.status <> 'cancelled'
+      AND (s.start_time < h.start_time OR (s.start_time IS NULL AND h.start_time IS NOT NULL))
+    ORDER BY s.start_time DESC NULLS LAST LIMIT 1
+),
+figures AS MATERIALIZED (
+    SELECT student_id, percentage, standing, absent_in_a_row FROM v_enrolment_attendance
+    WHERE class_id = (SELECT id FROM granted)
+),
+students_listed AS (
+    SELECT json_agg(student ORDER BY st.roll_key) AS list
+    FROM enrolments e
+    JOIN students st ON st.id = e.student_id
+    JOIN figures f ON f.student_id = e.student_id
+    LEFT JOIN attendance_statuses m ON m.class_id = e.class_id AND m.session_id = $2
+        AND m.student_id = e.student_id
+    LEFT JOIN attendance_statuses p ON p.class_id = e.class_id
+        AND p.session_id = (SELECT id FROM previous) AND p.student_id = e.student_id
+    LEFT JOIN on_leave l ON l.student_id = e.student_id AND (l.enrolled OR m.source = 'leave')
+    CROSS JOIN LATERAL (
+        SELECT st.id AS "studentId", st.roll_no AS "rollNo", st.name, st.photo_url AS "photoUrl",
+               CASE WHEN m.student_id IS NOT NULL THEN json_build_object(
+                   'status', m.status, 'recognizedByAi', m.recognized_by_ai,
+                   'similarityScore', m.similarity_score, 'remark', m.remark,
+                   'source', m.source, 'markedAt', json_instant(m.marked_at)) END AS mark,
+               CASE WHEN l.student_id IS NOT NULL
+                    THEN json_build_object('kind', l.kind) END AS leave,
+               f.percentage, f.standing, f.absent_in_a_row AS "absentInARow", p.status AS previous
+    ) student
+)
+SELECT verdict, h.version, (
+    SELECT row_to_json(sheet) FROM (
+        SELECT h.id AS "sessionId", c.id AS "classId", c.code, c.name, c.section,
+               h.session_date AS "sessionDate", json_time(h.start_time) AS "startTime",
+               json_time(h.end_time) AS "endTime", h.status, h.version,
+               h.status = 'open' AND c.archived_at IS NULL
+                   AND (c.actor_role = 'admin' OR NOT h.late) AS editable,
+               h.late AS "needsReason",
+               (SELECT json_build_object('sessionId', id, 'startTime', json_time(start_time))
+                FROM previous) AS "previousSession",
+               coalesce((SELECT list FROM students_listed), '[]') AS students
+        FROM granted c WHERE c.id = h.class_id
+    ) sheet
+)::text AS document
+FROM verdict LEFT JOIN head h ON true;
+
 -- app.services.counting.student_stats._OF_CLASS
 -- $1 actor_id, $2 class_id, $3 withdrawn
 WITH actor AS MATERIALIZED (

@@ -37,6 +37,129 @@ SELECT verdict, (
 )::text AS document
 FROM verdict;
 
+-- app.services.timetable.day._DAY
+-- $1 actor_id, $2 day, $3 days_back, $4 now, $5 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+taught AS NOT MATERIALIZED (
+    SELECT c.*, daterange(NULL, NULL) AS teaching
+    FROM staff JOIN classes c ON c.teacher_id = staff.id
+    UNION ALL
+    SELECT c.*, daterange(t.first_day, t.last_day, '[]')
+    FROM staff JOIN class_teachers t ON t.user_id = staff.id
+    JOIN classes c ON c.id = t.class_id AND c.teacher_id <> staff.id
+    WHERE daterange(t.first_day, t.last_day, '[]')
+       @> daterange($2::date, greatest($2, current_date), '[]')
+),
+shown AS MATERIALIZED (SELECT * FROM taught WHERE archived_at IS NULL),
+span AS (SELECT greatest($2 - $3::integer, '0001-01-01') AS first, $2 AS last),
+dates AS MATERIALIZED (
+    SELECT span.first + n AS day, (
+        SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
+        ORDER BY h.first_day DESC, h.name LIMIT 1) AS holiday
+    FROM span CROSS JOIN generate_series(0, span.last - span.first) n
+),
+days AS MATERIALIZED (
+    SELECT c.id AS class_id, c.code, c.name, c.section, d.day, d.holiday
+    FROM shown c LEFT JOIN terms t ON t.id = c.term_id
+    JOIN dates d ON d.day >= coalesce(t.first_day, d.day) AND d.day <= coalesce(t.last_day, d.day)
+),
+meetings AS (
+    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
+               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
+    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
+        AND a.original_date = d.day AND a.original_start_time = w.start_time
+),
+timed AS MATERIALIZED (
+    SELECT m.*, wall_instant(day + start_time) AS starts_at,
+           greatest(wall_instant(day + start_time), wall_instant(day + end_time)) AS ends_at,
+           bool_or(moved_to IS NULL) OVER (PARTITION BY class_id, day, start_time) AS meets
+    FROM meetings m
+),
+judged AS (
+    SELECT m.*, s.id AS session_id, CASE
+               WHEN s.state <> 'open' THEN s.state
+               WHEN m.moved_to IS NOT NULL THEN 'moved'
+               WHEN m.holiday IS NOT NULL THEN 'holiday'
+               WHEN $4 < m.starts_at THEN 'upcoming'
+               WHEN $4 < m.ends_at THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM timed m LEFT JOIN LATERAL (
+        SELECT s.id, s.state FROM v_sessions s
+        WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
+          AND (m.moved_to IS NULL OR NOT m.meets)
+        LIMIT 1
+    ) s ON true
+),
+sessions AS MATERIALIZED (
+    SELECT s.*, row_to_json(session) AS document, CASE
+               WHEN v.state <> 'open' THEN v.state
+               WHEN $4 < wall_instant($2 + coalesce(s.start_time, '00:00')) THEN 'upcoming'
+               WHEN $4 < wall_instant($2 + coalesce(s.end_time, '24:00')) THEN 'in_progress'
+               ELSE 'missing' END AS state
+    FROM attendance_sessions s JOIN v_sessions v ON v.class_id = s.class_id AND v.id = s.id
+    CROSS JOIN LATERAL (SELECT * FROM v_session_counts
+        WHERE class_id = s.class_id AND session_id = s.id OFFSET 0) k
+    LEFT JOIN LATERAL (SELECT json_build_object('name', u.name) AS who, b.made_at
+        FROM attendance_batches b JOIN users u ON u.id = b.actor_id
+        WHERE b.class_id = s.class_id AND b.session_id = s.id
+        ORDER BY b.version DESC LIMIT 1) latest ON true
+    CROSS JOIN LATERAL (
+        SELECT s.id AS "sessionId", s.status, s.version, k.total AS marked, (k.counts).*, (
+                   SELECT count(*) FROM class_students e
+                   WHERE e.class_id = s.class_id AND e.periods @> $2 AND e.student_id NOT IN (
+                       SELECT m.student_id FROM attendance_statuses m
+                       WHERE m.class_id = s.class_id AND m.session_id = s.id)) AS unmarked,
+               (SELECT row_to_json(u) FROM (
+                   SELECT name FROM users WHERE id = s.teacher_id) u) AS "startedBy",
+               latest.who AS "lastMarkedBy", json_instant(latest.made_at) AS "lastMarkedAt"
+    ) session
+    WHERE s.class_id = ANY(ARRAY(SELECT id FROM shown)) AND s.session_date = $2
+),
+listed AS (
+    SELECT coalesce(json_agg(meeting ORDER BY coalesce(m.start_time, s.start_time) NULLS FIRST,
+               c.code COLLATE "C", c.section COLLATE "C", c.id, m.moved_to IS NULL), '[]') AS list
+    FROM (SELECT * FROM judged WHERE day = $2) m FULL JOIN sessions s ON s.id = m.session_id
+    JOIN shown c ON c.id = coalesce(m.class_id, s.class_id) JOIN dates d ON d.day = $2
+    CROSS JOIN LATERAL (
+        SELECT c.id AS "classId", c.code, c.name, c.section, d.day AS date,
+               json_time(coalesce(m.start_time, s.start_time)) AS start,
+               json_time(coalesce(m.end_time, s.end_time)) AS end,
+               json_instant(coalesce(m.starts_at, wall_instant($2 + s.start_time))) AS "startsAt",
+               json_instant(coalesce(m.ends_at, wall_instant($2 + s.end_time))) AS "endsAt",
+               coalesce(m.state, s.state) AS state, m.moved_to AS "movedTo",
+               m.moved_from AS "movedFrom", d.holiday, (
+                   SELECT count(*) FROM class_students e
+                   WHERE e.class_id = c.id AND e.periods @> $2) AS students,
+               s.document AS session
+    ) meeting
+),
+missing AS (
+    SELECT m.class_id AS "classId", m.code, m.section, m.day AS date,
+           json_time(m.start_time) AS start, json_time(m.end_time) AS end
+    FROM judged m JOIN shown c ON c.id = m.class_id AND c.teaching @> m.day
+    WHERE m.day < $2 AND m.state = 'missing'
+    ORDER BY m.day DESC, m.start_time DESC, m.class_id LIMIT $5
+),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict, (
+    SELECT json_build_object(
+        'date', d.day, 'holiday', d.holiday, 'meetings', (SELECT list FROM listed),
+        'missing', (SELECT coalesce(json_agg(m), '[]') FROM missing m))
+    FROM dates d WHERE d.day = $2
+)::text AS document
+FROM verdict;
+
 -- app.services.timetable.entries.LOCK
 -- $1 actor_id, $2 class_id
 WITH actor AS MATERIALIZED (

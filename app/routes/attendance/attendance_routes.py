@@ -34,6 +34,8 @@ from app.schemas.attendance import (
     SessionDetail,
     SessionDraft,
 )
+from app.schemas.sheet import Sheet
+from app.services.counting import sheets
 from app.services.sessions import attendance_service, history, marking
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
@@ -94,6 +96,19 @@ async def list_sessions(
 async def get_session(id: UUID, call: Call) -> Response:
     """Its version is the `ETag`."""
     return answer(await attendance_service.get_session(call.db, call.actor, id))
+
+
+@router.get(
+    "/{id}/sheet",
+    operation_id="getSheet",
+    summary="Get what is needed to take attendance",
+    response_model=Sheet,
+    responses=READS | VERSIONED,
+)
+async def get_sheet(id: UUID, call: Call) -> Response:
+    """Everybody who was enrolled on its day or has a mark, in the order of the roll: with their
+    mark, leave and standing. The version of the session is the `ETag`."""
+    return answer(await sheets.sheet(call.db, call.actor, id, window=call.window))
 
 
 @router.put(
