@@ -42,7 +42,7 @@ MAY_IMPORT = {
     },
     "web": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
-        *("batch", "db", "request_limits"),
+        *("batch", "db", "request_limits", "strict_json"),
     },
     "localpg": {"config"},
     "demo": {"services", "schemas", "db", "sql", "documents", "localpg", "config"},

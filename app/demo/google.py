@@ -218,7 +218,7 @@ def _exchange(google: DemoGoogle, sent: dict[str, str]) -> Answer:
 _HEAD = (
     "<!doctype html><html lang=en><meta charset=utf-8>"
     "<meta name=viewport content='width=device-width, initial-scale=1'>"
-    "<title>Demo sign-in</title>"
+    "<title>Demo sign-in</title><link rel=icon href='data:,'>"
     "<style>:root{color-scheme:light dark}body{font:16px/1.6 system-ui;max-width:40em;"
     "margin:2em auto;padding:0 1em}a.person{display:block;padding:.6em 1em;margin:.4em 0;"
     "border:1px solid;border-radius:.4em;text-decoration:none}</style>"

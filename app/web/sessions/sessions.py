@@ -28,9 +28,7 @@ _NEEDS_REASON = (Act.REOPEN, Act.CANCEL)
 async def show(visit: Visit, id: UUID) -> Response:
     session = read(await attendance_service.get_session(visit.db, visit.actor, id))
     class_ = read(
-        await class_service.get_class(
-            visit.db, visit.actor, UUID(session["classId"]), roster=False
-        )
+        await class_service.get_class(visit.db, visit.actor, UUID(session["classId"]), roster=False)
     )
     changes = read(await history.history(visit.db, visit.actor, id, _SHOWN_CHANGES, None))
     events = read(await lifecycle.list_events(visit.db, visit.actor, id))

@@ -26,9 +26,7 @@ async def open_session(visit: Visit) -> Response:
     """Open the session of a meeting, or find it, and lead to its sheet."""
     form = await visit.read_form()
     draft = form.read(SessionDraft)
-    opened = read(
-        await attendance_service.open_session(visit.db, visit.actor, draft, visit.now())
-    )
+    opened = read(await attendance_service.open_session(visit.db, visit.actor, draft, visit.now()))
     return visit.go(f"/app/take/{opened['sessionId']}")
 
 
