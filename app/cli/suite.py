@@ -36,4 +36,8 @@ def without_settings() -> dict[str, str]:
     """The environment without the settings of a real installation."""
     ours = {name.upper() for name in Settings.model_fields}
     ours |= {f"{name}_FILE" for name in ours}
-    return {name: value for name, value in os.environ.items() if name.upper() not in ours}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() not in ours and not name.upper().startswith("OIDC_")
+    }

@@ -5,13 +5,15 @@ import { nextOf, Sheet } from "./sheet.js";
 
 const form = document.getElementById("take");
 const list = document.getElementById("sheet");
+// Not `form.action`: the buttons of that name are in its place.
+const address = form.getAttribute("action");
 const saved = document.getElementById("saved");
 const find = document.getElementById("find");
 const undo = document.getElementById("undo");
 const CYCLE_PRESS = 500;
 
 const sheet = new Sheet({
-  address: form.action,
+  address,
   version: Number(form.dataset.version),
   certain: Number(form.dataset.certain),
   marks: new Map([...list.children].map((row) => [row.dataset.roll, row.dataset.stored])),
@@ -114,7 +116,7 @@ document.getElementById("save").addEventListener("click", (event) => {
 });
 async function finalise(event) {
   event.preventDefault();
-  if (await sheet.save()) location.href = `${form.getAttribute("action")}/finalise`;
+  if (await sheet.save()) location.href = `${address}/finalise`;
 }
 document.getElementById("finalise").addEventListener("click", finalise);
 form.addEventListener("submit", (event) => event.preventDefault());
