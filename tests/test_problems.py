@@ -1,5 +1,5 @@
-"""Every refusal is one RFC 9457 problem document: small, of one shape, and silent about what
-was sent; and the most important refusal comes first."""
+"""Every refusal is an RFC 9457 problem document: small, of one shape, and without anything that
+was sent; the most important refusal comes first."""
 
 import logging
 import re
@@ -31,15 +31,17 @@ AWAY = "postgresql://aims@127.0.0.1:1/aims"
 
 @pytest.fixture
 async def no_database(stage: Stage) -> AsyncIterator[Database]:
-    """The app without a database that answers."""
+    """The app with a database that does not answer."""
     async with open_database(AWAY) as database:
         stage.app.state.database = database
         yield database
 
 
 async def break_phone_numbers(stage: Stage) -> None:
-    """Make the database refuse a roster in a way that no code expects, quoting a phone number."""
-    await stage.connection.execute("SET ROLE NONE")  # an owner may, the app may not
+    """Make the database refuse a roster with an unexpected error that quotes a phone number."""
+    await stage.connection.execute(
+        "SET ROLE NONE"
+    )  # the owner may create an index, the app may not
     await stage.connection.execute("CREATE UNIQUE INDEX ON students (phone)")
     await stage.connection.execute("SET ROLE aims_app")
 
@@ -91,7 +93,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-async def test_every_refusal_has_the_one_shape(stage: Stage, room: Classroom, status: int) -> None:
+async def test_every_refusal_has_the_same_shape(stage: Stage, room: Classroom, status: int) -> None:
     answer = await REFUSALS[status](stage, room)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -153,7 +155,7 @@ BAD_LISTS = {
 
 
 @pytest.mark.parametrize("name", BAD_LISTS)
-async def test_two_thousand_mistakes_are_a_small_answer(
+async def test_two_thousand_mistakes_get_a_small_answer(
     stage: Stage, room: Classroom, name: str
 ) -> None:
     session = await room.open()
@@ -170,7 +172,7 @@ async def test_two_thousand_mistakes_are_a_small_answer(
     assert MARK not in answer.text
 
 
-async def test_two_thousand_repeated_and_unknown_rolls_are_a_small_answer(
+async def test_two_thousand_repeated_or_unknown_rolls_get_a_small_answer(
     stage: Stage, room: Classroom
 ) -> None:
     path = f"/attendance/sessions/{await room.open()}/statuses"
@@ -256,7 +258,7 @@ NOT_JSON = {
     "deep lists": b'{"students":[{"rollNo":"1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
     "deep objects": b'{"x":' * 100_000 + b"1" + b"}" * 100_000,
     "cut short": b'{"students":[',
-    "something after it": b'{"students":[]} {}',
+    "trailing data": b'{"students":[]} {}',
     "raw control character": b'{"students":[{"rollNo":"1","name":"\0"}]}',
     "number of 5,000 digits": b'{"students":[],"x":' + b"9" * 5000 + b"}",
     "single quotes": b"{'students':[]}",
@@ -265,12 +267,12 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("kind", NOT_JSON)
-async def test_what_is_not_json_is_a_400(stage: Stage, room: Classroom, kind: str) -> None:
+async def test_a_body_that_is_not_json_is_a_400(stage: Stage, room: Classroom, kind: str) -> None:
     answer = await stage.asha.put(f"{room.path}/students", content=NOT_JSON[kind], headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
 
 
-async def test_a_crash_tells_nobody_what_it_was_about(
+async def test_a_crash_reveals_no_data(
     stage: Stage, room: Classroom, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -284,7 +286,7 @@ async def test_a_crash_tells_nobody_what_it_was_about(
     assert "rosters.py" in caplog.text
 
 
-async def test_a_zone_that_postgresql_does_not_know_is_said(
+async def test_a_time_zone_that_postgresql_does_not_know_is_reported(
     stage: Stage, database_url: str
 ) -> None:
     async with open_database(database_url, "Mars/Olympus") as stage.app.state.database:
@@ -311,7 +313,7 @@ async def test_without_a_database_every_signed_in_route_is_a_503(
 
 
 @pytest.mark.usefixtures("no_database")
-async def test_without_a_database_the_process_is_alive_and_not_healthy(stage: Stage) -> None:
+async def test_without_a_database_the_process_is_alive_but_not_healthy(stage: Stage) -> None:
     paths = ("/health", "/health/ready", "/health/live")
     assert [(await stage.nobody.get(path)).status_code for path in paths] == [503, 503, 200]
 
@@ -369,7 +371,7 @@ async def test_the_most_important_refusal_comes_first(
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "from=2025-10-02&to=2025-10-01", "limit=x"])
-async def test_a_bad_query_does_not_hide_who_asks(
+async def test_sign_in_is_checked_before_a_bad_query(
     stage: Stage, room: Classroom, query: str
 ) -> None:
     path = f"/attendance/sessions?classId={room.id}&{query}"
