@@ -84,7 +84,7 @@ async def only_class(person: Any) -> dict[str, Any]:
 Bring = Callable[..., Awaitable[Outcome]]
 
 
-async def test_a_reader_brings_terms_classes_co_teachers_students_and_marks(
+async def test_a_reader_imports_terms_classes_co_teachers_students_and_marks(
     stage: Stage, bring: Bring
 ) -> None:
     outcome = await bring(course())

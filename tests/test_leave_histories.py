@@ -77,7 +77,7 @@ class Pair:
 
     async def fill(self, session: int, status: str) -> None:
         """Mark the students who are unmarked in the class with leave: in the other class by name,
-        since students on leave are unmarked there too."""
+        where students on leave are unmarked too."""
         room, plain = self.rooms
         mine, theirs = (ids[session] for ids in self.sessions)
         document = (await room.teacher.get(f"/attendance/sessions/{mine}")).json()

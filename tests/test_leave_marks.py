@@ -1,4 +1,4 @@
-"""Leave in marks: absences are excused, and restored when it is withdrawn."""
+"""Leave in marks: absences are excused, and restored when leave is withdrawn."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Leave, rosters and merges respect finalised sessions, the edit window and days of access."""
+"""Leave, rosters and merges respect finalised sessions, the edit window and substitutes' days."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -91,7 +91,7 @@ def test_a_server_error_is_logged_as_an_error_and_a_refusal_is_not(
     assert caplog.messages[0] == "GET /users/me 500 4.2 ms"
 
 
-def test_probes_are_logged_only_when_they_are_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_probes_are_logged_only_when_they_fail(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for route in ("/health", "/health/live", "/health/ready", "/metrics"):
         logs.record(exchange(route=route))

@@ -216,7 +216,7 @@ async def test_a_cancelled_session_counts_nowhere(stage: Stage, room: Classroom)
         ("pppl", 10_000, True),
     ],
 )
-async def test_the_threshold_is_compared_with_integers_never_with_rounded_numbers(
+async def test_the_threshold_is_compared_as_integers_never_as_rounded_numbers(
     stage: Stage, room: Classroom, marks: str, threshold: int, below: bool
 ) -> None:
     await attend(room, marks)

@@ -39,9 +39,8 @@ async def no_database(stage: Stage) -> AsyncIterator[Database]:
 
 async def break_phone_numbers(stage: Stage) -> None:
     """Make the database refuse a roster with an unexpected error that quotes a phone number."""
-    await stage.connection.execute(
-        "SET ROLE NONE"
-    )  # the owner may create an index, the app may not
+    # The owner may create an index; the app may not.
+    await stage.connection.execute("SET ROLE NONE")
     await stage.connection.execute("CREATE UNIQUE INDEX ON students (phone)")
     await stage.connection.execute("SET ROLE aims_app")
 
@@ -335,7 +334,7 @@ async def test_with_the_tables_of_an_older_version_the_answer_is_a_503(
 
 
 BAD_JSON = {"content": b"{", "headers": JSON}
-NOT_SAID_TO_BE_JSON = {"content": b"{}", "headers": {"Content-Type": "text/plain"}}
+WRONG_TYPE = {"content": b"{}", "headers": {"Content-Type": "text/plain"}}
 WRONG = {"json": {"unknown": 1}}
 RIGHT = {"json": {"students": []}}
 TOO_LARGE = {"content": b"{" * (TWO_MIB + 1), "headers": JSON}
@@ -347,13 +346,13 @@ TOO_LARGE = {"content": b"{" * (TWO_MIB + 1), "headers": JSON}
         ("nobody", "/classes/none/students", TOO_LARGE, 413),
         ("ravi", "{class}/students", TOO_LARGE, 413),
         ("nobody", "/classes/none/students", BAD_JSON, 401),
-        ("nobody", "{class}/students", NOT_SAID_TO_BE_JSON, 401),
+        ("nobody", "{class}/students", WRONG_TYPE, 401),
         ("ravi", "{class}/students", BAD_JSON, 401),
-        ("omar", "{class}/students", NOT_SAID_TO_BE_JSON, 401),
+        ("omar", "{class}/students", WRONG_TYPE, 401),
         ("ravi", "{class}/students?mode=none", WRONG, 401),
         ("bilal", "/classes/none/students", BAD_JSON, 400),
         ("bilal", "{class}/students", BAD_JSON, 400),
-        ("bilal", "{class}/students", NOT_SAID_TO_BE_JSON, 415),
+        ("bilal", "{class}/students", WRONG_TYPE, 415),
         ("bilal", "/classes/none/students", RIGHT, 422),
         ("bilal", "{class}/students", WRONG, 422),
         ("bilal", f"/classes/{MISSING}/students", WRONG, 422),

@@ -61,7 +61,7 @@ def test_a_server_answers_logs_json_and_finishes_requests_in_flight(
         ask_all(server, url)
         (status, body), (code, said) = asyncio.run(stop_while_answering(server, url))
     assert (status, f"asha@{DOMAIN}" in body) == (200, True), body
-    # Only Uvicorn raises the signal again when it is done, and ends by it.
+    # Uvicorn alone re-raises the signal after its shutdown, and so ends by it.
     assert code == (-signal.SIGTERM if name == "uvicorn" else 0), said
     assert name != "uvicorn" or "Application shutdown complete" in said
     assert "Traceback" not in said

@@ -47,7 +47,7 @@ async def test_an_allowed_person_gets_a_token_that_works(stage: Stage, google: D
     assert me.json()["lastLoginAt"].endswith("Z")
 
 
-async def test_the_first_sign_in_is_bound_to_an_existing_user(
+async def test_the_first_sign_in_is_bound_to_the_existing_user(
     stage: Stage, google: DemoGoogle
 ) -> None:
     answer = await sign_in(stage, google.signer.sign(ASHA))

@@ -49,7 +49,7 @@ async def marked_by(stage: Stage, room: Classroom, source: str) -> str:
 
 
 @pytest.mark.parametrize("source", ["ai", "auto", "import", "leave"])
-async def test_a_photo_replaces_a_mark_that_nobody_made_by_hand(
+async def test_a_photo_replaces_a_mark_that_was_not_made_by_hand(
     stage: Stage, room: Classroom, source: str
 ) -> None:
     session = await marked_by(stage, room, source)

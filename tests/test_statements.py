@@ -70,7 +70,7 @@ COST = READS | WRITES
 
 
 async def statements_of(scene: Scene, person: Person, operation: str) -> list[str]:
-    """The statements that an operation of the authorization table runs, which is rolled back."""
+    """The statements that an operation of the authorization table runs; it is rolled back."""
     assert scene.stage.pool is not None
     scene.stage.pool.statements.clear()
     transaction = scene.stage.connection.transaction()

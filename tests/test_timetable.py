@@ -101,7 +101,7 @@ async def test_a_day_without_a_slot_has_nothing_to_move(room: Classroom, monday_
     assert (await move(room, originalStartTime="09:30")).status_code == 422
 
 
-async def test_without_a_time_the_first_slot_that_is_not_yet_moved_is_meant(
+async def test_a_move_without_a_time_means_the_first_slot_not_yet_moved(
     room: Classroom, monday_nine: str
 ) -> None:
     await add(room, 1, "11:00", "12:00")
