@@ -1,4 +1,4 @@
-"""`aims import`, as somebody at a terminal uses it."""
+"""`aims import`, run from a terminal."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ FILES = {
 
 @pytest.fixture
 def meeras(aims: Aims, tmp_path: Path) -> Aims:
-    """An installation with Meera as its one administrator, used where the files are."""
+    """An installation whose only administrator is Meera, run in the directory of the files."""
     for kind, content in FILES.items():
         (tmp_path / kind).write_bytes(content)
     aims.must(f"allow {MEERA} --role admin")
     return aims
 
 
-def test_five_files_make_a_department(meeras: Aims, tmp_path: Path) -> None:
+def test_five_files_create_a_department(meeras: Aims, tmp_path: Path) -> None:
     for kind in FILES:
         made = 2 if kind in ("students", "attendance") else 1
         said = meeras.must(f"import {kind} {kind}")
@@ -52,7 +52,7 @@ def test_five_files_make_a_department(meeras: Aims, tmp_path: Path) -> None:
     assert meeras.rows("SELECT count(*) FROM students") == [(2,)]
 
 
-def test_an_import_is_done_by_an_administrator(meeras: Aims) -> None:
+def test_an_import_runs_as_one_administrator(meeras: Aims) -> None:
     meeras.must("import faculty faculty")
     assert meeras.refuse(f"import faculty faculty --as {ASHA}") == "aims: Access denied\n"
     meeras.rows(f"INSERT INTO allowed_emails (email, role) VALUES ('x@{DOMAIN}', 'admin')")
@@ -61,7 +61,7 @@ def test_an_import_is_done_by_an_administrator(meeras: Aims) -> None:
     )
 
 
-def test_a_reason_is_one_and_the_schema_is_that_of_this_version(meeras: Aims) -> None:
+def test_a_bad_reason_and_an_old_schema_are_refused(meeras: Aims) -> None:
     for reason in ("' '", "x" * 1001):
         code, _, said = meeras.run(f"import attendance attendance --reason {reason}")
         assert (code, "--reason" in said) == (2, True)
@@ -71,7 +71,7 @@ def test_a_reason_is_one_and_the_schema_is_that_of_this_version(meeras: Aims) ->
     )
 
 
-def test_a_file_that_cannot_be_read_is_one_sentence(meeras: Aims, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_in_one_sentence(meeras: Aims, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b" " * (10 * 1024**2 + 1))
     (tmp_path / "empty").write_bytes(b"")
     assert [meeras.refuse(f"import students {name}") for name in ("none", "large", "empty")] == [
@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(meeras: Aims, tmp_path: Path
     ]
 
 
-def test_what_a_file_does_not_say_is_said_on_the_command_line(meeras: Aims, tmp_path: Path) -> None:
+def test_columns_and_marks_can_be_mapped_on_the_command_line(meeras: Aims, tmp_path: Path) -> None:
     for kind in ("faculty", "classes", "students"):
         meeras.must(f"import {kind} {kind}")
     (tmp_path / "seats").write_bytes(csv([["Seat", "Code", "27/10/2025"], ["1", "CS301", "X"]]))

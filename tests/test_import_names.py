@@ -1,4 +1,4 @@
-"""Numbers that are somebody else's in a file: nobody is turned into another person unasked."""
+"""Roll numbers that belong to somebody else: an import renames nobody unless told to."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ OF_B: Rows = [HEADS, ["1", "Lata J. Demo", "CS302", "A"], ["2", "Mira K. Demo", 
 
 @pytest.fixture
 async def rooms(stage: Stage, room: Classroom) -> tuple[Classroom, Classroom]:
-    """Two classes of Asha's, of which the first has Kabir as 1 and Kavya as 2."""
+    """Two classes of Asha's; in the first, Kabir is number 1 and Kavya number 2."""
     other = await classroom_of(stage.asha, "CS302", [])
     await imported(stage.meera, "students", OF_A)
     return room, other
@@ -30,7 +30,7 @@ async def names(room: Classroom) -> dict[str, str]:
     return {s["rollNo"]: s["name"] for s in (await room.document())["students"]}
 
 
-async def test_the_numbers_of_another_class_rename_nobody(
+async def test_roll_numbers_of_another_class_rename_nobody(
     stage: Stage, rooms: tuple[Classroom, Classroom]
 ) -> None:
     before = await checksum(stage.connection)
@@ -50,7 +50,7 @@ async def test_numbers_are_trusted_when_the_caller_says_so(
     assert await names(rooms[1]) == {"1": "Lata J. Demo", "2": "Mira K. Demo"}
 
 
-async def test_names_sorted_apart_from_their_numbers_are_refused(
+async def test_names_sorted_out_of_step_with_their_numbers_are_refused(
     stage: Stage, rooms: tuple[Classroom, Classroom]
 ) -> None:
     swapped = [HEADS, ["1", "Kavya C. Demo", "CS301", "A"], ["2", "Kabir V. Demo", "CS301", "A"]]
@@ -94,7 +94,7 @@ LIST: Rows = [
 
 
 @pytest.mark.parametrize(("rows", "place"), [(GRID, "/rows/4/B"), (LIST, "/rows/2/B")])
-async def test_attendance_of_another_person_marks_nobody(
+async def test_attendance_under_another_persons_number_marks_nobody(
     stage: Stage, rooms: tuple[Classroom, Classroom], rows: Rows, place: str
 ) -> None:
     before = await checksum(stage.connection)
@@ -118,7 +118,7 @@ async def test_attendance_of_another_person_marks_nobody(
         ("", "Asha Demo"),
     ],
 )
-def test_spellings_of_one_name_may_be_one_person(name: str, other: str) -> None:
+def test_spellings_of_one_name_count_as_one_person(name: str, other: str) -> None:
     assert likeness(name, other) is likeness(other, name) is Likeness.SAME
 
 
@@ -143,7 +143,7 @@ def test_names_of_two_people_are_told_apart(name: str, other: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["students", "attendance"])
-async def test_a_name_that_is_alike_but_for_an_initial_is_taken_and_said(
+async def test_a_name_that_differs_by_an_initial_is_accepted_and_noted(
     stage: Stage, rooms: tuple[Classroom, Classroom], kind: str
 ) -> None:
     line = ["1", "K. V. Demo", "CS301", "A", "2025-10-27", "P"]
@@ -154,7 +154,7 @@ async def test_a_name_that_is_alike_but_for_an_initial_is_taken_and_said(
     assert said in done["notes"]
 
 
-async def test_a_line_sent_twice_is_harmless_and_two_that_differ_are_a_contradiction(
+async def test_repeated_lines_are_harmless_and_contradictory_ones_are_refused(
     stage: Stage, rooms: tuple[Classroom, Classroom]
 ) -> None:
     twice = [*OF_A, OF_A[1]]

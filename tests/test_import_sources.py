@@ -1,4 +1,4 @@
-"""Importing another system: the reader that CONTRIBUTING.md shows, run as it stands there."""
+"""Imports from another system: the example reader of CONTRIBUTING.md, run as printed."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 
 CHAPTER = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Another source of imports\n")[2]
 CODE = re.findall(r"```python\n(.*?) *```", CHAPTER.partition("\n## ")[0], re.DOTALL)
-# What the code of the chapter imports.
+# The names that the chapter's code imports.
 KNOWN = {
     known.__name__: known
     for known in (
@@ -48,7 +48,7 @@ PEOPLE = {"23/CS/107": "Kabir V. Demo", "23/CS/108": "Kavya C. Demo"}
 
 @pytest.fixture
 def bring(stage: Stage) -> Callable[..., Awaitable[Outcome]]:
-    """Imports these courses as Meera does; the totals have to agree."""
+    """A function that imports courses as Meera and checks that the totals agree."""
     names: dict[str, Any] = {**KNOWN, "Any": Any, "sources": sources}
     for code in CODE:
         exec(dedent(code), names)
@@ -84,7 +84,7 @@ async def only_class(person: Any) -> dict[str, Any]:
 Bring = Callable[..., Awaitable[Outcome]]
 
 
-async def test_a_reader_brings_terms_classes_co_teachers_students_and_marks(
+async def test_a_reader_imports_terms_classes_co_teachers_students_and_marks(
     stage: Stage, bring: Bring
 ) -> None:
     outcome = await bring(course())
@@ -116,7 +116,7 @@ async def test_a_reader_brings_terms_classes_co_teachers_students_and_marks(
     ]
 
 
-async def test_the_same_again_changes_nothing_and_what_people_did_stays(
+async def test_a_repeated_import_changes_nothing_and_keeps_what_people_changed(
     stage: Stage, bring: Bring
 ) -> None:
     await bring(course())
@@ -135,7 +135,7 @@ async def test_the_same_again_changes_nothing_and_what_people_did_stays(
     assert (await only_class(stage.asha))["name"] == "Operating Systems"
 
 
-async def test_a_co_teacher_who_may_not_sign_in_is_left_out_and_an_owner_is_none(
+async def test_the_owner_and_people_who_may_not_sign_in_do_not_become_co_teachers(
     stage: Stage, bring: Bring
 ) -> None:
     asha, nobody = f"asha@{DOMAIN}", f"nobody@{DOMAIN}"
@@ -146,8 +146,8 @@ async def test_a_co_teacher_who_may_not_sign_in_is_left_out_and_an_owner_is_none
     ]
 
 
-async def test_only_marks_of_its_own_are_changed_by_a_source(stage: Stage, bring: Bring) -> None:
-    """A mark that a file has brought since is somebody's who said so."""
+async def test_a_source_changes_only_its_own_marks(stage: Stage, bring: Bring) -> None:
+    """A mark that a file has changed since then is kept."""
     await bring(course())
     made = await only_class(stage.asha)
     file = "Roll No,04/08/2025\n23/CS/107,A\n"

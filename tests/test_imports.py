@@ -1,4 +1,4 @@
-"""Rosters, classes, timetables and people from files: all of it, or nothing."""
+"""Imports of rosters, classes, timetables and people from files: all or nothing."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ ROSTER: Rows = [
 
 
 @pytest.mark.parametrize("write", [csv, xlsx])
-async def test_a_teacher_adds_students_from_a_file_and_nobody_leaves(
+async def test_a_teacher_adds_students_from_a_file_and_nobody_is_removed(
     stage: Stage, room: Classroom, write: Any
 ) -> None:
     path = f"{room.path}/students/import"
@@ -69,7 +69,7 @@ async def test_a_teacher_adds_students_from_a_file_and_nobody_leaves(
     assert await checksum(stage.connection) == after
 
 
-async def test_a_value_that_others_rely_on_stays_and_is_named(
+async def test_a_value_that_other_teachers_rely_on_is_kept_and_reported(
     stage: Stage, room: Classroom
 ) -> None:
     await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
@@ -115,7 +115,7 @@ async def test_a_roster_with_bad_rows_names_them_all_and_changes_nothing(
     assert await checksum(stage.connection) == before
 
 
-async def test_of_many_refusals_twenty_are_shown_and_the_rest_counted(
+async def test_twenty_of_many_refusals_are_shown_and_the_rest_counted(
     stage: Stage, room: Classroom
 ) -> None:
     rows: Rows = [["Roll No", "Name"], *(["", "Nobody"] for _ in range(2_000))]
@@ -130,7 +130,7 @@ async def test_of_many_refusals_twenty_are_shown_and_the_rest_counted(
     assert flaws(refused) == [("/rows/2002/A", "too_many")]
 
 
-async def test_a_whole_department_comes_from_four_files_and_coming_again_changes_nothing(
+async def test_four_files_create_a_department_and_importing_them_again_changes_nothing(
     stage: Stage,
 ) -> None:
     term = {"name": "Monsoon 2025", "firstDay": "2025-08-04", "lastDay": "2025-12-05"}
@@ -176,7 +176,7 @@ async def test_a_whole_department_comes_from_four_files_and_coming_again_changes
     assert await checksum(stage.connection) == before
 
 
-async def test_what_a_file_changes_is_changed_and_an_empty_cell_erases_nothing(
+async def test_a_file_changes_what_it_states_and_an_empty_cell_erases_nothing(
     stage: Stage, room: Classroom
 ) -> None:
     slot = {"dayOfWeek": 1, "startTime": "09:00", "endTime": "10:00"}
@@ -271,7 +271,7 @@ async def test_a_file_with_bad_rows_names_them_all_and_changes_nothing(
     assert await checksum(stage.connection) == before
 
 
-async def test_a_list_of_people_without_their_roles_demotes_nobody(stage: Stage) -> None:
+async def test_a_list_of_people_without_roles_demotes_nobody(stage: Stage) -> None:
     rows: Rows = [["Email", "Role"], [stage.bilal.email, "admin"]]
     await imported(stage.meera, "faculty", rows)
     rows = [["Email", "Name"], [stage.bilal.email, "Bilal the Second"], [f"farah@{DOMAIN}", ""]]
@@ -282,13 +282,13 @@ async def test_a_list_of_people_without_their_roles_demotes_nobody(stage: Stage)
     assert roles[f"farah@{DOMAIN}"] == ("teacher", None)
 
 
-async def test_the_last_administrator_stays_whatever_a_file_says(stage: Stage) -> None:
+async def test_a_file_cannot_demote_the_last_administrator(stage: Stage) -> None:
     content = csv([["Email", "Role"], [stage.meera.email, "teacher"]])
     refused = await send(stage.meera, "/admin/import", content, kind="faculty")
     assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
 
 
-async def test_what_an_import_does_is_in_the_audit_log_with_who_did_it(
+async def test_the_audit_log_records_an_import_and_who_ran_it(
     stage: Stage, room: Classroom
 ) -> None:
     await imported(stage.meera, "faculty", [["Email"], [f"farah@{DOMAIN}"]])
@@ -300,12 +300,12 @@ async def test_what_an_import_does_is_in_the_audit_log_with_who_did_it(
     ]
 
 
-async def test_a_file_is_sent_as_what_it_is_and_may_be_larger_than_json(
+async def test_a_file_needs_its_own_content_type_and_may_be_larger_than_json(
     stage: Stage, room: Classroom
 ) -> None:
     path = f"{room.path}/students/import"
     assert (await stage.asha.post(path, {"students": []})).status_code == 415
-    # What is wrong with the request comes before who may, but no file is read before that.
+    # The content type is checked before access, but the file is read only after both.
     assert (await stage.bilal.post(path, {"students": []})).status_code == 415
     assert (await send(stage.bilal, path, b"PK\x03\x04")).status_code == 403
     large = csv([*ROSTER, *([""] * 40 for _ in range(80_000))])
@@ -318,9 +318,7 @@ async def test_a_file_is_sent_as_what_it_is_and_may_be_larger_than_json(
         assert (await send(stage.asha, path, wrong)).json()["code"] == "unreadable_file"
 
 
-async def test_what_a_file_does_not_say_is_said_in_the_address(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_columns_and_marks_can_be_mapped_in_the_query(stage: Stage, room: Classroom) -> None:
     rows = [["Seat", "2025-08-04", "2025-08-05"], [ROLLS[0], "L", "T"]]
     query = {"kind": "attendance", "classId": room.id, "dryRun": "true"}
     said = {"columns": "roll_no=Seat", "marks": "L=excused;T=late"}

@@ -1,4 +1,4 @@
-"""What administrators ask of the whole institution."""
+"""Statistics of the whole institution, for administrators."""
 
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ async def defaulters(stage: Stage, **query: str) -> list[tuple[str, str]]:
     return [(one["rollNo"], one["code"]) for one in answer.json()]
 
 
-async def test_defaulters_are_who_is_below_the_line_with_the_class_s_own_figures(
+async def test_defaulters_are_students_below_the_threshold_with_the_figures_of_their_class(
     stage: Stage, room: Classroom
 ) -> None:
     await put(stage, threshold=6667, minimumSessions=3)
@@ -64,7 +64,7 @@ async def test_defaulters_are_who_is_below_the_line_with_the_class_s_own_figures
     ("threshold", "below"),
     [("66.66", 0), ("66.67", 1), ("66.670", 1), ("0", 0), ("100", 1), ("1e2", 1)],
 )
-async def test_another_line_may_be_asked_for_and_is_compared_as_exactly(
+async def test_another_threshold_can_be_requested_and_is_compared_exactly(
     stage: Stage, room: Classroom, threshold: str, below: int
 ) -> None:
     await put(stage, threshold=0)
@@ -82,16 +82,14 @@ async def test_another_line_may_be_asked_for_and_is_compared_as_exactly(
         *(("cursor", value) for value in ("", "x", "~", f"{'0' * 36}~a", f"{'0' * 32}~\0")),
     ],
 )
-async def test_what_cannot_be_asked_for_is_refused_by_name(
-    stage: Stage, name: str, value: str
-) -> None:
+async def test_an_invalid_parameter_is_refused_by_name(stage: Stage, name: str, value: str) -> None:
     answer = await stage.meera.get(DEFAULTERS, params={name: value})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == f"/query/{name}"
 
 
 async def two_terms(stage: Stage) -> tuple[str, str]:
-    """The ids of a term that is over and of one that covers today."""
+    """The ids of a past term and of the current one."""
     ids = []
     for name, first, last in (("Spring", -200, -120), ("Monsoon", -20, 20)):
         body = {"name": name, "firstDay": str(day(first)), "lastDay": str(day(last))}
@@ -99,7 +97,7 @@ async def two_terms(stage: Stage) -> tuple[str, str]:
     return ids[0], ids[1]
 
 
-async def test_figures_are_of_the_current_term_or_the_one_asked_for(stage: Stage) -> None:
+async def test_figures_cover_the_current_term_or_the_one_requested(stage: Stage) -> None:
     spring, monsoon = await two_terms(stage)
     await put(stage)
     for code, term in (("OLD", spring), ("NEW", monsoon), ("NONE", None)):
@@ -118,9 +116,9 @@ async def test_figures_are_of_the_current_term_or_the_one_asked_for(stage: Stage
     assert (overview["term"]["name"], overview["classes"]) == ("Spring", 1)
 
 
-async def test_the_pages_of_defaulters_go_by_roll_number_and_class(stage: Stage) -> None:
+async def test_pages_of_defaulters_are_ordered_by_roll_number_and_class(stage: Stage) -> None:
     await put(stage)
-    # Case folding makes a key of 765 characters of the last of them.
+    # Case folding turns the last one into a key of 765 characters.
     rolls = ["23/CS/É~ 9", *ROLLS, "\ufb03" * 255]
     for code in ("CS9", "CS10", "cs1"):
         room = await classroom_of(stage.asha, code, rolls)
@@ -133,13 +131,13 @@ async def test_the_pages_of_defaulters_go_by_roll_number_and_class(stage: Stage)
 
 
 async def daily(room: Classroom, start: str, end: str) -> None:
-    """Let the class meet at that time every day."""
+    """Schedule the class at that time every day."""
     for weekday in range(1, 8):
         slot = {"dayOfWeek": weekday, "startTime": start, "endTime": end}
         assert (await room.teacher.post(f"{room.path}/schedules", slot)).status_code == 201
 
 
-async def test_missing_sessions_are_over_without_attendance(stage: Stage) -> None:
+async def test_missing_sessions_are_past_ones_without_attendance(stage: Stage) -> None:
     await two_terms(stage)
     room = await classroom_of(stage.asha, "CS301")
     other = await classroom_of(stage.bilal, "CS200")
@@ -181,7 +179,7 @@ async def test_missing_sessions_are_over_without_attendance(stage: Stage) -> Non
     assert {one["code"] for one in left} == {"CS301"}
 
 
-async def test_missing_sessions_are_looked_for_from_the_first_day_of_the_term_to_now(
+async def test_missing_sessions_are_listed_from_the_first_day_of_the_term_until_now(
     stage: Stage,
 ) -> None:
     room = await classroom_of(stage.asha)
@@ -202,7 +200,7 @@ async def test_missing_sessions_are_looked_for_from_the_first_day_of_the_term_to
     assert [len(page) for page in of_old] == [200, 164]
 
 
-async def test_a_list_of_missing_sessions_continues_after_a_class_that_was_removed_meanwhile(
+async def test_paging_through_missing_sessions_survives_the_removal_of_a_class(
     stage: Stage,
 ) -> None:
     for code in ("CS1", "CS2", "CS3"):
@@ -215,7 +213,7 @@ async def test_a_list_of_missing_sessions_continues_after_a_class_that_was_remov
     assert [one["code"] for one in pages[1]] == ["CS1", "CS3"]
 
 
-async def test_before_its_first_day_the_current_term_has_classes_that_are_of_none(
+async def test_classes_without_a_term_count_before_the_current_term_begins(
     stage: Stage,
 ) -> None:
     await daily(await classroom_of(stage.asha), "00:00", "00:01")
@@ -244,7 +242,7 @@ async def test_before_its_first_day_the_current_term_has_classes_that_are_of_non
         ),
     ],
 )
-async def test_days_that_cannot_be_are_refused_by_name(
+async def test_invalid_days_are_refused_by_name(
     stage: Stage, query: dict[str, str], name: str, code: str
 ) -> None:
     answer = await stage.meera.get(MISSING, params=query)
@@ -254,7 +252,7 @@ async def test_days_that_cannot_be_are_refused_by_name(
     ]
 
 
-async def test_the_overview_counts_what_the_lists_and_the_classes_say(stage: Stage) -> None:
+async def test_the_overview_agrees_with_the_lists_and_the_classes(stage: Stage) -> None:
     _, monsoon = await two_terms(stage)
     await put(stage, threshold=6000, minimumSessions=2, lateWeight=50)
     room = await classroom_of(stage.asha, "CS301")
@@ -284,7 +282,7 @@ async def test_the_overview_counts_what_the_lists_and_the_classes_say(stage: Sta
     }
 
 
-async def test_an_institution_without_anything_has_an_overview(stage: Stage) -> None:
+async def test_an_empty_institution_has_an_overview(stage: Stage) -> None:
     answer = (await stage.meera.get("/stats/overview")).json()
     assert (answer["term"], answer["classes"], answer["percentage"]) == (None, 0, 0)
     assert (await stage.meera.get(DEFAULTERS)).json() == []

@@ -1,4 +1,4 @@
-"""Leave: asked for, seen, decided and withdrawn, by whom it concerns."""
+"""Leave: who may request, see, decide on and withdraw it."""
 
 from typing import Any
 
@@ -25,20 +25,20 @@ NOTE = "Fever. A doctor's letter is in the office."
 
 
 async def ask(person: Person, **body: Any) -> httpx2.Response:
-    """Ask for leave of today for the first student, unless `body` says otherwise."""
+    """Request leave for the first student today, unless `body` says otherwise."""
     days = {} if "sessionIds" in body else {"firstDay": str(day(0)), "lastDay": str(day(0))}
     return await person.post("/leaves", {"rollNo": ROLLS[0], "kind": "medical"} | days | body)
 
 
 @pytest.fixture
 async def shared(stage: Stage, room: Classroom) -> Classroom:
-    """Asha's class with a co-teacher and a substitute of yesterday; Bilal has one of his own."""
+    """Asha's class with a co-teacher and yesterday's substitute; Bilal has a class of his own."""
     await share(room, co_teacher(stage.chitra), substitute(stage.esha, until=-1))
     await classroom_of(stage.bilal, "CS999", [ROLLS[1]])
     return room
 
 
-# Asking.
+# Requesting.
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def shared(stage: Stage, room: Classroom) -> Classroom:
         ("meera", 201, 201),
     ],
 )
-async def test_teachers_ask_for_their_classes_and_their_students(
+async def test_teachers_request_leave_for_their_classes_and_their_students(
     stage: Stage, shared: Classroom, name: str, of_class: int, of_all: int
 ) -> None:
     person = getattr(stage, name)
@@ -62,7 +62,7 @@ async def test_teachers_ask_for_their_classes_and_their_students(
         assert answer.json()["code"] == "unknown_student"
 
 
-async def test_leave_is_for_days_or_for_sessions_of_a_class(stage: Stage, room: Classroom) -> None:
+async def test_leave_covers_days_or_sessions_of_a_class(stage: Stage, room: Classroom) -> None:
     days = (await ask(stage.asha, lastDay=str(day(9)), note=NOTE)).json()
     assert (days["classId"], days["firstDay"], days["lastDay"]) == (None, str(day(0)), str(day(9)))
     assert (days["status"], days["sessionIds"], days["note"]) == ("pending", None, NOTE)
@@ -92,7 +92,7 @@ async def test_leave_is_for_days_or_for_sessions_of_a_class(stage: Stage, room: 
         ({"note": "\u0000"}, "/note", "control_character"),
     ],
 )
-async def test_what_cannot_be_is_refused_and_nothing_is_written(
+async def test_an_invalid_request_is_refused_and_nothing_is_written(
     stage: Stage, room: Classroom, body: dict[str, Any], pointer: str, code: str
 ) -> None:
     other = await classroom_of(stage.asha, "CS2")
@@ -112,7 +112,7 @@ async def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert await checksum(stage.connection) == before
 
 
-async def test_the_same_again_is_found_until_it_is_rejected_or_withdrawn(
+async def test_a_repeated_request_returns_the_first_until_it_is_rejected_or_withdrawn(
     stage: Stage, room: Classroom
 ) -> None:
     sessions = [await room.open(day(-n)) for n in range(3)]
@@ -123,7 +123,7 @@ async def test_the_same_again_is_found_until_it_is_rejected_or_withdrawn(
         assert (first.status_code, again.status_code) == (201, 200)
         assert again.json() == first.json()
         assert await checksum(stage.connection) == before
-        assert (await ask(stage.meera, **body)).status_code == 201, "somebody else asks"
+        assert (await ask(stage.meera, **body)).status_code == 201, "requested by somebody else"
         await decide(stage.meera, first.json()["id"], "approve")
         assert (await ask(stage.asha, **body)).json()["status"] == "approved"
         await decide(stage.meera, first.json()["id"], "withdraw")
@@ -131,7 +131,7 @@ async def test_the_same_again_is_found_until_it_is_rejected_or_withdrawn(
     assert (await ask(stage.asha, note="Another matter.")).status_code == 201
 
 
-async def test_an_archived_class_takes_no_new_leave(stage: Stage, room: Classroom) -> None:
+async def test_an_archived_class_accepts_no_new_leave(stage: Stage, room: Classroom) -> None:
     await room.open()
     await stage.asha.delete(room.path)
     answer = await ask(stage.asha, classId=room.id)
@@ -150,7 +150,7 @@ async def test_an_archived_class_takes_no_new_leave(stage: Stage, room: Classroo
         ("meera", False, {"asha", "chitra", "meera"}, {"meera"}),
     ],
 )
-async def test_leave_is_seen_by_whom_it_concerns_and_its_note_by_who_decides_or_asked(
+async def test_teachers_of_the_student_see_leave_but_only_deciders_and_the_requester_its_note(
     stage: Stage,
     shared: Classroom,
     asker: str,
@@ -177,7 +177,7 @@ async def test_the_list_is_filtered_and_paged(stage: Stage, room: Classroom) -> 
     for n, roll in enumerate(ROLLS):
         body = {"firstDay": str(day(n * 10)), "lastDay": str(day(n * 10 + 5)), "rollNo": roll}
         made = await ask(stage.asha, **body, classId=room.id if n == 2 else None)
-        # All that a test does is one transaction, in which time stands still.
+        # A test runs in one transaction, in which now() never changes.
         await stage.connection.execute(
             "UPDATE leaves SET created_at = created_at + interval '1 ms' * $1 WHERE id = $2",
             n,
@@ -205,7 +205,7 @@ async def test_the_list_is_filtered_and_paged(stage: Stage, room: Classroom) -> 
 
 # Deciding.
 
-# Status x decision: the status it comes to, or the refusal.
+# Status x decision: the resulting status, or the code of the refusal.
 DECISIONS = {
     #                approve            reject              withdraw
     "pending": ("approved", "rejected", "withdrawn"),
@@ -262,7 +262,7 @@ async def test_teachers_decide_for_their_classes_and_administrators_for_all(
         await decide(getattr(stage, name), leave, decision)
 
 
-async def test_who_asked_may_withdraw_it_undecided(stage: Stage, room: Classroom) -> None:
+async def test_the_requester_may_withdraw_undecided_leave(stage: Stage, room: Classroom) -> None:
     first, second = [await asked_leave(stage.asha, ROLLS[0], note=n) for n in "ab"]
     for _ in range(2):
         assert (await decide(stage.asha, first, "withdraw"))["leave"]["status"] == "withdrawn"
@@ -272,10 +272,10 @@ async def test_who_asked_may_withdraw_it_undecided(stage: Stage, room: Classroom
     assert (await stage.asha.get(f"/leaves/{second}")).json()["status"] == "approved"
 
 
-# The days of one's rights.
+# Rights that are limited to certain days.
 
 
-async def test_who_teaches_for_some_days_decides_on_leave_within_them(
+async def test_a_substitute_decides_on_leave_within_their_days(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, substitute(stage.esha, since=0, until=1))
@@ -290,7 +290,7 @@ async def test_who_teaches_for_some_days_decides_on_leave_within_them(
     assert (await stage.esha.get(f"/leaves/{beyond}")).status_code == 200
 
 
-async def test_leave_from_all_classes_is_seen_where_the_student_is_on_one_of_its_days(
+async def test_leave_from_all_classes_is_seen_where_the_student_is_enrolled_on_one_of_its_days(
     stage: Stage, room: Classroom
 ) -> None:
     other = await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
@@ -307,7 +307,7 @@ async def test_leave_from_all_classes_is_seen_where_the_student_is_on_one_of_its
     assert [leave["id"] for leave in listed] == [seen]
 
 
-async def test_a_substitute_whose_days_are_over_sees_nothing_of_what_they_asked_for(
+async def test_a_substitute_whose_days_are_over_no_longer_sees_leave_they_requested(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, substitute(stage.esha, since=0, until=1))

@@ -14,20 +14,20 @@ from tests.support import Person
 
 pytestmark = pytest.mark.anyio
 
-# The same students stand in a second class, where everything happens but leave.
-# One student and absences meet leave most often, and are drawn so.
+# The same students are in a second class, where everything but leave happens.
+# Absences and the first student are drawn most often, so that leave meets marks to hide.
 STATUSES = st.sampled_from(["absent", "absent", "absent", "present", "excused"])
 STUDENT, SESSION = st.sampled_from([0, 0, 0, 1]), st.integers(0, 1)
 WHY = {"reason": "It came to this."}
 
-# No excuse by hand: for who is excused by leave it stays the leave's (test_marks_on_leave.py).
+# No manual excuse: sent for a student on leave, it stays the leave's (test_marks_on_leave.py).
 SAID = st.sampled_from(["present", "absent", "late"])
 MARK = st.tuples(st.just("mark"), SESSION, STUDENT, SAID, st.booleans())
 ACT = st.tuples(
     st.just("act"), SESSION, st.sampled_from(["finalise", "reopen", "cancel", "restore"])
 )
 FILL = st.tuples(st.just("fill"), SESSION, STATUSES)
-# For one of the days, for both, or for that session alone.
+# For one day or both, as days or as sessions.
 ASK = st.tuples(st.just("ask"), STUDENT, st.sampled_from([(0, 0), (1, 1), (0, 1)]), st.booleans())
 END = st.tuples(st.just("end"), st.integers(0, 3))
 HISTORIES = st.lists(st.one_of(MARK, MARK, ACT, FILL, ASK, ASK, END), min_size=6, max_size=12)
@@ -37,20 +37,20 @@ Mark = tuple[Any, ...] | None
 
 @dataclass
 class Pair:
-    """The class with leave and the one without: their sessions of today and yesterday.
+    """A class with leave and one without, each with a session yesterday and one today.
 
-    An administrator decides on leave, since it may change sessions that are finalised.
+    An administrator decides on leave, since that may change finalised sessions.
     """
 
     admin: Person
     rooms: tuple[Classroom, Classroom]
     sessions: tuple[list[str], list[str]]
     leaves: list[str] = field(default_factory=list)
-    # What was seen of each mark of the class with leave, in turn, by session and student.
+    # The successive states of each mark in the class with leave, by session and student.
     seen: dict[tuple[int, str], list[Mark]] = field(default_factory=dict)
 
     async def both(self, method: str, session: int, rest: str, body: Any) -> None:
-        """The same in both classes. The outcome may differ only in marks."""
+        """Send the same request to both classes. The outcome may differ only in marks."""
         codes = set()
         for room, ids in zip(self.rooms, self.sessions, strict=True):
             path = f"/attendance/sessions/{ids[session]}/{rest}"
@@ -76,8 +76,8 @@ class Pair:
                 await self.end(self.leaves[number % len(self.leaves)])
 
     async def fill(self, session: int, status: str) -> None:
-        """Mark whoever is unmarked where leave is: by name in the other class, since on leave
-        somebody is marked."""
+        """Mark the students who are unmarked in the class with leave: in the other class by name,
+        where students on leave are unmarked too."""
         room, plain = self.rooms
         mine, theirs = (ids[session] for ids in self.sessions)
         document = (await room.teacher.get(f"/attendance/sessions/{mine}")).json()
@@ -105,7 +105,7 @@ class Pair:
         assert ended.status_code == 200
 
     async def look(self) -> None:
-        """Note what became of the marks of the class with leave."""
+        """Record the current marks of the class with leave."""
         for session, marks in enumerate(await self.marks(0)):
             for roll in ROLLS:
                 turns = self.seen.setdefault((session, roll), [None])
@@ -113,14 +113,14 @@ class Pair:
                     turns.append(marks.get(roll))
 
     async def marks(self, which: int) -> list[dict[str, Mark]]:
-        """Those of each session, by roll number."""
+        """The marks of each session, by roll number."""
         room = self.rooms[which]
         answer = await room.teacher.get(f"/attendance/sessions?classId={room.id}")
         statuses = {session["sessionId"]: session["statuses"] for session in answer.json()}
         return [{m["rollNo"]: state(m) for m in statuses[id_]} for id_ in self.sessions[which]]
 
     async def told(self, session: int) -> tuple[int, dict[str, list[Mark]]]:
-        """The version, and what the history tells of each mark, which must be one chain."""
+        """The version, and each mark's states in the history, which must form one chain."""
         path = f"/attendance/sessions/{self.sessions[0][session]}"
         version = (await self.rooms[0].teacher.get(path)).json()["version"]
         chains: dict[str, list[Mark]] = {roll: [None] for roll in ROLLS}
@@ -129,7 +129,7 @@ class Pair:
             chain = chains[change["rollNo"]]
             assert state(change["from"]) == chain[-1]
             versions.add(change["version"])
-            # A mark may change in what lies beneath it alone.
+            # A change may affect only the mark that leave hides.
             if state(change["to"]) != chain[-1]:
                 chain.append(state(change["to"]))
         assert versions == set(range(1, version + 1))

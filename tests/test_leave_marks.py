@@ -1,4 +1,4 @@
-"""Leave as it shows in marks: absences excused, and put back when it is withdrawn."""
+"""Leave in marks: absences are excused, and restored when leave is withdrawn."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ EXCUSED = ("excused", "leave")
 
 
 async def do(room: Classroom, session: str, act: str, body: Any = None) -> dict[str, Any]:
-    """Something done with the whole session; gives it as it then is."""
+    """Do something with the whole session; return its new state."""
     why = {"reason": "The power was out."} if act in ("reopen", "cancel") else None
     answer = await room.teacher.post(f"/attendance/sessions/{session}/{act}", body or why)
     assert answer.status_code == 200, answer.text
@@ -45,7 +45,7 @@ WHY = "The certificate came late."
 
 
 async def approved(room: Classroom, roll: str = ONE, by: Person | None = None, **body: Any) -> str:
-    """Leave, approved by the teacher, or by an administrator who says why."""
+    """Leave approved by the teacher, or by an administrator who gives a reason."""
     leave = await asked_leave(room.teacher, roll, **{"classId": room.id, **body})
     await decide(by or room.teacher, leave, "approve", by and WHY)
     return leave
@@ -64,7 +64,7 @@ async def put(room: Classroom, session: str, status: str, **more: Any) -> Any:
 
 
 async def history_of(room: Classroom, session: str) -> list[tuple[Any, Any]]:
-    """From which source to which, newest first."""
+    """The sources before and after each change of the first student's mark, newest first."""
     changes = (await room.teacher.get(f"/attendance/sessions/{session}/history")).json()
     return [
         tuple(c[side] and c[side]["source"] for side in ("from", "to"))
@@ -79,7 +79,7 @@ async def session(room: Classroom) -> str:
 
 
 SEEN = {"recognizedByAi": True, "similarityScore": 41.25, "remark": "Blurred."}
-# How an absence may have come about, and the mark that it is.
+# How an absence came about: the status or act, the other fields, and the resulting source.
 ABSENCES = {
     "by hand": ("absent", {"remark": "Not seen."}, "manual"),
     "by a photo": ("absent", SEEN, "ai"),
@@ -96,7 +96,7 @@ async def make_absent(room: Classroom, session: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ABSENCES)
-async def test_an_absence_is_excused_and_comes_back_just_as_it_was(
+async def test_an_absence_is_excused_and_restored_exactly(
     stage: Stage, room: Classroom, session: str, how: str
 ) -> None:
     await make_absent(room, session, how)
@@ -122,7 +122,7 @@ async def test_an_absence_is_excused_and_comes_back_just_as_it_was(
 
 
 @pytest.mark.parametrize("how", ABSENCES)
-async def test_an_absence_on_a_day_of_leave_is_excused_at_once_and_shows_when_it_is_withdrawn(
+async def test_an_absence_during_leave_is_excused_at_once_and_shows_when_leave_is_withdrawn(
     stage: Stage, room: Classroom, session: str, how: str
 ) -> None:
     leave = await approved(room)
@@ -133,7 +133,7 @@ async def test_an_absence_on_a_day_of_leave_is_excused_at_once_and_shows_when_it
     assert await mark_of(room, session) == ("absent", ABSENCES[how][2])
 
 
-async def test_leave_excuses_nobody_who_was_present(room: Classroom, session: str) -> None:
+async def test_leave_replaces_only_absences(room: Classroom, session: str) -> None:
     for status in ("present", "late", "excused"):
         await put(room, session, status)
         leave = await approved(room)
@@ -141,7 +141,7 @@ async def test_leave_excuses_nobody_who_was_present(room: Classroom, session: st
         assert await withdraw(room, leave) == 0
 
 
-async def test_withdrawn_leave_takes_away_a_mark_it_had_made_and_the_history_says_so(
+async def test_withdrawing_leave_removes_the_mark_it_made_and_the_history_says_so(
     room: Classroom, session: str
 ) -> None:
     leave = await approved(room)
@@ -156,7 +156,7 @@ async def test_withdrawn_leave_takes_away_a_mark_it_had_made_and_the_history_say
 
 
 @pytest.mark.parametrize("acts", [["finalise"], ["finalise", "reopen"]])
-async def test_where_it_was_finalised_meanwhile_an_absence_takes_the_place_of_leave(
+async def test_an_absence_replaces_withdrawn_leave_if_the_session_was_finalised_meanwhile(
     stage: Stage, room: Classroom, session: str, acts: list[str]
 ) -> None:
     leave = await approved(room)
@@ -174,7 +174,7 @@ async def enrol(room: Classroom, roll: str, distance: int, **more: Any) -> httpx
     return await room.teacher.put(path, {"students": students, **more})
 
 
-async def test_leave_shows_on_the_days_of_an_enrolment_and_no_others(room: Classroom) -> None:
+async def test_leave_shows_only_on_days_of_enrolment(room: Classroom) -> None:
     session = await room.open(day(-5))
     await approved(room, firstDay=str(day(-5)))
     assert await mark_of(room, session) is None
@@ -186,7 +186,7 @@ async def test_leave_shows_on_the_days_of_an_enrolment_and_no_others(room: Class
     assert await mark_of(room, session) is None
 
 
-async def test_sessions_to_come_are_opened_with_leave_in_them(room: Classroom) -> None:
+async def test_a_future_session_shows_leave_when_it_is_opened(room: Classroom) -> None:
     leave = await approved(room, lastDay=str(day(1)))
     body = {"classId": room.id, "sessionDate": str(day(1))}
     opened = (await room.teacher.post("/attendance/sessions", body)).json()
@@ -199,7 +199,7 @@ async def test_sessions_to_come_are_opened_with_leave_in_them(room: Classroom) -
 
 
 @pytest.mark.parametrize("status", ["present", "absent", "late"])
-async def test_marking_everybody_unmarked_leaves_who_is_on_leave(
+async def test_marking_everybody_unmarked_skips_students_on_leave(
     room: Classroom, session: str, status: str
 ) -> None:
     leave = await approved(room)
@@ -209,7 +209,9 @@ async def test_marking_everybody_unmarked_leaves_who_is_on_leave(
     assert await mark_of(room, session) is None
 
 
-async def test_who_joins_while_on_leave_is_excused_at_once(stage: Stage, room: Classroom) -> None:
+async def test_a_student_who_joins_while_on_leave_is_excused_at_once(
+    stage: Stage, room: Classroom
+) -> None:
     new = "23/CS/200"
     await classroom_of(stage.bilal, "CS999", [new])
     leave = await asked_leave(stage.meera, new, firstDay=str(day(-3)))
@@ -225,13 +227,13 @@ async def test_who_joins_while_on_leave_is_excused_at_once(stage: Stage, room: C
     assert await mark_of(room, second, new) is None
 
 
-async def test_leave_shows_in_a_cancelled_session_and_counts_when_that_is_restored(
+async def test_leave_decided_while_a_session_is_cancelled_shows_when_it_is_restored(
     room: Classroom, session: str
 ) -> None:
     await put(room, session, "absent")
     early = await approved(room)
     await do(room, session, "cancel")
-    assert await withdraw(room, early) == 0, "nothing that counts"
+    assert await withdraw(room, early) == 0, "a cancelled session does not count"
     assert await mark_of(room, session) == ("absent", "manual")
     late = await approved(room)
     await do(room, session, "restore")
@@ -241,7 +243,7 @@ async def test_leave_shows_in_a_cancelled_session_and_counts_when_that_is_restor
 
 
 @pytest.mark.parametrize("status", ["present", "absent"])
-async def test_a_mark_made_meanwhile_by_hand_is_not_taken_back(
+async def test_a_manual_mark_made_during_leave_outlives_it(
     room: Classroom, session: str, status: str
 ) -> None:
     leave = await approved(room)
@@ -251,7 +253,7 @@ async def test_a_mark_made_meanwhile_by_hand_is_not_taken_back(
 
 
 @pytest.mark.parametrize("status", ["present", "absent"])
-async def test_a_photo_replaces_no_mark_made_by_hand_that_leave_hides(
+async def test_a_photo_does_not_replace_a_manual_mark_that_leave_hides(
     stage: Stage, room: Classroom, session: str, status: str
 ) -> None:
     await put(room, session, "absent", remark="Not seen.")
@@ -265,7 +267,7 @@ async def test_a_photo_replaces_no_mark_made_by_hand_that_leave_hides(
     assert await whole_mark(room, session) == was
 
 
-async def test_another_leave_takes_over_and_what_was_there_comes_back_after_the_last(
+async def test_a_second_leave_takes_over_and_the_original_mark_returns_after_the_last(
     room: Classroom, session: str
 ) -> None:
     await put(room, session, "absent", remark="Not seen.")
@@ -280,7 +282,7 @@ async def test_another_leave_takes_over_and_what_was_there_comes_back_after_the_
     assert await history_of(room, session) == sources
 
 
-async def test_a_leave_that_is_not_the_one_a_mark_comes_from_changes_nothing(
+async def test_leave_that_did_not_make_a_mark_does_not_change_it(
     room: Classroom, session: str
 ) -> None:
     await approved(room)
@@ -292,7 +294,7 @@ async def test_a_leave_that_is_not_the_one_a_mark_comes_from_changes_nothing(
     assert await mark_of(room, session) == EXCUSED
 
 
-async def test_leave_is_for_its_student_class_days_and_sessions_alone(
+async def test_leave_covers_only_its_student_class_days_and_sessions(
     stage: Stage, room: Classroom
 ) -> None:
     other = await classroom_of(stage.asha, "CS2")
@@ -323,7 +325,7 @@ async def test_leave_is_for_its_student_class_days_and_sessions_alone(
     assert await mark_of(room, mine[1], ROLLS[1]) is None
 
 
-async def test_leave_shows_in_archived_classes_too_and_so_in_restored_ones(
+async def test_leave_decided_while_a_class_is_archived_shows_when_it_is_restored(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     early = await approved(room)
@@ -335,7 +337,7 @@ async def test_leave_shows_in_archived_classes_too_and_so_in_restored_ones(
     assert [m["rollNo"] for m in (await read(room, session))["statuses"]] == [ROLLS[1]]
 
 
-async def test_the_stats_count_the_leave_while_it_is_approved(
+async def test_the_stats_count_leave_while_it_is_approved(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     async def excused() -> int:
@@ -348,9 +350,7 @@ async def test_the_stats_count_the_leave_while_it_is_approved(
     assert await excused() == 0
 
 
-async def test_what_leave_hid_is_kept_with_the_mark_that_is_replaced(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_a_replaced_mark_keeps_what_leave_hid(stage: Stage, room: Classroom) -> None:
     session = await room.open(day(0))
     await approved(room)
     await room.mark(session, {ONE: "absent"})

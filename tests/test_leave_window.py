@@ -1,4 +1,4 @@
-"""Leave, rosters and merges obey finalising, the edit window, and the days of one's rights."""
+"""Leave, rosters and merges respect finalised sessions, the edit window and substitutes' days."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +39,7 @@ def window(app: FastAPI, settings: Settings) -> Iterator[None]:
 
 @pytest.fixture
 async def room(stage: Stage) -> Classroom:
-    """Asha's class, in which all have been for a month."""
+    """Asha's class, in which everybody has been enrolled for a month."""
     room = await classroom_of(stage.asha, "CS777", [])
     await enrol(room, *ROLLS)
     return room
@@ -54,7 +54,7 @@ async def enrol(
 
 
 async def closed_session(room: Classroom, code: str) -> tuple[str, int]:
-    """A session that is closed for marking in that way, and how many days ago it was."""
+    """A session closed for marking for that reason, and its age in days."""
     age = 0 if code == FINALISED else WINDOW + 1
     session = await room.open(day(-age))
     if code == FINALISED:
@@ -67,14 +67,14 @@ def outcome(answer: httpx2.Response) -> tuple[int, str]:
 
 
 async def reasons(room: Classroom, session: str) -> list[str | None]:
-    """Those of the changes of the student's mark, newest first."""
+    """The reasons for the changes of the student's mark, newest first."""
     changes = (await room.teacher.get(f"/attendance/sessions/{session}/history")).json()
     return [change["reason"] for change in changes if change["rollNo"] == ONE]
 
 
 @pytest.mark.parametrize("code", [FINALISED, OLD])
 @pytest.mark.parametrize("decision", ["approve", "withdraw"])
-async def test_a_decision_that_changes_closed_marks_takes_an_administrator_and_a_reason(
+async def test_a_decision_that_changes_closed_marks_needs_an_administrator_and_a_reason(
     stage: Stage, room: Classroom, code: str, decision: str
 ) -> None:
     session, age = await closed_session(room, code)
@@ -91,7 +91,7 @@ async def test_a_decision_that_changes_closed_marks_takes_an_administrator_and_a
     assert (await reasons(room, session))[0] == WHY["reason"]
 
 
-async def test_a_decision_that_changes_no_closed_mark_takes_neither(
+async def test_a_decision_that_changes_no_closed_mark_needs_neither(
     stage: Stage, room: Classroom
 ) -> None:
     session, _ = await closed_session(room, OLD)
@@ -105,7 +105,7 @@ async def test_a_decision_that_changes_no_closed_mark_takes_neither(
 
 
 @pytest.mark.parametrize("code", [FINALISED, OLD])
-async def test_an_enrolment_dated_back_over_closed_leave_takes_the_same(
+async def test_backdating_an_enrolment_over_closed_leave_needs_an_administrator_and_a_reason(
     stage: Stage, room: Classroom, code: str
 ) -> None:
     _, age = await closed_session(room, code)
@@ -124,7 +124,9 @@ async def test_an_enrolment_dated_back_over_closed_leave_takes_the_same(
 
 
 @pytest.mark.parametrize("code", [FINALISED, OLD])
-async def test_a_file_of_students_is_no_way_round(stage: Stage, room: Classroom, code: str) -> None:
+async def test_a_file_of_students_cannot_bypass_closed_sessions(
+    stage: Stage, room: Classroom, code: str
+) -> None:
     _, age = await closed_session(room, code)
     new = "23/CS/300"
     await classroom_of(stage.bilal, "CS888", [new])
@@ -148,7 +150,7 @@ async def test_a_file_of_students_is_no_way_round(stage: Stage, room: Classroom,
 
 
 @pytest.mark.parametrize("code", [FINALISED, OLD])
-async def test_a_merge_that_moves_closed_marks_needs_a_reason_and_says_so_before(
+async def test_a_merge_that_moves_closed_marks_needs_a_reason_and_its_dry_run_says_so(
     stage: Stage, room: Classroom, code: str
 ) -> None:
     wrong = "23/SC/101"
@@ -175,7 +177,7 @@ async def test_a_merge_that_moves_closed_marks_needs_a_reason_and_says_so_before
     assert (await reasons(room, session))[0] == WHY["reason"]
 
 
-async def test_leave_of_the_other_shows_after_a_merge(stage: Stage, room: Classroom) -> None:
+async def test_leave_of_the_other_record_shows_after_a_merge(stage: Stage, room: Classroom) -> None:
     wrong = "23/SC/101"
     await classroom_of(stage.bilal, "CS888", [wrong])
     session = await room.open(day(0))
@@ -192,7 +194,7 @@ async def test_leave_of_the_other_shows_after_a_merge(stage: Stage, room: Classr
     assert [(m["status"], m["source"]) for m in marks] == [("excused", "leave")]
 
 
-async def test_a_substitute_asks_for_leave_of_their_own_days_alone(
+async def test_a_substitute_requests_leave_only_for_their_own_days(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, substitute(stage.esha, since=0, until=1))
@@ -204,7 +206,7 @@ async def test_a_substitute_asks_for_leave_of_their_own_days_alone(
     assert (await stage.esha.post("/leaves", body | {"sessionIds": [session]})).status_code == 403
 
 
-async def test_a_rehearsed_roster_tells_no_leave_of_who_has_left(
+async def test_a_dry_run_of_a_roster_reveals_no_leave_of_a_student_who_left(
     stage: Stage, room: Classroom
 ) -> None:
     session = await room.open(day(0))
@@ -222,7 +224,7 @@ async def test_a_rehearsed_roster_tells_no_leave_of_who_has_left(
     assert (before.status_code, after.json()) == (200, before.json())
 
 
-async def test_a_substitute_dates_enrolments_within_their_own_days_alone(
+async def test_a_substitute_dates_enrolments_only_within_their_own_days(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, substitute(stage.esha, since=0, until=1))

@@ -18,8 +18,8 @@ WHY = {"reason": "The power was out."}
 
 SAME = "nothing changes"
 MARKED = "a mark changes"
-# What those who may work in the class are answered: nothing changes, a mark changes, the session
-# comes to that status (a mark may change with it), or a refusal with that code.
+# The outcome for people with access: nothing changes, a mark changes, the session gets that status
+# (a mark may change with it), or the request is refused with that code.
 TABLE = {
     #                 open         finalised            cancelled
     "finalise": ("finalised", SAME, "session_cancelled"),
@@ -42,7 +42,7 @@ TO_STATE = {"open": (), "finalised": ("finalise",), "cancelled": ("cancel",)}
 async def ask(
     person: Person, session: str, request: str, reason: str | None = None
 ) -> httpx2.Response:
-    """One of the requests of the table, made validly."""
+    """Send a request of the table, with a valid body."""
     path = f"/attendance/sessions/{session}"
     why = {"reason": reason} if reason else {}
     match request:
@@ -86,7 +86,7 @@ async def events_of(room: Classroom, session: str) -> list[dict[str, Any]]:
 async def enrol(
     room: Classroom, joins: dict[str, int], last_days: dict[str, int] | None = None
 ) -> None:
-    """Let these join on that day, counted from today, or have that last day."""
+    """Enrol these from that day, counted from today, or give them that last day."""
     body = {
         "students": [{"rollNo": roll, "from": str(day(n))} for roll, n in joins.items()],
         "withdrawals": [
@@ -99,7 +99,7 @@ async def enrol(
 
 @pytest.fixture
 async def shared(stage: Stage, room: Classroom) -> Classroom:
-    """The class with all who may work in it, or might once."""
+    """The class, shared with everybody who has or had access to it."""
     today_alone = substitute(stage.divya, since=0, until=0)
     await share(room, co_teacher(stage.chitra), today_alone, substitute(stage.esha, until=-1))
     return room
@@ -107,7 +107,7 @@ async def shared(stage: Stage, room: Classroom) -> Classroom:
 
 @pytest.fixture
 async def session(room: Classroom) -> str:
-    """Of today, with one of the three students marked."""
+    """A session today with one of the three students marked."""
     session = await room.open(day(0), startTime="09:00")
     await room.mark(session, {ROLLS[0]: "present"})
     return session
@@ -128,7 +128,7 @@ async def test_the_table_holds(
 
 
 async def outcome(stage: Stage, person: Person, room: Classroom, session: str, request: str) -> str:
-    """What became of the request, in the words of the table."""
+    """The outcome of the request, in the words of the table."""
     before, checked = await done(stage.asha, session), await checksum(stage.connection)
     if request == "open again":
         again = {"classId": room.id, "sessionDate": str(day(0)), "startTime": "09:00"}
@@ -155,7 +155,7 @@ async def outcome(stage: Stage, person: Person, room: Classroom, session: str, r
     return str(after["status"])
 
 
-async def test_finalising_marks_everybody_enrolled_on_the_day_without_a_mark_absent(
+async def test_finalising_marks_unmarked_students_enrolled_on_the_day_absent(
     stage: Stage, room: Classroom
 ) -> None:
     joined = {"since long": -30, "that day": -3, "a day late": -2, "marked": -30, "guest": -30}
@@ -189,7 +189,7 @@ async def test_finalising_changes_the_version_only_if_it_marks_somebody(
     assert (await room.mark(session, {ROLLS[0]: "late"}, headers=seen)).status_code == 200
 
 
-async def test_absences_filled_in_stay_when_it_is_reopened_and_are_in_the_history(
+async def test_absences_filled_in_survive_reopening_and_are_in_the_history(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     reopened = await done(stage.meera, session, "finalise", "reopen")
@@ -236,7 +236,7 @@ async def test_reopening_and_cancelling_need_a_reason(
 
 
 @pytest.mark.parametrize("status", ["present", "ABSENT", "late", "excused"])
-async def test_everybody_without_a_mark_gets_one_at_once(
+async def test_all_unmarked_students_can_be_marked_at_once(
     stage: Stage, room: Classroom, session: str, status: str
 ) -> None:
     path = f"/attendance/sessions/{session}/mark-unmarked"
@@ -249,11 +249,11 @@ async def test_everybody_without_a_mark_gets_one_at_once(
     assert await checksum(stage.connection) == before
 
 
-# What is cancelled counts nowhere.
+# Cancelled sessions count nowhere.
 
 
 async def counted(stage: Stage, room: Classroom) -> list[Any]:
-    """The numbers of the class, from everywhere they show."""
+    """The numbers of the class, on which the API and the view must agree."""
     stats = (await stage.asha.get(f"/stats/classes/{room.id}/students")).json()
     view = await stage.connection.fetch(
         "SELECT roll_no, present, absent, late, excused, total, percentage"
@@ -266,7 +266,7 @@ async def counted(stage: Stage, room: Classroom) -> list[Any]:
     return [dict(row) for row in view]
 
 
-async def test_a_cancelled_session_counts_nowhere_and_again_when_restored(
+async def test_a_cancelled_session_counts_nowhere_until_it_is_restored(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     nothing = await counted(stage, room)
@@ -280,7 +280,7 @@ async def test_a_cancelled_session_counts_nowhere_and_again_when_restored(
     assert (restored["version"], restored["statusReason"]) == (1, None)
 
 
-async def test_a_cancelled_session_keeps_its_slot_and_is_given_as_it_is(
+async def test_a_cancelled_session_keeps_its_slot_and_is_returned_as_cancelled(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     cancelled = await done(stage.asha, session, "cancel")
@@ -309,7 +309,7 @@ def window(app: FastAPI, settings: Settings) -> Iterator[None]:
 
 
 async def before(stage: Stage, room: Classroom, age: int, request: str) -> str:
-    """A session so many days old, in which the request would change something."""
+    """A session of that age in days, in which the request would change something."""
     await enrol(room, dict.fromkeys(ROLLS, -30))
     session = await room.open(day(-age))
     for act in EARLIER.get(request, ()):
@@ -319,7 +319,7 @@ async def before(stage: Stage, room: Classroom, age: int, request: str) -> str:
 
 
 @pytest.mark.parametrize("request_", CHANGES)
-async def test_within_the_window_everything_is_as_without_one(
+async def test_within_the_window_teachers_can_change_everything(
     stage: Stage, room: Classroom, window: None, request_: str
 ) -> None:
     session = await before(stage, room, WINDOW, request_)
@@ -327,7 +327,7 @@ async def test_within_the_window_everything_is_as_without_one(
 
 
 @pytest.mark.parametrize("request_", CHANGES)
-async def test_after_the_window_teachers_are_refused_and_administrators_give_a_reason(
+async def test_after_the_window_teachers_are_refused_and_administrators_need_a_reason(
     stage: Stage, room: Classroom, window: None, request_: str
 ) -> None:
     session = await before(stage, room, WINDOW + 1, request_)
@@ -346,7 +346,7 @@ async def test_after_the_window_teachers_are_refused_and_administrators_give_a_r
         assert {c["reason"] for c in await history_of(room, session)} == {"On paper."}
 
 
-async def test_reading_and_opening_know_no_window(
+async def test_the_window_does_not_limit_reading_and_opening(
     stage: Stage, room: Classroom, window: None
 ) -> None:
     session = await room.open("2020-01-01")
@@ -354,9 +354,7 @@ async def test_reading_and_opening_know_no_window(
         assert (await ask(stage.asha, session, request)).status_code == 200
 
 
-async def test_without_a_window_marks_may_be_changed_for_ever(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_without_a_window_marks_can_be_changed_forever(stage: Stage, room: Classroom) -> None:
     session = await room.open("2001-01-01")
     assert (await ask(stage.asha, session, "mark")).status_code == 200
     assert [c["reason"] for c in await history_of(room, session)] == [None]

@@ -1,4 +1,4 @@
-"""What the server logs: one line a request, of one form, with nothing in it that was sent."""
+"""Server logs: one line per request, in one format, without anything that was sent."""
 
 import asyncio
 import json
@@ -24,17 +24,17 @@ ASKS = (
 
 
 def ask_all(server: Server, url: str) -> None:
-    """Let Meera ask for `ASKS`."""
+    """Request each of `ASKS` as Meera."""
     token = asyncio.run(admit(url, "meera", "admin"))
     for path in ASKS:
         server.get(path, token)
 
 
 def check_production_lines(lines: list[str]) -> None:
-    """Each is JSON, all of `ASKS` but the healthy probe is told, and none tells a secret."""
+    """Check that the lines are JSON, cover `ASKS` except the healthy probe, and hold no secret."""
     entries = [json.loads(line) for line in lines]
     assert all(entry["time"] and entry["level"] and entry["message"] for entry in entries)
-    # Two workers may tell of what followed closely in another order.
+    # Two workers may log requests that are close together in another order.
     told = {(entry["route"], entry["status"]): entry for entry in entries if "route" in entry}
     assert told.keys() == {
         ("/users/me", 200),
@@ -56,7 +56,7 @@ def check_production_lines(lines: list[str]) -> None:
         assert not [line for line in lines if private in line]
 
 
-def test_with_debug_the_lines_are_for_people(installed: Checkout) -> None:
+def test_with_debug_the_lines_are_human_readable(installed: Checkout) -> None:
     debugging = installed.having(DEBUG="true")
     with debugging.serving("aims serve --port {port} --workers 1") as server:
         ask_all(server, installed.variables["DATABASE_URL"])
@@ -81,7 +81,7 @@ def exchange(**differently: object) -> Exchange:
     return Exchange(**{**plain, **differently})  # type: ignore[arg-type]
 
 
-def test_a_failure_of_ours_is_an_error_and_a_refusal_is_not(
+def test_a_server_error_is_logged_as_an_error_and_a_refusal_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -91,7 +91,7 @@ def test_a_failure_of_ours_is_an_error_and_a_refusal_is_not(
     assert caplog.messages[0] == "GET /users/me 500 4.2 ms"
 
 
-def test_probes_are_told_only_when_they_are_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_probes_are_logged_only_when_they_fail(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for route in ("/health", "/health/live", "/health/ready", "/metrics"):
         logs.record(exchange(route=route))
@@ -101,7 +101,7 @@ def test_probes_are_told_only_when_they_are_refused(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("form", [logs._Json(), logs._Text()])
-def test_an_exception_is_told_by_its_kind_and_place_alone(form: logging.Formatter) -> None:
+def test_an_exception_is_logged_with_only_its_type_and_place(form: logging.Formatter) -> None:
     try:
         raise ValueError(f"Key (roll_key)=({ROLL}) already exists")
     except ValueError:

@@ -42,7 +42,7 @@ async def test_a_batch_is_merged_into_the_session(room: Classroom, session: str)
     assert read.headers["etag"] == '"2"'
 
 
-async def test_an_update_states_the_whole_mark(room: Classroom, session: str) -> None:
+async def test_an_update_replaces_the_whole_mark(room: Classroom, session: str) -> None:
     full = mark(ROLLS[0], recognizedByAi=True, similarityScore=92.5, remark="saw her")
     (first,) = (await put(room, session, full)).json()["statuses"]
     assert (first["recognizedByAi"], first["similarityScore"]) == (True, 92.5)
@@ -76,7 +76,7 @@ async def test_an_invalid_score_is_refused(room: Classroom, session: str, score:
     assert answer.json()["errors"][0]["pointer"] == "/updates/0/similarityScore"
 
 
-async def test_rolls_that_may_not_be_marked_are_named(room: Classroom, session: str) -> None:
+async def test_students_who_cannot_be_marked_are_named(room: Classroom, session: str) -> None:
     answer = await put(room, session, mark(UNKNOWN), mark(ROLLS[0]), mark("X"))
     assert answer.json()["rejected"] == [
         {"rollNo": UNKNOWN, "code": "not_enrolled"},
@@ -98,7 +98,7 @@ async def test_rolls_that_may_not_be_marked_are_named(room: Classroom, session: 
         ([mark(ROLLS[0], surprise=1)], ""),
     ],
 )
-async def test_a_batch_with_a_mistake_changes_nothing_and_says_where(
+async def test_a_batch_with_a_mistake_changes_nothing_and_points_to_it(
     stage: Stage, room: Classroom, session: str, updates: list[dict[str, Any]], query: str
 ) -> None:
     before = await checksum(stage.connection)
@@ -109,7 +109,7 @@ async def test_a_batch_with_a_mistake_changes_nothing_and_says_where(
     assert await checksum(stage.connection) == before
 
 
-async def test_the_same_batch_again_changes_nothing(
+async def test_repeating_a_batch_changes_nothing(
     stage: Stage, room: Classroom, session: str
 ) -> None:
     batch = (mark(ROLLS[0], similarityScore=50), mark(ROLLS[1], "absent"))
@@ -139,13 +139,13 @@ async def test_a_stale_version_is_refused_unless_nothing_would_change(
     ("tag", "status"),
     [('"7", "0"', 200), ("*", 200), ('W/"0"', 412), ('"x"', 412), ("0", 400), ('"0', 400)],
 )
-async def test_if_match_is_read_as_the_standard_has_it(
+async def test_if_match_is_read_as_the_standard_says(
     room: Classroom, session: str, tag: str, status: int
 ) -> None:
     assert (await put(room, session, mark(ROLLS[0]), If_Match=tag)).status_code == status
 
 
-async def test_someone_withdrawn_can_be_corrected_where_they_have_a_mark(
+async def test_a_withdrawn_student_can_be_corrected_where_they_have_a_mark(
     room: Classroom, session: str
 ) -> None:
     await put(room, session, mark(ROLLS[0]))
@@ -188,7 +188,7 @@ async def test_the_history_is_paged(room: Classroom, session: str) -> None:
     assert seen == [(version, roll) for version in (3, 2, 1) for roll in ROLLS]
 
 
-async def test_two_thousand_updates_are_taken_and_one_more_refused(
+async def test_two_thousand_updates_are_accepted_and_one_more_is_refused(
     room: Classroom, session: str
 ) -> None:
     updates = [mark(f"R{n}") for n in range(2000)]
@@ -200,9 +200,7 @@ async def test_two_thousand_updates_are_taken_and_one_more_refused(
 @pytest.mark.parametrize(
     "alike", ["２３/ＣＳ/１０１", "23∕СS∕101", "23/CS/\u200b101", " 23/cs/101 "]
 )
-async def test_a_roll_number_is_found_however_its_letters_look_alike(
-    room: Classroom, alike: str
-) -> None:
+async def test_a_roll_number_matches_lookalike_characters(room: Classroom, alike: str) -> None:
     marked = await room.mark(await room.open(), {alike: "present"})
     assert [mark["rollNo"] for mark in marked.json()["statuses"]] == ["23/CS/101"]
 

@@ -1,5 +1,5 @@
-"""Whole sessions and leave, changed by several people at once, on a real pool: the result of one
-order or the other, never a mixture, no deadlock."""
+"""Concurrent changes of whole sessions and leave on a real pool: the result of one order or the
+other, never a mixture, no deadlock."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -22,7 +22,7 @@ Asking = Coroutine[Any, Any, httpx2.Response]
 
 
 async def at_once(turn: int, *asking: Asking) -> list[httpx2.Response]:
-    """The answers to requests of which, by turns, one or another begins a moment earlier."""
+    """The answers to concurrent requests; `turn` decides which one begins a moment earlier."""
     lead = turn % (len(asking) + 1)
 
     async def begin(place: int, request: Asking) -> httpx2.Response:
@@ -33,7 +33,7 @@ async def at_once(turn: int, *asking: Asking) -> list[httpx2.Response]:
 
 
 async def after_wait(crowd: Stage, asking: Asking, lock: str, *meanwhile: str) -> httpx2.Response:
-    """The answer to a request that waits for a lock while somebody else does all this."""
+    """The answer to a request that waits for a lock while its holder runs `meanwhile`."""
     async with crowd.connection.transaction():
         await crowd.connection.execute(lock)
         request = asyncio.create_task(asking)
@@ -54,27 +54,25 @@ async def marks_in(room: Classroom, session: str) -> dict[str, str]:
 
 
 def dates() -> list[date]:
-    """A day for each round, on which everybody of the hall is enrolled."""
+    """One day per round, on which everybody in the class is enrolled."""
     return [day(0) - timedelta(days=n) for n in range(ROUNDS)]
 
 
 @pytest.fixture
 async def hall(crowd: Stage) -> Classroom:
-    """Asha's class of sixty, for many at once."""
+    """Asha's class of sixty students, on a real pool."""
     return await classroom_of(crowd.asha, rolls=MANY)
 
 
 @pytest.fixture
 async def term(crowd: Stage, hall: Classroom) -> Classroom:
-    """The hall, with everybody in it for a month."""
+    """The same class, with everybody enrolled for a month."""
     students = [{"rollNo": roll, "from": str(day(-30))} for roll in MANY]
     await crowd.asha.put(f"{hall.path}/students", {"students": students})
     return hall
 
 
-async def test_finalising_and_marking_come_one_after_the_other(
-    crowd: Stage, term: Classroom
-) -> None:
+async def test_finalising_and_marking_are_serialised(crowd: Stage, term: Classroom) -> None:
     for turn, on in enumerate(dates()):
         session = await term.open(on)
         marked, finalised, _ = await at_once(
@@ -93,9 +91,7 @@ async def test_finalising_and_marking_come_one_after_the_other(
         assert finalised.json()["version"] == len(set(expected.values()))
 
 
-async def test_cancelling_and_marking_come_one_after_the_other(
-    crowd: Stage, term: Classroom
-) -> None:
+async def test_cancelling_and_marking_are_serialised(crowd: Stage, term: Classroom) -> None:
     for turn, on in enumerate(dates()):
         session = await term.open(on)
         answers = await at_once(
@@ -118,7 +114,7 @@ async def test_cancelling_and_marking_come_one_after_the_other(
         ("absent", "excused leave", "absent manual"),
     ],
 )
-async def test_a_decision_and_marking_come_one_after_the_other(
+async def test_a_decision_and_marking_are_serialised(
     crowd: Stage, term: Classroom, status: str, stays: str, beneath: str
 ) -> None:
     for turn, on in enumerate(dates()):
@@ -136,7 +132,7 @@ async def test_a_decision_and_marking_come_one_after_the_other(
         assert (await marks_in(term, session))[ONE] == beneath
 
 
-async def test_leave_decided_while_a_session_is_opened_is_in_it(
+async def test_leave_decided_while_a_session_is_being_opened_shows_in_it(
     crowd: Stage, term: Classroom
 ) -> None:
     for turn, on in enumerate(dates()):
@@ -154,9 +150,7 @@ async def test_leave_decided_while_a_session_is_opened_is_in_it(
         assert await marks_in(term, opened.json()["sessionId"]) == {ONE: "excused leave"}
 
 
-async def test_a_roster_change_and_finalising_come_one_after_the_other(
-    crowd: Stage, term: Classroom
-) -> None:
+async def test_a_roster_change_and_finalising_are_serialised(crowd: Stage, term: Classroom) -> None:
     for turn in range(ROUNDS):
         await term.enrol(*MANY)
         session = await term.open(day(0), startTime=f"{8 + turn}:00".rjust(5, "0"))
@@ -175,7 +169,7 @@ async def test_a_roster_change_and_finalising_come_one_after_the_other(
         assert len(finalised.json()["statuses"]) == len(absent)
 
 
-async def test_of_two_decisions_one_counts(crowd: Stage, term: Classroom) -> None:
+async def test_only_one_of_two_opposite_decisions_counts(crowd: Stage, term: Classroom) -> None:
     for turn, on in enumerate(dates()):
         session = await term.open(on)
         days = {"firstDay": str(on), "lastDay": str(on)}
@@ -193,9 +187,7 @@ async def test_of_two_decisions_one_counts(crowd: Stage, term: Classroom) -> Non
         assert await marks_in(term, session) == excused
 
 
-async def test_a_withdrawal_and_finalising_come_one_after_the_other(
-    crowd: Stage, term: Classroom
-) -> None:
+async def test_a_withdrawal_and_finalising_are_serialised(crowd: Stage, term: Classroom) -> None:
     for turn, on in enumerate(dates()):
         days = {"firstDay": str(on), "lastDay": str(on)}
         leave = await asked_leave(crowd.asha, ONE, **days)
@@ -210,7 +202,7 @@ async def test_a_withdrawal_and_finalising_come_one_after_the_other(
         assert await marks_in(term, session) == dict.fromkeys(MANY, "absent auto")
 
 
-async def test_leaves_of_many_students_of_common_classes_do_not_deadlock(
+async def test_decisions_on_many_students_of_the_same_classes_do_not_deadlock(
     crowd: Stage, term: Classroom
 ) -> None:
     other = await classroom_of(crowd.asha, "CS2", MANY)
@@ -228,7 +220,7 @@ async def test_leaves_of_many_students_of_common_classes_do_not_deadlock(
             assert len(marks) == (9 if decision == "approve" else 3)
 
 
-async def test_who_asked_takes_no_leave_back_that_was_approved_while_they_waited(
+async def test_the_requester_cannot_withdraw_leave_that_was_approved_while_they_waited(
     crowd: Stage, hall: Classroom
 ) -> None:
     leave = await asked_leave(crowd.asha, ONE)
@@ -241,7 +233,7 @@ async def test_who_asked_takes_no_leave_back_that_was_approved_while_they_waited
     assert answer.status_code == 403
 
 
-async def test_leave_of_a_class_that_was_removed_meanwhile_is_gone(
+async def test_leave_of_a_class_that_was_removed_meanwhile_is_not_found(
     crowd: Stage, hall: Classroom
 ) -> None:
     leave = await asked_leave(crowd.asha, ONE, classId=hall.id)
@@ -255,7 +247,7 @@ async def test_leave_of_a_class_that_was_removed_meanwhile_is_gone(
     assert answer.status_code == 404
 
 
-async def test_a_request_for_a_student_merged_meanwhile_is_to_be_repeated(
+async def test_a_request_for_a_student_merged_meanwhile_is_refused(
     crowd: Stage, hall: Classroom
 ) -> None:
     one = f"s.roll_no = '{ONE}'"
@@ -274,7 +266,7 @@ async def test_a_request_for_a_student_merged_meanwhile_is_to_be_repeated(
         await hall.enrol(*MANY)
 
 
-async def test_a_decision_notices_that_its_student_came_to_another_class_meanwhile(
+async def test_a_decision_notices_that_its_student_joined_another_class_meanwhile(
     crowd: Stage, hall: Classroom
 ) -> None:
     other = await classroom_of(crowd.asha, "CS2", [])

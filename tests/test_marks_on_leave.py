@@ -1,4 +1,4 @@
-"""Marks that are sent for who is on leave."""
+"""Marks sent for students who are on leave."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def leave_from(stage: Stage, room: Classroom, session: str, kind: str) -> 
     return leave
 
 
-async def test_what_the_app_reads_and_sends_back_whole_leaves_leave_as_it_is(
+async def test_sending_back_the_marks_that_were_read_leaves_leave_unchanged(
     stage: Stage, room: Classroom
 ) -> None:
     session = await room.open(today())
@@ -32,7 +32,7 @@ async def test_what_the_app_reads_and_sends_back_whole_leaves_leave_as_it_is(
     assert (stats[0]["attended"], stats[0]["counted"]) == (1, 1), "still on duty"
 
 
-async def test_a_remark_on_an_excuse_by_leave_is_kept_and_it_can_still_be_withdrawn(
+async def test_a_remark_on_an_excused_mark_is_kept_and_the_leave_can_still_be_withdrawn(
     stage: Stage, room: Classroom
 ) -> None:
     session = await room.open()
@@ -48,7 +48,7 @@ async def test_a_remark_on_an_excuse_by_leave_is_kept_and_it_can_still_be_withdr
 
 
 @pytest.mark.parametrize("status", ["present", "absent", "late", "excused"])
-async def test_a_photo_does_not_replace_a_mark_by_hand_beneath_leave(
+async def test_a_photo_does_not_replace_a_manual_mark_hidden_by_leave(
     stage: Stage, room: Classroom, status: str
 ) -> None:
     session = await room.open()

@@ -1,4 +1,4 @@
-"""Two records of one person become one; rosters, marks and history of both are kept."""
+"""Merging two records of one student: rosters, marks and history of both are kept."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ RIGHT, WRONG = ROLLS[0], "23/SC/101"
 
 @pytest.fixture
 async def hall(stage: Stage) -> Classroom:
-    """Asha's class, in which one person stands twice."""
+    """Asha's class, in which one student is enrolled twice."""
     return await classroom_of(stage.asha, "CS888", [RIGHT, WRONG, ROLLS[1]])
 
 
@@ -46,7 +46,7 @@ async def history_of(stage: Stage, session: str, roll: str) -> list[tuple[Any, s
     ]
 
 
-async def test_marks_and_rosters_of_the_other_come_to_this_one(
+async def test_marks_and_rosters_of_the_other_record_move_to_this_one(
     stage: Stage, hall: Classroom
 ) -> None:
     other_class = await classroom_of(stage.bilal, "CS999", [WRONG])
@@ -65,7 +65,7 @@ async def test_marks_and_rosters_of_the_other_come_to_this_one(
     assert {s["rollNo"]: s["total"] for s in stats} == {RIGHT: 1, ROLLS[1]: 0}
 
 
-async def test_a_client_with_the_old_version_is_told_that_the_session_changed(
+async def test_a_merge_makes_earlier_versions_of_its_sessions_stale(
     stage: Stage, hall: Classroom
 ) -> None:
     session = await hall.open()
@@ -75,7 +75,7 @@ async def test_a_client_with_the_old_version_is_told_that_the_session_changed(
     assert answer.status_code == 412
 
 
-async def test_two_different_marks_in_one_session_have_to_be_decided(
+async def test_two_different_marks_in_one_session_need_a_decision(
     stage: Stage, hall: Classroom
 ) -> None:
     session = await hall.open()
@@ -91,7 +91,7 @@ async def test_two_different_marks_in_one_session_have_to_be_decided(
 
 
 @pytest.mark.parametrize(("decision", "stays"), [("this", "late"), ("other", "absent")])
-async def test_the_decision_says_which_mark_stays_and_the_history_keeps_both(
+async def test_the_decision_says_which_mark_is_kept_and_the_history_keeps_both(
     stage: Stage, hall: Classroom, decision: str, stays: str
 ) -> None:
     session = await hall.open()
@@ -108,9 +108,7 @@ async def test_the_decision_says_which_mark_stays_and_the_history_keeps_both(
     assert (4, stays, "excused") in await history_of(stage, session, RIGHT)
 
 
-async def test_a_record_that_took_one_in_can_be_taken_in_itself(
-    stage: Stage, hall: Classroom
-) -> None:
+async def test_a_merged_record_can_be_merged_into_another(stage: Stage, hall: Classroom) -> None:
     session = await hall.open()
     await hall.mark(session, {RIGHT: "present", WRONG: "absent"})
     await hall.mark(session, {RIGHT: "late"})
@@ -130,7 +128,9 @@ async def test_equal_marks_need_no_decision(stage: Stage, hall: Classroom) -> No
     assert await marks_of(stage, session) == {RIGHT: "present"}
 
 
-async def test_what_this_record_lacks_comes_from_the_other(stage: Stage, hall: Classroom) -> None:
+async def test_fields_that_this_record_lacks_come_from_the_other(
+    stage: Stage, hall: Classroom
+) -> None:
     entries = [
         {"rollNo": RIGHT, "name": "Right"},
         {"rollNo": WRONG, "name": "Wrong", "phone": "1"},
@@ -153,7 +153,7 @@ async def test_the_merge_is_in_the_audit_log(stage: Stage, hall: Classroom) -> N
     assert (entry["subjectId"], entry["details"]) == (kept, {"other": gone})
 
 
-async def test_leaves_of_both_stay_and_put_back_what_they_hid(
+async def test_leave_of_both_records_is_kept_and_restores_what_it_hid(
     stage: Stage, hall: Classroom
 ) -> None:
     session, second = await hall.open(day(0)), await hall.open(day(1))
@@ -175,7 +175,7 @@ async def test_leaves_of_both_stay_and_put_back_what_they_hid(
     )
 
 
-async def test_a_mark_that_leave_gave_and_took_away_keeps_its_history_beside_the_other_s(
+async def test_a_mark_that_leave_made_and_removed_keeps_its_history_next_to_the_others(
     stage: Stage, hall: Classroom
 ) -> None:
     leaves = [await asked_leave(stage.asha, roll, classId=hall.id) for roll in (RIGHT, WRONG)]
@@ -202,7 +202,7 @@ async def leave_of(stage: Stage, roll: str) -> str:
     return leave
 
 
-async def test_what_was_said_beneath_leave_of_the_other_survives(
+async def test_a_mark_hidden_by_leave_of_the_other_record_survives(
     stage: Stage, hall: Classroom
 ) -> None:
     session = await hall.open(day(0))
@@ -215,7 +215,7 @@ async def test_what_was_said_beneath_leave_of_the_other_survives(
     assert await marks_of(stage, session) == {RIGHT: "absent"}
 
 
-async def test_an_excuse_by_hand_outlives_leave_of_the_record_that_stays(
+async def test_a_manual_excuse_outlives_leave_of_the_record_that_is_kept(
     stage: Stage, hall: Classroom
 ) -> None:
     session = await hall.open(day(0))
@@ -226,7 +226,7 @@ async def test_an_excuse_by_hand_outlives_leave_of_the_record_that_stays(
     assert await marks_of(stage, session) == {RIGHT: "excused"}
 
 
-async def test_marks_that_differ_beneath_leave_clash_and_the_loser_is_kept(
+async def test_different_marks_clash_even_beneath_leave_and_the_loser_is_kept(
     stage: Stage, hall: Classroom
 ) -> None:
     session = await hall.open(day(0))
@@ -243,7 +243,7 @@ async def test_marks_that_differ_beneath_leave_clash_and_the_loser_is_kept(
     assert await stage.connection.fetchval(kept) == "absent"
 
 
-async def test_duty_and_an_excuse_by_hand_clash(stage: Stage, hall: Classroom) -> None:
+async def test_on_duty_and_a_manual_excuse_clash(stage: Stage, hall: Classroom) -> None:
     session = await hall.open(day(0))
     await hall.mark(session, {RIGHT: "excused"})
     rows = [

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: off unless asked for, whole over all processes, safe to leave on."""
+"""Prometheus metrics: off by default, summed over all processes, safe to leave on."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from tests.support import client_of
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
-    """Each figure by its name and the values of its labels."""
+    """Each sample by its name and label values."""
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -33,7 +33,7 @@ def measured(settings: Settings) -> FastAPI:
 
 
 @pytest.mark.anyio
-async def test_metrics_are_off_unless_asked_for(app: FastAPI) -> None:
+async def test_metrics_are_off_by_default(app: FastAPI) -> None:
     async with client_of(app) as client:
         assert (await client.get("/metrics")).status_code == 404
 
@@ -73,7 +73,7 @@ async def ask_oddly(client: httpx2.AsyncClient, number: int) -> None:
     await client.request(f"ODD{number}", "/nothing")
 
 
-def test_all_processes_add_up_on_an_address_of_their_own(installed: Checkout) -> None:
+def test_all_processes_add_up_on_a_separate_address(installed: Checkout) -> None:
     port = free_port()
     token = asyncio.run(admit(installed.variables["DATABASE_URL"]))
     measuring = installed.having(METRICS="true", METRICS_ADDRESS=f"127.0.0.1:{port}")
@@ -88,7 +88,7 @@ def test_all_processes_add_up_on_an_address_of_their_own(installed: Checkout) ->
             assert found["aims_requests_total", "GET", "/users/me", "200"] == 40
 
 
-def test_an_address_that_is_taken_is_said_and_stops_nobody(installed: Checkout) -> None:
+def test_an_unusable_address_is_logged_and_does_not_stop_the_server(installed: Checkout) -> None:
     taken = installed.having(METRICS="true", METRICS_ADDRESS="192.0.2.1:9464", DEBUG="true")
     with taken.serving("aims serve --port {port} --workers 1") as server:
         assert server.get("/health")[0] == 200
@@ -96,7 +96,7 @@ def test_an_address_that_is_taken_is_said_and_stops_nobody(installed: Checkout) 
     assert re.search(r"ERROR No metrics: METRICS_ADDRESS cannot be used \(.+\)", said)
 
 
-def test_an_upload_that_is_broken_off_is_no_failure_of_ours(installed: Checkout) -> None:
+def test_an_aborted_upload_is_not_a_server_error(installed: Checkout) -> None:
     measuring = installed.having(METRICS="true", DEBUG="true")
     with measuring.serving("aims serve --port {port} --workers 1") as server:
         for path in ("/auth/google", "/admin/import"):
@@ -112,7 +112,7 @@ def test_an_upload_that_is_broken_off_is_no_failure_of_ours(installed: Checkout)
 
 
 def break_off(port: int, path: str) -> None:
-    """Begin to send a body, and leave."""
+    """Start sending a body, then disconnect."""
     with socket.create_connection(("127.0.0.1", port)) as client:
         head = f"POST {path} HTTP/1.1\r\nHost: aims.example\r\nContent-Length: 1000\r\n\r\n"
         client.sendall(head.encode() + b"half")

@@ -1,4 +1,4 @@
-"""What migrations keep: all data, up, down and up again, and the functions that servers call."""
+"""What migrations keep: all data, up, down and up again, and the functions servers call."""
 
 import json
 from typing import Any
@@ -13,8 +13,8 @@ from tests.test_migrations import ask, on
 
 empty_url = test_migrations.empty_url
 
-# One class at revision 0008: two students on leave, of whom one was absent on a photo; a student
-# who was enrolled, left and came back; and a policy that was changed once.
+# One class at revision 0008: two students on leave, one of them absent by a photo; a student who
+# was enrolled, left and came back; and a policy that was changed once.
 FORMER = """
 INSERT INTO users (email, name) VALUES ('gita@demo.university.example', 'Gita Demo');
 INSERT INTO students (roll_no, roll_key) VALUES
@@ -64,11 +64,11 @@ POLICIES = "SELECT threshold || ' ' || excused FROM policies ORDER BY since"
 
 
 def said(url: str) -> list[Any]:
-    """What the tables of today hold."""
+    """The contents of the current tables."""
     return [[json.loads(mark) for mark in ask(url, SAID)], ask(url, PERIODS), ask(url, POLICIES)]
 
 
-def test_hidden_marks_enrolments_and_policies_are_kept_up_down_and_up(empty_url: str) -> None:
+def test_hidden_marks_enrolments_and_policies_survive_up_down_and_up(empty_url: str) -> None:
     command.upgrade(configuration(empty_url), "0008")
     on(empty_url, lambda connection: connection.execute(FORMER))
     before = ask(empty_url, BENEATH)
@@ -102,10 +102,10 @@ WHERE pronamespace = 'public'::regnamespace
 """
 
 
-def test_an_upgrade_keeps_every_function_that_servers_of_the_version_before_call(
+def test_an_upgrade_keeps_every_function_that_servers_of_the_previous_version_call(
     empty_url: str,
 ) -> None:
-    """During an upgrade old and new servers run side by side: a new meaning gets a new name."""
+    """Old and new servers run side by side during an upgrade: changed functions get new names."""
     scripts = ScriptDirectory.from_config(configuration(""))
     before: set[str] = set()
     for revision in reversed(list(scripts.walk_revisions())):
@@ -123,7 +123,7 @@ INSERT INTO students (roll_no, roll_key) VALUES
 KEYS = 'SELECT roll_key FROM students ORDER BY roll_no COLLATE "C"'
 
 
-def test_roll_numbers_that_look_alike_get_one_key_unless_two_students_had_them(
+def test_roll_numbers_that_look_alike_get_one_key_unless_two_students_have_them(
     empty_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command.upgrade(configuration(empty_url), "0010")

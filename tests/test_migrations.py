@@ -1,6 +1,6 @@
-"""Migrations: they make what the models describe, go down again, and hold on to no lock.
+"""Migrations create what the models describe, can be reverted, and do not wait long for a lock.
 
-At the end the whole of it once more on PostgreSQL 16, the oldest that is promised.
+The last test repeats all of it on PostgreSQL 16, the oldest supported version.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ PUBLIC = {
     " excused total percentage",
 }
 
-# What somebody writes in psql, in this order; and what the table fills in by itself.
+# Inserts as written in psql, in this order, and the columns that the table fills in by itself.
 INSERTS = {
     "allowed_emails": (
         "(email, name, role) VALUES ('gita@demo.university.example', 'Gita Demo', 'teacher')",
@@ -123,7 +123,7 @@ WAITING = f"{CONNECTED} AND wait_event_type = 'Lock'"
 
 
 def on(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Do the work on a connection of its own."""
+    """Run `work` on a new connection."""
 
     async def run() -> T:
         connection = await asyncpg.connect(url)
@@ -136,13 +136,13 @@ def on(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
 
 
 def ask(url: str, sql: str) -> list[Any]:
-    """The first column of what the statement gives."""
+    """The first column of the statement's result."""
     return [row[0] for row in on(url, lambda connection: connection.fetch(sql))]
 
 
 @pytest.fixture
 def empty_url(server_url: str, worker_id: str) -> Iterator[str]:
-    """A database without anything."""
+    """An empty database."""
     name = f"aims_migrations_{worker_id}"
     on(server_url, lambda server: server.execute(f"CREATE DATABASE {name}"))
     yield on_server(server_url, name)
@@ -159,7 +159,9 @@ def test_there_is_one_head() -> None:
     assert len(scripts.get_bases()) == 1
 
 
-def test_down_leaves_nothing_and_up_again_makes_the_same(empty_url: str) -> None:
+def test_downgrading_leaves_nothing_and_upgrading_again_makes_the_same_schema(
+    empty_url: str,
+) -> None:
     command.upgrade(configuration(empty_url), "head")
     objects, details = ask(empty_url, OBJECTS), ask(empty_url, DETAILS)
     command.downgrade(configuration(empty_url), "base")
@@ -170,12 +172,12 @@ def test_down_leaves_nothing_and_up_again_makes_the_same(empty_url: str) -> None
     assert ask(empty_url, DETAILS) == details
 
 
-def test_the_app_asks_for_the_revision_that_alembic_leads_to() -> None:
+def test_the_app_expects_the_head_revision_of_alembic() -> None:
     scripts = ScriptDirectory.from_config(configuration(""))
     assert newest_revision() == scripts.get_current_head()
 
 
-def test_every_step_goes_down_and_up(empty_url: str) -> None:
+def test_every_revision_goes_down_and_up(empty_url: str) -> None:
     scripts = ScriptDirectory.from_config(configuration(""))
     for revision in reversed(list(scripts.walk_revisions())):
         command.upgrade(configuration(empty_url), revision.revision)
@@ -196,7 +198,7 @@ FROM users u, (SELECT id, name FROM terms UNION ALL SELECT NULL, 'None') t;
 LIVE = "SELECT name FROM classes WHERE archived_at IS NULL"
 
 
-def test_without_terms_the_class_of_the_latest_stays_live(empty_url: str) -> None:
+def test_when_terms_are_dropped_the_class_of_the_latest_term_stays_live(empty_url: str) -> None:
     command.upgrade(configuration(empty_url), "0003")
     on(empty_url, lambda connection: connection.execute(TWO_TERMS))
     command.downgrade(configuration(empty_url), "0002")
@@ -210,7 +212,7 @@ def test_no_extension_is_needed(own_database_url: str) -> None:
     assert ask(own_database_url, "SELECT extname FROM pg_extension") == ["plpgsql"]
 
 
-def test_the_extensions_script_can_be_run_and_run_again(own_database_url: str) -> None:
+def test_the_extensions_script_is_idempotent(own_database_url: str) -> None:
     script = (ROOT / "initdb" / "01_extensions.sql").read_text()
     made = "SELECT c FROM ({}) AS t(c) WHERE c NOT LIKE '%pg_stat_statements%' ORDER BY 1"
     before = ask(own_database_url, made.format(DETAILS.replace("ORDER BY 1", "")))
@@ -226,7 +228,7 @@ async def until(
     wanted: int,
     processes: "Sequence[subprocess.Popen[str]]" = (),
 ) -> None:
-    """Return when the statement counts as many; the processes have to live until then."""
+    """Wait until the statement counts `wanted`; the processes have to live until then."""
     async with asyncio.timeout(20):
         while await watcher.fetchval(sql) != wanted:
             assert all(process.poll() is None for process in processes)
@@ -237,7 +239,7 @@ async def until(
 async def upgrades_half_way(
     url: str, checkout: Checkout, count: int
 ) -> "AsyncIterator[list[subprocess.Popen[str]]]":
-    """Upgrades that stand still, in the block, before somebody else's table of the same name."""
+    """Upgrades that, inside the block, wait for an uncommitted table of the same name."""
     other, watcher = await asyncpg.connect(url), await asyncpg.connect(url)
     await other.transaction().start()
     await other.execute("CREATE TABLE superseded_statuses ()")
@@ -276,7 +278,7 @@ async def interrupt_half_way(url: str, checkout: Checkout) -> None:
         upgrade.communicate()
 
 
-def test_an_upgrade_killed_half_way_has_done_nothing(empty_url: str, checkout: Checkout) -> None:
+def test_an_upgrade_killed_halfway_changes_nothing(empty_url: str, checkout: Checkout) -> None:
     before = ask(empty_url, OBJECTS)
     asyncio.run(interrupt_half_way(empty_url, checkout.having(DATABASE_URL=empty_url)))
     assert ask(empty_url, OBJECTS) == before
@@ -295,7 +297,7 @@ async def downgrade_while_read(url: str, checkout: Checkout) -> tuple[float, int
     return took, code, said
 
 
-def test_a_migration_that_cannot_have_its_lock_gives_up_within_seconds(
+def test_a_migration_that_cannot_get_its_lock_gives_up_within_seconds(
     own_database_url: str, checkout: Checkout
 ) -> None:
     before = ask(own_database_url, DETAILS)
@@ -309,7 +311,7 @@ def test_a_migration_that_cannot_have_its_lock_gives_up_within_seconds(
 
 
 @pytest.mark.anyio
-async def test_the_public_names_are_all_there(connection: asyncpg.Connection) -> None:
+async def test_all_public_names_exist(connection: asyncpg.Connection) -> None:
     rows = await connection.fetch(
         "SELECT table_name, column_name FROM information_schema.columns"
         " WHERE table_schema = 'public'"
@@ -324,7 +326,7 @@ async def test_the_public_names_are_all_there(connection: asyncpg.Connection) ->
 
 
 @pytest.mark.anyio
-async def test_every_public_table_fills_its_own_id_and_times(
+async def test_every_public_table_fills_in_its_own_id_and_times(
     connection: asyncpg.Connection,
 ) -> None:
     assert [*INSERTS] == [table for table in PUBLIC if not table.startswith("v_")]
@@ -339,7 +341,7 @@ async def test_every_public_table_fills_its_own_id_and_times(
 
 
 async def take_attendance(url: str) -> None:
-    """Class, roster, session, marks, a correction, history, counts: through the real app."""
+    """Through the real app: class, roster, session, marks, a correction, history and counts."""
     settings = load_settings(
         _env_file=None,
         database_url=url,
@@ -373,7 +375,7 @@ async def take_attendance(url: str) -> None:
         assert (await asha.get("/health/ready")).status_code == 200
 
 
-def test_all_of_it_works_on_postgresql_16() -> None:
+def test_everything_works_on_postgresql_16() -> None:
     with LocalPostgres.throwaway(major=16) as server:
         url = server.url("postgres")
         assert ask(url, "SHOW server_version")[0].startswith("16")

@@ -1,4 +1,4 @@
-"""The teaching day: what is planned, and what became of it. 2025-10-27 is a Monday."""
+"""Occurrences: what is planned and what became of it. 2025-10-27 is a Monday."""
 
 import json
 from datetime import date, datetime, timedelta
@@ -33,7 +33,7 @@ async def occurrences_of(room: Classroom, **query: str) -> list[dict[str, Any]]:
 
 
 async def seen_at(stage: Stage, room: Classroom, now: str, zone: str = ZONE) -> list[Any]:
-    """The occurrences as they are at that local time: of that day and the ones around it."""
+    """The occurrences of that day and the ones around it, as seen at that local time."""
     moment = datetime.fromisoformat(now).replace(tzinfo=ZoneInfo(zone))
     assert stage.asha.user_id
     document = await occurrences.of_class(
@@ -73,7 +73,7 @@ async def test_a_slot_occurs_on_each_of_its_weekdays(stage: Stage, room: Classro
     assert (await stage.asha.get(f"/occurrences?date={MONDAY}")).json() == [first]
 
 
-async def test_occurrences_come_by_date_and_start(room: Classroom) -> None:
+async def test_occurrences_are_ordered_by_date_and_start(room: Classroom) -> None:
     await add(room, 1, "08:00", "09:00")
     await add(room, 3, "07:00", "08:00")
     assert [day[:2] for day in when(await occurrences_of(room))] == [
@@ -103,7 +103,9 @@ async def test_without_attendance_the_clock_decides_the_state(
     assert when(await seen_at(stage, room, now)) == [(MONDAY, "09:00", state)]
 
 
-async def test_a_mark_makes_it_taken_and_an_open_session_does_not(room: Classroom) -> None:
+async def test_a_mark_makes_an_occurrence_taken_and_an_open_session_does_not(
+    room: Classroom,
+) -> None:
     session = await room.open(MONDAY)
     before, _ = await occurrences_of(room)
     await room.mark(session, {ROLLS[0]: "absent"})
@@ -114,7 +116,7 @@ async def test_a_mark_makes_it_taken_and_an_open_session_does_not(room: Classroo
 
 
 @pytest.mark.parametrize(("status", "state"), [("finalised", "taken"), ("cancelled", "cancelled")])
-async def test_a_session_that_is_finalised_or_cancelled_decides(
+async def test_a_finalised_or_cancelled_session_decides_the_state(
     stage: Stage, room: Classroom, status: str, state: str
 ) -> None:
     await room.open(MONDAY)
@@ -124,14 +126,14 @@ async def test_a_session_that_is_finalised_or_cancelled_decides(
     assert (await occurrences_of(room))[0]["state"] == state
 
 
-async def test_a_session_at_another_time_is_of_no_occurrence(room: Classroom) -> None:
+async def test_a_session_at_another_time_belongs_to_no_occurrence(room: Classroom) -> None:
     session = await room.open(MONDAY, startTime="09:05")
     await room.mark(session, {ROLLS[0]: "present"})
     first = (await occurrences_of(room))[0]
     assert (first["state"], first["sessionId"]) == ("missing", None)
 
 
-async def test_what_is_moved_shows_on_both_dates(room: Classroom) -> None:
+async def test_a_moved_occurrence_shows_on_both_dates(room: Classroom) -> None:
     await move(room)
     away, here, _ = await occurrences_of(room)
     assert (away["date"], away["start"], away["state"]) == (MONDAY, "09:00", "moved")
@@ -146,7 +148,7 @@ async def test_what_is_moved_shows_on_both_dates(room: Classroom) -> None:
     assert (away["state"], here["state"], here["sessionId"]) == ("moved", "taken", session)
 
 
-async def test_what_was_taken_before_the_move_stays_taken(room: Classroom) -> None:
+async def test_an_occurrence_taken_before_it_was_moved_stays_taken(room: Classroom) -> None:
     session = await room.open(MONDAY)
     await room.mark(session, {ROLLS[0]: "present"})
     await move(room)
@@ -159,7 +161,7 @@ async def test_what_was_taken_before_the_move_stays_taken(room: Classroom) -> No
     assert (here["state"], here["sessionId"]) == ("missing", None)
 
 
-async def test_the_session_is_of_what_meets_then_not_of_what_was_moved_away(
+async def test_a_session_belongs_to_the_occurrence_that_meets_then_not_to_the_one_moved_away(
     room: Classroom,
 ) -> None:
     await move(room)
@@ -178,7 +180,9 @@ async def test_the_session_is_of_what_meets_then_not_of_what_was_moved_away(
     assert there["11:00"] == ("taken", session)
 
 
-async def test_no_class_meets_on_a_holiday_unless_it_did(stage: Stage, room: Classroom) -> None:
+async def test_no_class_meets_on_a_holiday_unless_attendance_was_taken(
+    stage: Stage, room: Classroom
+) -> None:
     fair = {"name": "Fair", "firstDay": MONDAY, "lastDay": NEXT_MONDAY}
     await stage.meera.post("/admin/holidays", fair)
     await stage.meera.post("/admin/holidays", {"name": "Diwali", "firstDay": NEXT_MONDAY})
@@ -189,7 +193,7 @@ async def test_no_class_meets_on_a_holiday_unless_it_did(stage: Stage, room: Cla
     ]
 
 
-async def test_a_class_meets_inside_its_term(stage: Stage, room: Classroom) -> None:
+async def test_a_class_meets_only_within_its_term(stage: Stage, room: Classroom) -> None:
     term = {"name": "Short", "firstDay": "2025-10-28", "lastDay": NEXT_MONDAY}
     made = (await stage.meera.post("/admin/terms", term)).json()
     assert len(await occurrences_of(room)) == 2
@@ -201,7 +205,7 @@ async def test_a_class_meets_inside_its_term(stage: Stage, room: Classroom) -> N
     assert await occurrences_of(room) == []
 
 
-async def test_a_day_is_that_of_ones_own_classes_and_of_all_for_an_admin(
+async def test_a_day_lists_a_teachers_own_classes_and_all_classes_for_an_admin(
     stage: Stage, room: Classroom
 ) -> None:
     other = await classroom_of(stage.bilal, "CS100", [])
@@ -221,7 +225,7 @@ async def test_a_day_is_that_of_ones_own_classes_and_of_all_for_an_admin(
     assert len(await occurrences_of(gone)) == 2
 
 
-async def test_without_a_date_it_is_today(stage: Stage, room: Classroom) -> None:
+async def test_the_date_defaults_to_today(stage: Stage, room: Classroom) -> None:
     for day in range(1, 8):
         await add(room, day, "11:00", "12:00")
     listed = (await stage.asha.get("/occurrences")).json()
@@ -229,7 +233,7 @@ async def test_without_a_date_it_is_today(stage: Stage, room: Classroom) -> None
     assert listed == (await stage.asha.get(f"/occurrences?date={today()}")).json()
 
 
-async def test_without_bounds_it_is_a_week_back_and_four_ahead(room: Classroom) -> None:
+async def test_the_range_defaults_to_a_week_back_and_four_ahead(room: Classroom) -> None:
     for day in range(2, 8):
         await add(room, day, "09:00", "10:00")
 
@@ -307,7 +311,7 @@ async def test_local_times_survive_daylight_saving(
     [("02:29", 0, "upcoming"), ("02:30", 0, "in_progress"), ("02:00", 1, "in_progress"),
      ("02:45", 1, "in_progress"), ("03:29", 0, "in_progress"), ("03:30", 0, "missing")],
 )  # fmt: skip
-async def test_a_lesson_in_the_doubled_hour_is_in_progress_once(
+async def test_a_lesson_in_the_repeated_hour_is_in_progress_once(
     stage: Stage, room: Classroom, now: str, fold: int, state: str
 ) -> None:
     await stage.connection.execute(f"SET LOCAL timezone TO '{PARIS}'")
@@ -322,7 +326,7 @@ async def test_a_lesson_in_the_doubled_hour_is_in_progress_once(
     assert [o["state"] for o in json.loads(document.json)] == [state]
 
 
-async def test_a_session_opens_where_an_occurrence_is(room: Classroom) -> None:
+async def test_a_session_opens_at_the_time_of_the_occurrence(room: Classroom) -> None:
     await add(room, 1, "11:00", "12:00")
     await move(room)
     first_day = await occurrences_of(room, **{"from": MONDAY, "to": MONDAY})

@@ -1,4 +1,4 @@
-"""The OpenAPI document is whole, true of every answer, and can be read without the internet."""
+"""The OpenAPI document is complete, true of every answer, and can be read offline."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def every_part(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def answers_of(operation: dict[str, Any]) -> dict[str, Any]:
-    """The answers by status, where a reference stands what it refers to."""
+    """The answers by status, with references resolved."""
     known = DOCUMENT["components"]["responses"]
     return {
         status: known[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
@@ -61,13 +61,13 @@ def answers_of(operation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_document_has_every_route_and_its_names_are_unique() -> None:
+def test_the_document_has_every_route_under_a_unique_name() -> None:
     names = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(names) == len(set(names))
     assert set(names) == {route.operation_id for route in ROUTES}
 
 
-def test_an_operation_is_called_as_its_function_is() -> None:
+def test_an_operation_is_named_after_its_function() -> None:
     names = {
         route.endpoint.__name__: re.sub("[A-Z]", r"_\g<0>", route.operation_id or "").lower()
         for route in ROUTES
@@ -75,7 +75,7 @@ def test_an_operation_is_called_as_its_function_is() -> None:
     assert [*names] == [*names.values()]
 
 
-def test_an_answer_without_content_is_not_called_gone() -> None:
+def test_an_answer_without_content_is_described_as_deleted() -> None:
     said = {
         answers_of(operation)[status]["description"]
         for operation in OPERATIONS.values()
@@ -86,7 +86,7 @@ def test_an_answer_without_content_is_not_called_gone() -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_says_what_it_is(name: str) -> None:
+def test_every_operation_is_described(name: str) -> None:
     operation = OPERATIONS[name]
     assert re.fullmatch("[a-z]+([A-Z][a-z]+)*", operation["operationId"])
     assert operation["summary"]
@@ -96,7 +96,7 @@ def test_every_operation_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_refusal_of_an_operation_is_a_problem(name: str) -> None:
+def test_every_refusal_of_an_operation_is_a_problem_document(name: str) -> None:
     operation = OPERATIONS[name]
     refusals = {int(s) for s in operation["responses"] if int(s) >= 400}
     for status in refusals:
@@ -118,12 +118,12 @@ def test_only_signing_in_and_health_need_no_token() -> None:
     assert free == {"post /auth/google", *health}
 
 
-def test_nothing_of_the_frameworks_own_errors_is_left() -> None:
+def test_none_of_the_frameworks_own_errors_is_left() -> None:
     assert "ValidationError" not in json.dumps(DOCUMENT)
     assert "detail" in DOCUMENT["components"]["schemas"]["Problem"]["required"]
 
 
-def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
+def test_every_reference_resolves_and_every_component_is_used() -> None:
     kinds = ("schemas", "responses", "headers")
     references = {part["$ref"] for part in every_part(DOCUMENT) if "$ref" in part}
     assert references == {
@@ -143,7 +143,7 @@ async def test_docs_false_hides_the_document_and_its_pages(settings: Settings) -
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-async def test_the_pages_of_the_documentation_need_no_internet(app: FastAPI, page: str) -> None:
+async def test_the_documentation_pages_need_no_internet(app: FastAPI, page: str) -> None:
     async with client_of(app) as client:
         html = (await client.get(page)).text
         assert not re.findall(r"(?:src|href|url)\s*[=(:]\s*[\"']?(?:https?:)?//", html)
@@ -156,7 +156,7 @@ async def test_the_pages_of_the_documentation_need_no_internet(app: FastAPI, pag
 
 
 class Late:
-    """The app, made when Schemathesis starts it; its tests are made long before that."""
+    """The app, created when Schemathesis starts it, long after its tests are collected."""
 
     settings = NOWHERE
 
@@ -171,23 +171,23 @@ WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 schemathesis.serializer.alias(WORKBOOK, "application/octet-stream")
 SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(DOCUMENT)))
 SCHEMA.app = LATE
-# Each request carries the token, so one drawn without it would not be what it claims to be.
+# Every request carries the token, so a case generated without one would not be sent as such.
 SCHEMA.config.generation.update(with_security_parameters=False)
-# What is malformed is enumerated; at random, test_bad_input.py and test_bad_requests.py draw it.
+# Malformed values are enumerated here and random in test_bad_input.py and test_bad_requests.py.
 SCHEMA.config.phases.fuzzing.generation.update(modes=[GenerationMode.POSITIVE])
-# What is well formed by itself may be refused for what it says together with the rest or
-# with what is stored (an end before a start, a date to come): no JSON schema can tell.
-# That everything but signing in and health needs a token, the table of authorization proves.
+# Well-formed values may be refused in combination, or because of what is stored (an end before a
+# start, a future date): JSON Schema cannot express this.
+# test_authorization.py proves that everything but signing in and health needs a token.
 EXCLUDED = [CHECKS.get_one(name) for name in ("positive_data_acceptance", "ignored_auth")]
 NO_IDS = {"deleteClass"}
 
 
 @dataclass
 class Served:
-    """The app in an event loop of Schemathesis's, with a class in which everything exists.
+    """The app in Schemathesis's event loop, with a class that has one of everything.
 
-    An administrator sends the requests, so that what is asked is judged and not who asks.
-    Ids that exist are those of the class and of what is in it; the rest are answered 404.
+    An administrator sends the requests, so that only the content of a request can be refused.
+    Only the ids of the class and of its contents exist; all others are answered with 404.
     """
 
     client: asgi.ASGIClient
@@ -195,7 +195,7 @@ class Served:
     ids: dict[str, str]
 
     def place(self, case: schemathesis.Case) -> None:
-        """Give the case ids that exist, where it has any of the right form."""
+        """Replace the case's well-formed ids with ids that exist."""
         if case.operation.definition.raw["operationId"] in NO_IDS:
             return
         of_session = case.path.startswith("/attendance/sessions/")
@@ -223,13 +223,13 @@ def served(server_url: str, template: str, settings: Settings, worker_id: str) -
     token = asyncio.run(admit(url, "meera", "admin"))
     headers = {"Authorization": f"Bearer {token}"}
     with asgi.get_client(LATE) as client:
-        client.trust_env = False  # to look for a proxy at each request takes long
+        client.trust_env = False  # looking for a proxy at each request is slow
         yield Served(client, headers, furnish(client, headers))
     asgi.shutdown_lifespans()
 
 
 def furnish(client: requests.Session, headers: dict[str, str]) -> dict[str, str]:
-    """The ids of a class, a slot, a move and a session, made through the API."""
+    """Create a class, a slot, a move and a session through the API; return their ids."""
 
     def made(path: str, body: dict[str, Any]) -> dict[str, str]:
         answer = client.post(path, json=body, headers=headers)
@@ -253,5 +253,5 @@ def furnish(client: requests.Session, headers: dict[str, str]) -> dict[str, str]
 )
 def test_every_answer_is_as_documented(case: schemathesis.Case, served: Served) -> None:
     served.place(case)
-    # One session for all of them: without, each operation starts and ends the app.
+    # One session for all: without it, each operation would start and stop the app.
     case.call_and_validate(session=served.client, headers=served.headers, excluded_checks=EXCLUDED)

@@ -1,4 +1,4 @@
-"""The OpenAPI document is one that good clients are made from, and its examples are true."""
+"""The OpenAPI document is fit for generating clients, and its examples are true."""
 
 import json
 import re
@@ -36,7 +36,7 @@ PROBLEM = TypeAdapter(Problem)
 
 def test_the_committed_file_is_the_apps_document() -> None:
     assert FILE.read_text(encoding="utf-8") == text(), (
-        "docs/openapi.json is old. Renew it: .venv/bin/python scripts/write_openapi.py"
+        "docs/openapi.json is out of date. Run .venv/bin/python scripts/write_openapi.py"
     )
 
 
@@ -52,7 +52,7 @@ def test_every_body_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_every_example_of_a_request_is_one(name: str) -> None:
+def test_every_example_of_a_request_is_valid(name: str) -> None:
     BODIES[name].validate_json(json.dumps(SENT[name]))
 
 
@@ -64,7 +64,7 @@ def test_every_example_of_a_request_is_one(name: str) -> None:
         ("importFile", Kind.STUDENTS),
     ],
 )
-def test_the_example_of_a_csv_is_one(name: str, kind: Kind) -> None:
+def test_every_example_of_a_csv_is_valid(name: str, kind: Kind) -> None:
     example = NAMES[name]["requestBody"]["content"]["text/csv"]["example"]
     batch = read_batch(kind, example.encode(), in_class=name == "importRoster")
     assert batch.faculty or batch.students
@@ -72,7 +72,7 @@ def test_the_example_of_a_csv_is_one(name: str, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_example_of_an_answer_is_one(name: str) -> None:
+def test_every_example_of_an_answer_is_valid(name: str) -> None:
     for status, answer in answers_of(NAMES[name]).items():
         model = MODELS.get(name) if int(status) < 400 else PROBLEM
         for kind, body in answer.get("content", {}).items():
@@ -97,7 +97,7 @@ async def test_every_example_of_a_request_works(scene: Scene, name: str) -> None
 
 
 @pytest.mark.anyio
-async def test_the_examples_of_refusals_are_what_the_server_says(scene: Scene) -> None:
+async def test_the_examples_of_refusals_match_the_server(scene: Scene) -> None:
     asha, class_ = scene.stage.asha, scene.fill("/classes/{class}")
     marks = scene.fill("/attendance/sessions/{session}/statuses")
     somewhere = "/classes/00000000-0000-4000-8000-000000000000"
@@ -123,7 +123,7 @@ async def test_the_examples_of_refusals_are_what_the_server_says(scene: Scene) -
         assert refusal.json() == example
 
 
-def test_what_the_clients_are_made_with_is_pinned_and_names_no_registry() -> None:
+def test_the_client_dependencies_are_pinned_and_name_no_registry() -> None:
     package = json.loads((CLIENT / "package.json").read_text())
     lock = (CLIENT / "package-lock.json").read_text()
     for version in (package["dependencies"] | package["devDependencies"]).values():
@@ -135,7 +135,7 @@ def test_what_the_clients_are_made_with_is_pinned_and_names_no_registry() -> Non
     assert "registry" not in lock
 
 
-def test_what_travels_in_headers_is_declared() -> None:
+def test_response_headers_are_declared() -> None:
     def declaring(header: str) -> set[str]:
         return {
             f"{name} {status}"
@@ -164,7 +164,7 @@ def test_what_travels_in_headers_is_declared() -> None:
     assert declaring("Retry-After") == {name for name in every if name[-3:] in ("429", "503")}
 
 
-def test_sending_the_defaults_of_a_patch_changes_nothing() -> None:
+def test_the_fields_of_a_patch_have_no_defaults() -> None:
     for operation in (op for name, op in OPERATIONS.items() if name.startswith("patch")):
         ((_, body),) = operation["requestBody"]["content"].items()
         fields = DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]

@@ -1,8 +1,8 @@
-"""The pages that show how it is used, run as they are written against `./aims up`.
+"""The examples of the documentation, run as printed against `./aims up`.
 
-A fence of `http` in a page is a request and the answer that it has to get: the status, and of
-headers and JSON what the page names. `$NAME` in an answer stands for any value the first time,
-and for that value from then on.
+An `http` fence in a page is a request and its expected answer: the status, and the headers and
+JSON fields that the page names. `$NAME` in an answer matches any value the first time, and that
+value from then on.
 """
 
 import json
@@ -33,7 +33,7 @@ WORDS = ("Sign-in", "Database")
 
 @dataclass(frozen=True)
 class Up:
-    """A running `./aims up`: where it answers, its stand-in for Google and its `psql`."""
+    """A running `./aims up`: its address, its stand-in for Google and its `psql` command."""
 
     api: str
     google: str
@@ -73,7 +73,7 @@ def head_and_body(message: str) -> tuple[str, dict[str, str], str]:
 
 
 class Reader:
-    """Does what a page says, one example after the other, and remembers what it was told."""
+    """Runs a page's examples in order and remembers the values in the answers."""
 
     def __init__(self, client: httpx2.Client, up: Up) -> None:
         self._client = client
@@ -153,7 +153,7 @@ def test_the_queries_of_the_administrators_page_find_a_student(up: Up) -> None:
 
 
 def documents(text: str) -> Iterator[Any]:
-    """The JSON documents that stand in the text one after the other."""
+    """The JSON documents in the text, in order."""
     while text := text.lstrip():
         document, end = json.JSONDecoder().raw_decode(text)
         yield document
@@ -166,7 +166,7 @@ def test_the_tour_of_the_readme_works_when_pasted(up: Up, tmp_path: Path) -> Non
     blocks = re.findall(r"^```bash\n(.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
     assert len(blocks) == 5
     tour = "\n".join(blocks)
-    # Only the addresses differ: on a busy machine those of the page may be taken.
+    # Only the addresses differ: the page's ports may be in use.
     for written, real in (("8000", up.api), ("8001", up.google)):
         assert f"http://127.0.0.1:{written}" in tour
         tour = tour.replace(f"http://127.0.0.1:{written}", real)

@@ -1,4 +1,4 @@
-"""Which plans PostgreSQL makes for statements: none reads a large table whole."""
+"""Query plans: no statement reads the whole of a large table."""
 
 import asyncio
 import json
@@ -130,7 +130,7 @@ LISTED = {"actor_id": ACTOR, "archived": False, "term": "current"}
 SIGN_IN = {"email": "teacher7@demo.university.example", "subject": "s", "name": "N"}
 SIGN_IN["issuer"] = "https://accounts.google.com"
 
-# Each with values for its parameters.
+# Each statement with values for its parameters.
 STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "me": (accounts._ME, {"actor_id": ACTOR}),
     "sign_in": (accounts._SIGN_IN, SIGN_IN),
@@ -208,14 +208,14 @@ OF_MARKS = [
     *("leave_in_a_session", "leave_of_a_student", "trend", "register", "part_of_register"),
     *("day", "sheet"),
 ]
-# Asked of what was, too.
+# Statements that also run as of an earlier instant.
 OF_THE_PAST = ["stats", "trend", "student_stats"]
 MODES = ["force_custom_plan", "force_generic_plan"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the planner means to do, as the flat list of its steps."""
+    """A query plan, as a flat list of its steps."""
 
     steps: list[dict[str, Any]]
 
@@ -224,14 +224,14 @@ class Plan:
 
 
 class Planner:
-    """A database large enough for the planner to have to choose."""
+    """A database so large that the planner has to choose."""
 
     def __init__(self, connection: asyncpg.Connection, ids: dict[str, str]) -> None:
         self._connection = connection
         self._ids = ids
 
     async def explain(self, name: str, mode: str) -> Plan:
-        """The plan of a prepared statement, as the pool prepares them."""
+        """The plan of a statement that is prepared as the pool prepares it."""
         statement, values = STATEMENTS[name]
         given = ", ".join(self._literal(value) for value in statement.arguments(values))
         await self._connection.execute(f"SET plan_cache_mode = {mode}")
@@ -240,11 +240,11 @@ class Planner:
         return Plan(list(flattened(json.loads(text)[0]["Plan"])))
 
     async def go_back(self) -> None:
-        """Plan what follows for what was at an instant."""
+        """Plan later statements as of an instant."""
         await self._connection.execute(f"SET search_path = as_of, public; SET aims.as_of = '{NOW}'")
 
     async def first_columns(self) -> dict[str, str]:
-        """Each index with the column it begins with."""
+        """The first column of each index."""
         rows = await self._connection.fetch(
             "SELECT i.indexrelid::regclass::text, a.attname FROM pg_index i"
             " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
@@ -293,19 +293,19 @@ async def planner(loaded_url: str) -> AsyncIterator[Planner]:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 @pytest.mark.parametrize("mode", MODES)
-async def test_no_large_table_is_read_whole(planner: Planner, name: str, mode: str) -> None:
+async def test_no_large_table_is_read_in_full(planner: Planner, name: str, mode: str) -> None:
     assert tables_read_whole(await planner.explain(name, mode)) & LARGE == set()
 
 
 @pytest.mark.parametrize("name", OF_MARKS)
 @pytest.mark.parametrize("mode", MODES)
-async def test_marks_are_found_by_the_class_first(planner: Planner, name: str, mode: str) -> None:
+async def test_marks_are_looked_up_by_class_first(planner: Planner, name: str, mode: str) -> None:
     assert_class_first(await planner.explain(name, mode), await planner.first_columns())
 
 
 @pytest.mark.parametrize("name", OF_THE_PAST)
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_marks_of_then_are_found_by_the_class_first(
+async def test_past_marks_are_looked_up_by_class_first(
     planner: Planner, name: str, mode: str
 ) -> None:
     begins = await planner.first_columns()
@@ -324,7 +324,7 @@ def tables_read_whole(plan: Plan) -> set[str]:
 
 
 def assert_class_first(plan: Plan, begins: dict[str, str]) -> None:
-    """The marks are looked up by indexes that begin with the class, which is known."""
+    """Check that marks are looked up by class, in indexes whose first column it is."""
     scans = [step for step in plan.of("attendance_statuses") if "Scan" in step["Node Type"]]
     assert scans
     for scan in scans:
@@ -334,7 +334,7 @@ def assert_class_first(plan: Plan, begins: dict[str, str]) -> None:
         assert "class_id = " in scan["Index Cond"]
 
 
-async def test_a_new_database_has_the_marks_of_a_session_found_as_well(
+async def test_a_new_database_also_finds_the_marks_of_a_session_by_index(
     own: asyncpg.Connection,
 ) -> None:
     planner = Planner(own, dict.fromkeys((ACTOR, SESSION), "00000000-0000-4000-8000-000000000000"))

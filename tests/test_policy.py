@@ -1,4 +1,4 @@
-"""The attendance policy: read, set, tried out, and followed by every number."""
+"""The attendance policy: read, set, previewed, and followed by every number."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ POLICY, PREVIEW = "/admin/policy", "/admin/policy/preview"
 
 
 def rules(**changed: Any) -> dict[str, Any]:
-    """The default rules, with every student judged, and these changes."""
+    """The default rules without a minimum of sessions, and with these changes."""
     return DEFAULT | {"minimumSessions": 0} | changed
 
 
@@ -36,14 +36,14 @@ async def preview(stage: Stage, **changed: Any) -> dict[str, Any]:
 
 
 async def numbers(room: Classroom, roll: str = ROLLS[0]) -> tuple[float, int, float]:
-    """What was attended, of how many sessions, and the percentage."""
+    """The sessions attended, the sessions counted, and the percentage."""
     stats = (await room.teacher.get(f"/stats/classes/{room.id}/students")).json()
     (student,) = [s for s in stats if s["rollNo"] == roll]
     return student["attended"], student["counted"], student["percentage"]
 
 
 async def attend(room: Classroom, marks: str, roll: str = ROLLS[0]) -> list[str]:
-    """A session a day with a mark for each letter: p, a, l or e. Gives the sessions."""
+    """Hold a session a day with a mark for each letter (p, a, l or e); return the sessions."""
     words = {word[0]: word for word in ("present", "absent", "late", "excused")}
     sessions = []
     for place, letter in enumerate(marks):
@@ -61,7 +61,7 @@ async def on_leave(stage: Stage, room: Classroom, session: str, kind: str) -> st
     return leave
 
 
-async def test_the_rules_are_the_contract_s_until_somebody_sets_others(stage: Stage) -> None:
+async def test_the_default_rules_apply_until_somebody_sets_others(stage: Stage) -> None:
     assert (await stage.meera.get(POLICY)).json().items() >= DEFAULT.items()
     wanted = rules(threshold=6667, lateWeight=50, excused="excluded", onDuty="absent")
     answer = await stage.meera.put(POLICY, wanted)
@@ -82,7 +82,7 @@ async def test_a_change_is_audited_once_however_often_it_is_sent(stage: Stage) -
 
 
 @pytest.mark.parametrize("name", ["asha", "divya", "ravi", "omar", "nobody"])
-async def test_only_administrators_try_or_set_the_rules(stage: Stage, name: str) -> None:
+async def test_only_administrators_preview_or_set_the_rules(stage: Stage, name: str) -> None:
     before = await checksum(stage.connection)
     person = getattr(stage, name)
     answers = [
@@ -94,7 +94,7 @@ async def test_only_administrators_try_or_set_the_rules(stage: Stage, name: str)
     assert await checksum(stage.connection) == before
 
 
-async def test_teachers_read_the_line_they_are_judged_by(stage: Stage) -> None:
+async def test_teachers_can_read_the_rules(stage: Stage) -> None:
     await stage.meera.put(POLICY, rules(threshold=6667))
     answers = [await person.get(POLICY) for person in (stage.asha, stage.bilal, stage.meera)]
     assert [answer.json()["threshold"] for answer in answers] == [6667] * 3
@@ -111,9 +111,7 @@ async def test_teachers_read_the_line_they_are_judged_by(stage: Stage) -> None:
         ("onDuty", "counted"),
     ],
 )
-async def test_rules_that_cannot_be_are_refused_by_name(
-    stage: Stage, field: str, value: Any
-) -> None:
+async def test_invalid_rules_are_refused_by_name(stage: Stage, field: str, value: Any) -> None:
     before = await checksum(stage.connection)
     for method, path in (("PUT", POLICY), ("POST", PREVIEW)):
         answer = await stage.meera.request(method, path, json=rules(**{field: value}))
@@ -123,13 +121,13 @@ async def test_rules_that_cannot_be_are_refused_by_name(
 
 
 @pytest.mark.parametrize("field", DEFAULT)
-async def test_all_rules_are_said_at_once(stage: Stage, field: str) -> None:
+async def test_all_rules_have_to_be_sent(stage: Stage, field: str) -> None:
     wanted = {name: value for name, value in DEFAULT.items() if name != field}
     answer = await stage.meera.put(POLICY, wanted)
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
 
 
-async def test_an_excuse_by_hand_is_an_absence_until_the_rules_say_otherwise(
+async def test_a_manual_excuse_is_an_absence_until_the_rules_say_otherwise(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "ple")
@@ -140,7 +138,7 @@ async def test_an_excuse_by_hand_is_an_absence_until_the_rules_say_otherwise(
     ("weight", "attended", "percentage"),
     [(100, 4, 80), (50, 2.5, 50), (33, 1.99, 39.8), (1, 1.03, 20.6), (0, 1, 20)],
 )
-async def test_late_weighs_what_the_rules_say(
+async def test_late_has_the_weight_that_the_rules_say(
     stage: Stage, room: Classroom, weight: int, attended: float, percentage: float
 ) -> None:
     await put(stage, lateWeight=weight)
@@ -162,7 +160,7 @@ async def test_late_weighs_what_the_rules_say(
         ("present", "present", (4, 5, 80)),
     ],
 )
-async def test_excuses_and_duty_elsewhere_count_each_by_a_rule_of_its_own(
+async def test_excuses_and_on_duty_each_count_by_their_own_rule(
     stage: Stage, room: Classroom, excused: str, on_duty: str, expected: tuple[float, int, float]
 ) -> None:
     """One present, one absent, one excused by hand, one by medical leave, one on duty."""
@@ -173,7 +171,7 @@ async def test_excuses_and_duty_elsewhere_count_each_by_a_rule_of_its_own(
     assert await numbers(room) == expected
 
 
-async def test_who_is_on_duty_counts_as_absent_again_when_the_leave_is_withdrawn(
+async def test_a_student_on_duty_counts_as_absent_again_when_the_leave_is_withdrawn(
     stage: Stage, room: Classroom
 ) -> None:
     session = (await attend(room, "pa"))[1]
@@ -183,7 +181,7 @@ async def test_who_is_on_duty_counts_as_absent_again_when_the_leave_is_withdrawn
     assert await numbers(room) == (1, 2, 50)
 
 
-async def test_a_percentage_of_nothing_is_zero_and_nobody_is_judged_by_it(
+async def test_a_percentage_of_no_sessions_is_zero_and_nobody_is_judged_by_it(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "ee")
@@ -209,7 +207,7 @@ async def test_a_cancelled_session_counts_nowhere(stage: Stage, room: Classroom)
         ("pppa", 7500, False),
         ("pppa", 7501, True),
         ("ppa", 6666, False),
-        ("ppa", 6667, True),  # shown as 66.67, and yet below it
+        ("ppa", 6667, True),  # shown as 66.67, yet below it
         ("paa", 3333, False),
         ("paa", 3334, True),
         ("aaaa", 0, False),
@@ -218,7 +216,7 @@ async def test_a_cancelled_session_counts_nowhere(stage: Stage, room: Classroom)
         ("pppl", 10_000, True),
     ],
 )
-async def test_the_line_is_drawn_between_integers_never_between_rounded_numbers(
+async def test_the_threshold_is_compared_as_integers_never_as_rounded_numbers(
     stage: Stage, room: Classroom, marks: str, threshold: int, below: bool
 ) -> None:
     await attend(room, marks)
@@ -237,7 +235,7 @@ async def test_nobody_is_judged_before_there_are_enough_sessions(
     assert (await preview(stage, minimumSessions=minimum))["falls"] == falls
 
 
-async def test_sessions_that_are_excluded_do_not_help_to_the_minimum(
+async def test_excluded_sessions_do_not_count_towards_the_minimum(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "aae")
@@ -246,7 +244,7 @@ async def test_sessions_that_are_excluded_do_not_help_to_the_minimum(
     assert (await preview(stage, minimumSessions=3, excused="excluded"))["falls"] == 0
 
 
-async def test_a_preview_names_who_would_cross_and_changes_nothing(
+async def test_a_preview_names_who_would_cross_the_threshold_and_changes_nothing(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "pppl", ROLLS[0])
@@ -268,7 +266,7 @@ async def test_a_preview_names_who_would_cross_and_changes_nothing(
 
 
 async def below_now(stage: Stage) -> set[tuple[str, str]]:
-    """Who is below the line by the rules in force, as a report would ask it of the view."""
+    """The students below the threshold in force, queried from the view as a report would."""
     rows = await stage.connection.fetch(
         "SELECT class_id, roll_no FROM v_enrolment_attendance v, policy p"
         " JOIN classes c ON c.archived_at IS NULL"
@@ -287,7 +285,7 @@ async def below_now(stage: Stage) -> set[tuple[str, str]]:
         ({}, {"lateWeight": 0, "excused": "present", "threshold": 7000}),
     ],
 )
-async def test_what_a_preview_says_is_what_happens(
+async def test_a_preview_predicts_what_the_change_does(
     stage: Stage, room: Classroom, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     other = await classroom_of(stage.bilal, "CS200")
@@ -309,7 +307,7 @@ async def test_what_a_preview_says_is_what_happens(
         assert student["after"] == (await numbers(held, roll))[2]
 
 
-async def test_a_preview_leaves_out_who_left_and_classes_that_are_closed(
+async def test_a_preview_leaves_out_withdrawn_students_and_archived_classes(
     stage: Stage, room: Classroom
 ) -> None:
     closed = await classroom_of(stage.bilal, "CS200", ROLLS[:1])
@@ -323,7 +321,7 @@ async def test_a_preview_leaves_out_who_left_and_classes_that_are_closed(
     assert [s["rollNo"] for s in (await preview(stage))["students"]] == ROLLS[1:2]
 
 
-async def test_the_pages_of_a_preview_go_through_classes_and_rosters_in_order(
+async def test_pages_of_a_preview_are_ordered_by_class_and_roll_number(
     stage: Stage,
 ) -> None:
     rolls = [*ROLLS, "23/CS/É~ 9", "ശ്രീ/1"]
@@ -346,7 +344,7 @@ async def test_the_pages_of_a_preview_go_through_classes_and_rosters_in_order(
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "~", f"{'0' * 36}~a", f"{'0' * 32}~\0", "a" * 1058])
-async def test_a_cursor_that_was_not_given_is_refused(stage: Stage, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(stage: Stage, cursor: str) -> None:
     answer = await stage.meera.post(PREVIEW, rules(), params={"cursor": cursor})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/query/cursor"
@@ -369,7 +367,7 @@ async def test_the_view_follows_the_rules_as_the_statistics_do(
         ]
 
 
-async def test_the_new_rules_are_when_they_were_set(stage: Stage) -> None:
+async def test_the_rules_say_when_they_were_set(stage: Stage) -> None:
     first = (await stage.meera.get(POLICY)).json()["updatedAt"]
     second = (await stage.meera.put(POLICY, rules())).json()["updatedAt"]
     assert second > first

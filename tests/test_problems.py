@@ -1,5 +1,5 @@
-"""Every refusal is one RFC 9457 problem document: small, of one shape, and silent about what
-was sent; and the most important refusal comes first."""
+"""Every refusal is an RFC 9457 problem document: small, of one shape, and without anything that
+was sent; the most important refusal comes first."""
 
 import logging
 import re
@@ -31,15 +31,16 @@ AWAY = "postgresql://aims@127.0.0.1:1/aims"
 
 @pytest.fixture
 async def no_database(stage: Stage) -> AsyncIterator[Database]:
-    """The app without a database that answers."""
+    """The app with a database that does not answer."""
     async with open_database(AWAY) as database:
         stage.app.state.database = database
         yield database
 
 
 async def break_phone_numbers(stage: Stage) -> None:
-    """Make the database refuse a roster in a way that no code expects, quoting a phone number."""
-    await stage.connection.execute("SET ROLE NONE")  # an owner may, the app may not
+    """Make the database refuse a roster with an unexpected error that quotes a phone number."""
+    # The owner may create an index; the app may not.
+    await stage.connection.execute("SET ROLE NONE")
     await stage.connection.execute("CREATE UNIQUE INDEX ON students (phone)")
     await stage.connection.execute("SET ROLE aims_app")
 
@@ -91,7 +92,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-async def test_every_refusal_has_the_one_shape(stage: Stage, room: Classroom, status: int) -> None:
+async def test_every_refusal_has_the_same_shape(stage: Stage, room: Classroom, status: int) -> None:
     answer = await REFUSALS[status](stage, room)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -153,7 +154,7 @@ BAD_LISTS = {
 
 
 @pytest.mark.parametrize("name", BAD_LISTS)
-async def test_two_thousand_mistakes_are_a_small_answer(
+async def test_two_thousand_mistakes_get_a_small_answer(
     stage: Stage, room: Classroom, name: str
 ) -> None:
     session = await room.open()
@@ -170,7 +171,7 @@ async def test_two_thousand_mistakes_are_a_small_answer(
     assert MARK not in answer.text
 
 
-async def test_two_thousand_repeated_and_unknown_rolls_are_a_small_answer(
+async def test_two_thousand_repeated_or_unknown_rolls_get_a_small_answer(
     stage: Stage, room: Classroom
 ) -> None:
     path = f"/attendance/sessions/{await room.open()}/statuses"
@@ -256,7 +257,7 @@ NOT_JSON = {
     "deep lists": b'{"students":[{"rollNo":"1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
     "deep objects": b'{"x":' * 100_000 + b"1" + b"}" * 100_000,
     "cut short": b'{"students":[',
-    "something after it": b'{"students":[]} {}',
+    "trailing data": b'{"students":[]} {}',
     "raw control character": b'{"students":[{"rollNo":"1","name":"\0"}]}',
     "number of 5,000 digits": b'{"students":[],"x":' + b"9" * 5000 + b"}",
     "single quotes": b"{'students':[]}",
@@ -265,12 +266,12 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("kind", NOT_JSON)
-async def test_what_is_not_json_is_a_400(stage: Stage, room: Classroom, kind: str) -> None:
+async def test_a_body_that_is_not_json_is_a_400(stage: Stage, room: Classroom, kind: str) -> None:
     answer = await stage.asha.put(f"{room.path}/students", content=NOT_JSON[kind], headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
 
 
-async def test_a_crash_tells_nobody_what_it_was_about(
+async def test_a_crash_reveals_no_data(
     stage: Stage, room: Classroom, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -284,7 +285,7 @@ async def test_a_crash_tells_nobody_what_it_was_about(
     assert "rosters.py" in caplog.text
 
 
-async def test_a_zone_that_postgresql_does_not_know_is_said(
+async def test_a_time_zone_that_postgresql_does_not_know_is_reported(
     stage: Stage, database_url: str
 ) -> None:
     async with open_database(database_url, "Mars/Olympus") as stage.app.state.database:
@@ -311,7 +312,7 @@ async def test_without_a_database_every_signed_in_route_is_a_503(
 
 
 @pytest.mark.usefixtures("no_database")
-async def test_without_a_database_the_process_is_alive_and_not_healthy(stage: Stage) -> None:
+async def test_without_a_database_the_process_is_alive_but_not_healthy(stage: Stage) -> None:
     paths = ("/health", "/health/ready", "/health/live")
     assert [(await stage.nobody.get(path)).status_code for path in paths] == [503, 503, 200]
 
@@ -333,7 +334,7 @@ async def test_with_the_tables_of_an_older_version_the_answer_is_a_503(
 
 
 BAD_JSON = {"content": b"{", "headers": JSON}
-NOT_SAID_TO_BE_JSON = {"content": b"{}", "headers": {"Content-Type": "text/plain"}}
+WRONG_TYPE = {"content": b"{}", "headers": {"Content-Type": "text/plain"}}
 WRONG = {"json": {"unknown": 1}}
 RIGHT = {"json": {"students": []}}
 TOO_LARGE = {"content": b"{" * (TWO_MIB + 1), "headers": JSON}
@@ -345,13 +346,13 @@ TOO_LARGE = {"content": b"{" * (TWO_MIB + 1), "headers": JSON}
         ("nobody", "/classes/none/students", TOO_LARGE, 413),
         ("ravi", "{class}/students", TOO_LARGE, 413),
         ("nobody", "/classes/none/students", BAD_JSON, 401),
-        ("nobody", "{class}/students", NOT_SAID_TO_BE_JSON, 401),
+        ("nobody", "{class}/students", WRONG_TYPE, 401),
         ("ravi", "{class}/students", BAD_JSON, 401),
-        ("omar", "{class}/students", NOT_SAID_TO_BE_JSON, 401),
+        ("omar", "{class}/students", WRONG_TYPE, 401),
         ("ravi", "{class}/students?mode=none", WRONG, 401),
         ("bilal", "/classes/none/students", BAD_JSON, 400),
         ("bilal", "{class}/students", BAD_JSON, 400),
-        ("bilal", "{class}/students", NOT_SAID_TO_BE_JSON, 415),
+        ("bilal", "{class}/students", WRONG_TYPE, 415),
         ("bilal", "/classes/none/students", RIGHT, 422),
         ("bilal", "{class}/students", WRONG, 422),
         ("bilal", f"/classes/{MISSING}/students", WRONG, 422),
@@ -369,7 +370,7 @@ async def test_the_most_important_refusal_comes_first(
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "from=2025-10-02&to=2025-10-01", "limit=x"])
-async def test_a_bad_query_does_not_hide_who_asks(
+async def test_sign_in_is_checked_before_a_bad_query(
     stage: Stage, room: Classroom, query: str
 ) -> None:
     path = f"/attendance/sessions?classId={room.id}&{query}"

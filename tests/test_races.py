@@ -1,4 +1,4 @@
-"""Several people at once, on a real pool: one of the results, never a mixture, no deadlock."""
+"""Concurrent requests on a real pool: the result of one order, never a mixture, no deadlock."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ MANY = [f"23/CS/{n}" for n in range(200, 260)]
 
 @pytest.fixture
 async def hall(crowd: Stage) -> Classroom:
-    """Asha's class of sixty, for many at once."""
+    """Asha's class of sixty students, on a real pool."""
     return await classroom_of(crowd.asha, rolls=MANY)
 
 
@@ -25,7 +25,9 @@ def updates(rolls: list[str], status: str) -> dict[str, object]:
     return {"updates": [{"rollNo": roll, "status": status} for roll in rolls]}
 
 
-async def test_a_hundred_at_once_open_one_session(crowd: Stage, hall: Classroom) -> None:
+async def test_a_hundred_concurrent_requests_open_one_session(
+    crowd: Stage, hall: Classroom
+) -> None:
     body = {"classId": hall.id, "sessionDate": "2025-10-27"}
     answers = await asyncio.gather(
         *(crowd.asha.post("/attendance/sessions", body) for _ in range(100))
@@ -35,7 +37,7 @@ async def test_a_hundred_at_once_open_one_session(crowd: Stage, hall: Classroom)
     assert sum(answer.json()["created"] for answer in answers) == 1
 
 
-async def test_opposite_batches_never_mix_and_all_of_them_are_in_the_history(
+async def test_opposite_batches_never_mix_and_all_are_in_the_history(
     crowd: Stage, hall: Classroom
 ) -> None:
     session = await hall.open()
@@ -67,7 +69,7 @@ async def test_retries_of_one_batch_count_once(crowd: Stage, hall: Classroom) ->
     assert await crowd.count("superseded_statuses") == 0
 
 
-async def test_a_removal_and_a_mark_come_one_after_the_other(crowd: Stage, hall: Classroom) -> None:
+async def test_a_removal_and_a_mark_are_serialised(crowd: Stage, hall: Classroom) -> None:
     leaver = MANY[0]
     for date in range(1, 6):
         await hall.enrol(*MANY)
@@ -81,7 +83,7 @@ async def test_a_removal_and_a_mark_come_one_after_the_other(crowd: Stage, hall:
         assert (leaver in rejected) != (leaver in rolls)
 
 
-async def test_rosters_with_common_students_do_not_deadlock(crowd: Stage) -> None:
+async def test_rosters_with_shared_students_do_not_deadlock(crowd: Stage) -> None:
     mine = await classroom_of(crowd.asha, "CS1", [])
     theirs = await classroom_of(crowd.bilal, "CS2", [])
     for start in range(0, 500, 100):
@@ -90,9 +92,7 @@ async def test_rosters_with_common_students_do_not_deadlock(crowd: Stage) -> Non
     assert await crowd.count("students") == 500
 
 
-async def test_archiving_and_marking_come_one_after_the_other(
-    crowd: Stage, hall: Classroom
-) -> None:
+async def test_archiving_and_marking_are_serialised(crowd: Stage, hall: Classroom) -> None:
     session = await hall.open()
     marked, deleted = await asyncio.gather(
         hall.mark(session, {MANY[0]: "present"}), crowd.asha.delete(hall.path)
@@ -102,7 +102,7 @@ async def test_archiving_and_marking_come_one_after_the_other(
     assert await crowd.count("attendance_statuses") == (marked.status_code == 200)
 
 
-async def test_what_a_deletion_waited_for_is_seen_by_it(crowd: Stage, hall: Classroom) -> None:
+async def test_a_deletion_sees_the_session_it_waited_for(crowd: Stage, hall: Classroom) -> None:
     opened = asyncio.Event()
 
     async def open_slowly() -> None:
@@ -123,7 +123,7 @@ async def test_what_a_deletion_waited_for_is_seen_by_it(crowd: Stage, hall: Clas
     assert (await crowd.asha.get(hall.path)).json()["archivedAt"]
 
 
-async def test_emptying_a_roster_counts_those_who_came_while_it_waited(
+async def test_emptying_a_roster_counts_students_who_joined_while_it_waited(
     crowd: Stage, hall: Classroom
 ) -> None:
     await hall.enrol(MANY[0])
@@ -145,13 +145,13 @@ async def test_emptying_a_roster_counts_those_who_came_while_it_waited(
     assert (emptied.status_code, emptied.json()["code"]) == (409, "confirmation_needed")
 
 
-async def test_of_two_equal_classes_made_at_once_one_is_a_conflict(crowd: Stage) -> None:
+async def test_of_equal_classes_created_at_once_all_but_one_are_a_conflict(crowd: Stage) -> None:
     body = {"code": "CS1", "name": "X", "section": "A"}
     answers = await asyncio.gather(*(crowd.asha.post("/classes", body) for _ in range(8)))
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 7}
 
 
-async def test_of_two_overlapping_slots_added_at_once_one_is_a_conflict(
+async def test_of_overlapping_slots_added_at_once_all_but_one_are_a_conflict(
     crowd: Stage, hall: Classroom
 ) -> None:
     answers = await asyncio.gather(
@@ -177,7 +177,7 @@ async def test_a_held_lock_is_a_503_and_nothing_is_written(crowd: Stage, hall: C
     assert (await hall.mark(session, {MANY[0]: "present"})).json()["version"] == 1
 
 
-async def test_more_requests_than_connections_all_get_their_answer(
+async def test_more_requests_than_connections_all_get_an_answer(
     crowd: Stage, hall: Classroom
 ) -> None:
     answers = await asyncio.gather(*(crowd.asha.get("/users/me") for _ in range(256)))

@@ -1,4 +1,4 @@
-"""The register: what is in its files is what the API says, cell by cell."""
+"""The register: its files match the API cell by cell."""
 
 import asyncio
 import csv
@@ -41,7 +41,7 @@ NAMES = {
     LONG: "Doña " + "Very Long " * 19 + "Demo",
 }
 HEADINGS = ["2025-08-04 09:00", "2025-08-06", "2025-08-11 09:00", "2025-08-18 09:00"]
-# By hand, under these headings. A roll number that begins with @ comes after those with digits.
+# Worked out by hand, under these headings. A roll number that begins with @ sorts after digits.
 GRID = {
     ANJALI: ["P", "E", "OD", "P"],
     FORMULA: ["A", "P", "L", "P"],
@@ -55,7 +55,7 @@ FIGURES = ("present", "absent", "late", "excused", "counted", "attended", "perce
 
 @pytest.fixture
 async def month(stage: Stage) -> Classroom:
-    """A month of Asha's class in which everything happens that a register has to tell."""
+    """A month of Asha's class with everything that a register has to show."""
     term = (await stage.meera.post("/admin/terms", TERM)).json()["id"]
     room = await classroom_of(stage.asha, rolls=[])
     await stage.asha.patch(room.path, {"termId": term, "name": "Operating Systems (प्रथम)"})
@@ -92,13 +92,13 @@ async def held(room: Classroom, day: str, marks: dict[str, str], **more: Any) ->
 
 
 async def sessions_of(room: Classroom) -> list[dict[str, Any]]:
-    """Those that count, as they followed each other."""
+    """The sessions that count, in chronological order."""
     listed = (await room.teacher.get(f"/attendance/sessions?classId={room.id}")).json()
     return [session for session in listed[::-1] if session["status"] != "cancelled"]
 
 
 async def figures_of(room: Classroom) -> dict[str, list[float]]:
-    """What the statistics say of each student, those who left included."""
+    """The statistics of each student, including those who left."""
     answer = await room.teacher.get(f"/stats/classes/{room.id}/students?include=withdrawn")
     return {s["rollNo"]: [s[figure] for figure in FIGURES] for s in answer.json()}
 
@@ -121,7 +121,7 @@ class Read:
 
 
 def read(rows: list[list[Any]]) -> Read:
-    """What the rows of a CSV or a sheet say."""
+    """Parse the rows of a CSV or a sheet."""
     about, (empty, headings, *students) = rows[: len(PREAMBLE)], rows[len(PREAMBLE) :]
     assert not any(empty)
     assert headings[:2] == list(STUDENT_COLUMNS)
@@ -149,7 +149,7 @@ def read_xlsx(content: bytes) -> Read:
 
 
 def lines_of(page: PageObject) -> Iterator[list[tuple[float, str]]]:
-    """The texts that stand upright on the page, line by line, each with where it begins."""
+    """The unrotated texts on the page, line by line, each with its x position."""
     found: dict[float, list[tuple[float, str]]] = {}
 
     def see(text: str, cm: list[float], tm: list[float], _: Any, __: Any) -> None:
@@ -161,7 +161,7 @@ def lines_of(page: PageObject) -> Iterator[list[tuple[float, str]]]:
         yield sorted(found[height])
 
 
-async def test_csv_and_xlsx_are_what_the_api_says_cell_by_cell(month: Classroom) -> None:
+async def test_csv_and_xlsx_match_the_api_cell_by_cell(month: Classroom) -> None:
     sessions, figures = await sessions_of(month), await figures_of(month)
     in_csv = read_csv((await fetched(month.teacher, month, "csv")).content)
     in_xlsx = read_xlsx((await fetched(month.teacher, month, "xlsx")).content)
@@ -176,7 +176,7 @@ async def test_csv_and_xlsx_are_what_the_api_says_cell_by_cell(month: Classroom)
         assert said == {roll: STATUSES[mark] for roll, mark in letters.items() if mark in STATUSES}
 
 
-async def test_the_preamble_says_what_it_is_of_whom_and_by_whom(
+async def test_the_preamble_names_the_class_the_period_and_the_author(
     stage: Stage, month: Classroom
 ) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
@@ -196,7 +196,7 @@ async def test_the_preamble_says_what_it_is_of_whom_and_by_whom(
         }
 
 
-async def test_pdf_is_what_the_api_says_cell_by_cell(month: Classroom) -> None:
+async def test_pdf_matches_the_api_cell_by_cell(month: Classroom) -> None:
     figures = await figures_of(month)
     (page,) = PdfReader(BytesIO((await fetched(month.teacher, month, "pdf")).content)).pages
     lines = [[text for _, text in line] for line in lines_of(page)]
@@ -222,7 +222,7 @@ async def test_pdf_is_what_the_api_says_cell_by_cell(month: Classroom) -> None:
 
 
 @pytest.mark.parametrize("format", ["csv", "xlsx", "pdf"])
-async def test_a_file_says_what_it_is_and_is_not_kept_by_others(
+async def test_a_file_has_a_type_and_a_name_and_is_not_cached(
     month: Classroom, format: str
 ) -> None:
     answer = await fetched(month.teacher, month, format)
@@ -239,18 +239,18 @@ async def test_a_file_says_what_it_is_and_is_not_kept_by_others(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_part_of_the_term_has_its_sessions_its_students_and_its_figures(
+async def test_a_part_of_the_term_has_its_own_sessions_students_and_figures(
     month: Classroom,
 ) -> None:
     query = "&from=2025-08-12&to=2025-08-29"
     found = read_csv((await fetched(month.teacher, month, "csv", query)).content)
     assert found.about["Period"] == "2025-08-12 to 2025-08-29"
     assert found.headings == HEADINGS[-1:]
-    # Who left before is not in it; the others have these figures alone.
+    # Students who left earlier are not in it; the others have the figures of this part only.
     assert found.marks == {ANJALI: ["P"], FORMULA: ["P"], LATE: ["P"], LONG: ["A"]}
     assert found.figures[LONG] == [0, 1, 0, 0, 1, 0, 0]
     assert found.figures[ANJALI] == [1, 0, 0, 0, 1, 1, 100]
-    # Nor who joined later; but who has a mark is, enrolled or not.
+    # Nor are students who joined later; but anyone with a mark is, enrolled or not.
     query = "&from=2025-08-11&to=2025-08-11"
     day = read_csv((await fetched(month.teacher, month, "csv", query)).content)
     assert day.marks == {ANJALI: ["OD"], FORMULA: ["L"], LONG: [""], LEFT: ["P"]}
@@ -277,7 +277,7 @@ async def test_the_figures_follow_the_policy(
         assert reading((await fetched(stage.asha, month, format)).content).figures == figures
 
 
-async def test_what_was_held_beside_the_term_is_in_the_whole(month: Classroom) -> None:
+async def test_sessions_outside_the_term_are_in_the_whole_register(month: Classroom) -> None:
     await held(month, "2025-09-02", {ANJALI: "present"})
     await held(month, "2025-09-02", {ANJALI: "absent"}, startTime="00:00")
     whole = await fetched(month.teacher, month, "xlsx")
@@ -288,7 +288,7 @@ async def test_what_was_held_beside_the_term_is_in_the_whole(month: Classroom) -
 
 
 @pytest.mark.parametrize("format", ["xlsx", "pdf"])
-async def test_paper_keeps_to_one_term(month: Classroom, format: str) -> None:
+async def test_a_printable_register_stays_within_the_term(month: Classroom, format: str) -> None:
     for query in ("from=2025-08-03", "to=2025-08-30", "from=2025-01-01&to=2025-12-31"):
         path = f"{month.path}/register?{query}"
         refused = await month.teacher.get(f"{path}&format={format}")
@@ -311,7 +311,7 @@ async def test_more_than_fits_is_refused_in_a_sentence(
 
 
 @pytest.mark.parametrize("format", ["csv", "xlsx", "pdf"])
-async def test_a_class_without_term_sessions_or_students_has_a_register(
+async def test_a_class_without_a_term_sessions_or_students_has_a_register(
     stage: Stage, format: str
 ) -> None:
     room = await classroom_of(stage.asha, f"अ{uuid4()}", rolls=[])
@@ -323,7 +323,7 @@ async def test_a_class_without_term_sessions_or_students_has_a_register(
     assert far.content
 
 
-async def test_who_joins_after_the_last_session_is_in_the_register_of_today(
+async def test_a_student_who_joins_after_the_last_session_is_in_todays_register(
     month: Classroom,
 ) -> None:
     await month.enrol("23/CS/999", mode="merge")
@@ -333,7 +333,7 @@ async def test_who_joins_after_the_last_session_is_in_the_register_of_today(
     assert "23/CS/999" not in then.names
 
 
-async def test_laying_out_leaves_the_server_to_others_and_is_done_twice_at_most(
+async def test_laying_out_does_not_block_the_server_and_runs_at_most_twice_at_once(
     month: Classroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, go_on = threading.Semaphore(0), threading.Event()
@@ -345,7 +345,7 @@ async def test_laying_out_leaves_the_server_to_others_and_is_done_twice_at_most(
         return written(*said)
 
     monkeypatch.setattr(register_pdf, "written", slow)
-    # One after the other, since the test has one connection.
+    # One at a time, since the test has one connection.
     asked = []
     for n in range(3):
         asked.append(asyncio.create_task(fetched(month.teacher, month, "pdf")))

@@ -1,4 +1,4 @@
-"""The files of a register, whatever people and classes are called."""
+"""The files of a register, whatever the names of people and classes."""
 
 import csv
 import re
@@ -29,7 +29,7 @@ NAME = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=200)
 
 
 def register(students: int = 3, sessions: int = 4, **changed: object) -> Register:
-    """One of so many students and sessions; `name` is that of all students."""
+    """A register of that size; `student` is the name of every student."""
     name = str(changed.pop("student", "Asha Demo"))
     marks = "palo -e"
     values = {
@@ -100,12 +100,12 @@ def test_no_cell_of_a_csv_is_a_formula_and_each_can_be_read_back(begin: str) -> 
 
 @given(st.text())
 @settings(max_examples=50, deadline=None)
-def test_what_is_guarded_is_unguarded_to_itself(text: str) -> None:
+def test_unguarding_reverses_guarding(text: str) -> None:
     assert unguarded(guarded(text)) == text
     assert not re.match(r"[=+\-@\t\r]", guarded(text))
 
 
-def test_a_large_csv_is_made_piece_by_piece() -> None:
+def test_a_large_csv_is_produced_in_pieces() -> None:
     held = register(2000, 300)
     pieces = list(register_csv.encoded(held, NOW))
     assert len(pieces) > 10
@@ -149,7 +149,7 @@ def test_a_workbook_prints_on_a4_with_its_headings_on_every_page() -> None:
 
 @given(name=NAME, sessions=st.integers(0, 3))
 @settings(max_examples=10, deadline=None)
-def test_no_name_breaks_a_file_and_each_is_in_csv_and_xlsx_as_it_is(
+def test_no_name_breaks_a_file_and_csv_and_xlsx_keep_each_unchanged(
     name: str, sessions: int
 ) -> None:
     held = register(2, sessions, student=name, name=name, code=name, generated_by=name)
@@ -171,7 +171,7 @@ def test_a_workbook_with_odd_values_can_be_read(odd: str) -> None:
         ElementTree.fromstring(part)
 
 
-def test_what_the_font_does_not_have_is_seen_to_be_missing() -> None:
+def test_characters_that_the_font_does_not_have_are_marked_as_missing() -> None:
     (page,) = pages_of(register(student="Li 李\u200b Demo \U0001f600"))
     assert "Li ? Demo ?" in page
     assert "? a character that the font does not have" in page
@@ -179,7 +179,7 @@ def test_what_the_font_does_not_have_is_seen_to_be_missing() -> None:
 
 
 @pytest.mark.parametrize("text", ["क्‍ष", "र्‍या", "त‍ी", "ज्ञानेश्वर", "श्री कृष्णा"])
-def test_letters_of_devanagari_are_joined_as_their_script_joins_them(text: str) -> None:
+def test_devanagari_letters_are_joined_as_the_script_requires(text: str) -> None:
     font = uharfbuzz.Font(
         uharfbuzz.Face(uharfbuzz.Blob.from_file_path(MUKTA / "files" / "Mukta-Regular.ttf"))
     )
@@ -213,7 +213,7 @@ def test_a_long_register_has_its_headings_and_numbers_on_every_page() -> None:
 
 
 @pytest.mark.parametrize("name", ["Systems " * 25, "प्रयोगशाला " * 18, "W" * 200])
-def test_a_long_name_of_a_class_is_shortened_and_its_section_stays(name: str) -> None:
+def test_a_long_class_name_is_shortened_and_its_section_is_kept(name: str) -> None:
     (page,) = pages_of(register(code="CS/301 [Lab]", name=name, section="Evening A"))
     assert "CS/301 [Lab] " in page
     assert "…, section Evening A" in page
@@ -227,7 +227,7 @@ def test_another_font_can_be_used() -> None:
 
 
 @pytest.mark.parametrize("roll", [1.0, 25.0, 300.0])
-def test_whatever_its_size_a_register_fits_its_pages(roll: float) -> None:
+def test_a_register_of_any_size_fits_its_pages(roll: float) -> None:
     for sessions in (*range(60), 89, 120, 299, 300):
         for lines in (1, 2, 35, 61, 1001):
             found = layout(roll, 200.0 - roll / 2, sessions, lines)

@@ -1,4 +1,4 @@
-"""What a register writes is read back without loss, as CSV and as XLSX."""
+"""A register is read back without loss, as CSV and as XLSX."""
 
 from csv import reader
 from io import StringIO
@@ -35,7 +35,7 @@ SESSIONS = st.dictionaries(
 
 
 async def enrol(room: Classroom) -> None:
-    """The same enrolments in each class: one who left, one who joined later."""
+    """Make the same enrolments in each class: one student left, one joined later."""
     students = [
         {"rollNo": roll, "name": f"-{roll}, Demo", "from": JOINED if roll == "007" else FIRST}
         for roll in ROLLS
@@ -47,7 +47,7 @@ async def enrol(room: Classroom) -> None:
 
 
 async def live_through(stage: Stage, room: Classroom, sessions: dict[Any, Any]) -> None:
-    """Leave, sessions, marks and what becomes of them."""
+    """Create leave, sessions and marks; finalise or cancel some of the sessions."""
     for roll, kind in ((ROLLS[1], "medical"), (ROLLS[2], "on_duty")):
         days = {"firstDay": "2025-08-02", "lastDay": "2025-08-04", "kind": kind}
         asked = await asked_leave(stage.asha, roll, classId=room.id, **days)
@@ -69,13 +69,13 @@ async def register(room: Classroom, format: str) -> bytes:
 
 
 def grid(content: bytes) -> list[list[str]]:
-    """All below the preamble: headings, students, marks and totals."""
+    """Everything below the preamble: headings, students, marks and totals."""
     return [row.cells for row in read_table(content).rows if row.number > len(PREAMBLE)]
 
 
 @examples(5)
 @given(sessions=SESSIONS)
-async def test_a_register_comes_back_as_it_is(stage: Stage, sessions: dict[Any, Any]) -> None:
+async def test_a_register_is_read_back_unchanged(stage: Stage, sessions: dict[Any, Any]) -> None:
     number = await stage.count("classes")
     room = await classroom_of(stage.asha, f"CS{number}", rolls=[])
     await enrol(room)

@@ -1,4 +1,4 @@
-"""How large a request may be and how long it may take: what is usual, and what routes declare."""
+"""Limits on the size and duration of requests: the usual ones, and those that routes declare."""
 
 import ast
 import asyncio
@@ -35,7 +35,7 @@ DECLARING = [route for route in ROUTES if limits_of(route)]
 
 
 def reads_its_body(route: APIRoute) -> bool:
-    """Whether the route takes something from the request that no model bounds."""
+    """Whether the route reads something from the request that no model limits."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(route.endpoint)))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     described = "requestBody" in (route.openapi_extra or {})
@@ -72,7 +72,7 @@ async def test_a_file_may_be_as_large_as_its_route_declares(
 
 
 @pytest.mark.parametrize("path", ["/admin/importx", "/admin/import/x", "/classes/1/students"])
-async def test_beside_these_routes_the_usual_limit_holds(stage: Stage, path: str) -> None:
+async def test_other_paths_have_the_usual_limit(stage: Stage, path: str) -> None:
     answer = await stage.meera.post(path, content=b" " * (USUAL.size + 1), headers=CSV)
     assert answer.status_code == 413
     assert USUAL.in_words in answer.json()["detail"]
@@ -80,14 +80,14 @@ async def test_beside_these_routes_the_usual_limit_holds(stage: Stage, path: str
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> FastAPI:
-    """An app with a second for a request and three for a file."""
+    """An app that allows a second for a request and three for a file."""
     monkeypatch.setattr(middleware, "USUAL", Limits(USUAL.size, seconds=1))
     for endpoint in request_limits._declared:
         monkeypatch.setitem(request_limits._declared, endpoint, Limits(FILE.size, seconds=3))
     return create_app(settings)
 
 
-async def test_a_request_takes_no_longer_than_it_may(stage: Stage, hurried: FastAPI) -> None:
+async def test_a_request_takes_no_longer_than_allowed(stage: Stage, hurried: FastAPI) -> None:
     hurried.state.database = stage.app.state.database
     async with client_of(hurried) as stage.meera.client:
         for path, wait, status, most in (
@@ -108,7 +108,7 @@ UPLOADS = ["/admin/import?kind=faculty", "/admin/uploads/allowed-emails", "{clas
 
 
 @pytest.mark.parametrize("path", UPLOADS)
-async def test_reading_a_file_leaves_the_server_to_others_and_is_done_once_at_a_time(
+async def test_reading_a_file_does_not_block_the_server_and_runs_one_at_a_time(
     crowd: Stage, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     room = await classroom_of(crowd.asha)
@@ -131,10 +131,10 @@ async def test_reading_a_file_leaves_the_server_to_others_and_is_done_once_at_a_
     assert [(await answer).status_code for answer in asked] == [200, 200]
 
 
-async def test_a_slow_statement_is_ended_where_it_runs(
+async def test_a_slow_statement_is_ended_by_postgresql(
     crowd: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server's own limit comes first; ours would leave PostgreSQL at work for nobody."""
+    """PostgreSQL's own limit comes first; the app's would leave the statement running."""
     slow = Statement("SELECT pg_sleep(20), 'granted' AS verdict, :actor_id::uuid")
     monkeypatch.setattr(accounts, "_ME", slow)
     began = time.monotonic()
@@ -146,7 +146,7 @@ async def test_a_slow_statement_is_ended_where_it_runs(
 
 
 async def test_every_connection_has_its_limits(crowd: Stage) -> None:
-    """An idle transaction is ended after 15 s: a process that hangs holds no lock for ever."""
+    """An idle transaction is ended after 15 s: a process that hangs does not keep its locks."""
     database: Database = crowd.app.state.database
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
     settings = ", ".join(f"current_setting('{name}') AS {name}" for name in names)
@@ -158,7 +158,7 @@ async def test_every_connection_has_its_limits(crowd: Stage) -> None:
         assert [found[name] for name in names] == ["1min", "2s", "15s"]
 
 
-async def test_an_idle_transaction_that_is_ended_is_an_outage_and_holds_nothing(
+async def test_an_idle_transaction_that_is_ended_is_an_outage_and_releases_its_locks(
     crowd: Stage,
 ) -> None:
     database: Database = crowd.app.state.database
@@ -177,6 +177,6 @@ async def test_an_idle_transaction_that_is_ended_is_an_outage_and_holds_nothing(
     assert (await crowd.asha.get("/users/me")).status_code == 200
 
 
-def test_the_limits_are_those_that_the_pages_promise() -> None:
+def test_the_limits_are_those_in_the_documentation() -> None:
     assert (USUAL.in_words, USUAL.seconds) == ("2 MiB", 15)
     assert (FILE.in_words, FILE.seconds) == ("10 MiB", 120)

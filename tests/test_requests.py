@@ -1,4 +1,4 @@
-"""What every request has to be, whatever its route: one path, one value where one is meant."""
+"""Rules for every request, whatever its route: an exact path, and no repeated single values."""
 
 import json
 import re
@@ -28,11 +28,11 @@ MISSING = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 async def everything(settings: Settings) -> FastAPI:
-    """An app with all there can be: its documentation and metrics, too."""
+    """An app with every optional route, including documentation and metrics."""
     return create_app(settings.model_copy(update={"metrics": True}))
 
 
-async def test_a_line_feed_at_the_end_of_a_path_leads_nowhere(everything: FastAPI) -> None:
+async def test_a_path_with_a_line_feed_at_its_end_is_not_found(everything: FastAPI) -> None:
     paths = {route.path for route in everything.routes if isinstance(route, Route)}
     assert {"/metrics", "/docs", "/openapi.json", "/users/me"} < paths
     async with client_of(everything) as client:
@@ -65,7 +65,7 @@ REPEATED = {
 
 @pytest.mark.parametrize("name", REPEATED)
 @pytest.mark.parametrize("turned", [False, True])
-async def test_a_header_that_has_one_value_may_not_be_repeated(
+async def test_a_single_valued_header_may_not_be_repeated(
     stage: Stage, room: Classroom, name: str, turned: bool
 ) -> None:
     session = await room.open()
@@ -88,21 +88,19 @@ async def test_a_header_that_has_one_value_may_not_be_repeated(
     assert await checksum(stage.connection) == before
 
 
-async def test_one_line_of_if_match_may_name_several_versions(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_one_if_match_header_may_name_several_versions(stage: Stage, room: Classroom) -> None:
     path = f"/attendance/sessions/{await room.open()}/statuses"
     headers = {"If-Match": '"7", "0"'}
     assert (await stage.asha.put(path, MARKS, headers=headers)).status_code == 200
 
 
-async def test_headers_that_are_lists_may_be_repeated(stage: Stage) -> None:
+async def test_list_valued_headers_may_be_repeated(stage: Stage) -> None:
     lines = [("Authorization", f"Bearer {stage.asha.token}"), *[("Accept", "text/html")] * 2]
     answer = await stage.nobody.client.get("/users/me", headers=lines)
     assert answer.status_code == 200
 
 
-async def test_of_two_request_ids_none_is_kept(stage: Stage) -> None:
+async def test_of_two_request_ids_neither_is_kept(stage: Stage) -> None:
     lines = [("X-Request-ID", "one"), ("X-Request-ID", "another")]
     answer = await stage.nobody.client.get("/health/live", headers=lines)
     assert UUID(answer.headers["x-request-id"]).version == 4
@@ -118,7 +116,7 @@ TWICE = {
         '{{"updates": [{{"rollNo": "9", "status": "late", "\\u0073tatus": "absent"}}]}}',
         "/updates/0",
     ),
-    "behind text with colons": (
+    "after text with colons": (
         '{{"updates": [{{"rollNo": "a:b", "remark": "::", "status": "late", "status": "x"}}]}}',
         "/updates/0",
     ),
@@ -127,7 +125,7 @@ TWICE = {
         "/updates/0/rollNo",
     ),
     "in place of a list": ('{{"updates": {{"a": 1, "a": 2}}}}', "/updates"),
-    "what is not known": ('{{"updates": [], "whatwassent": {{"a": 1, "a": 2}}}}', ""),
+    "in an unknown field": ('{{"updates": [], "whatwassent": {{"a": 1, "a": 2}}}}', ""),
 }
 
 
@@ -152,7 +150,7 @@ def places_of(answer: httpx2.Response) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("operation", [name for name, case in TABLE.items() if case.body])
-async def test_no_route_takes_the_last_of_two_fields(stage: Stage, operation: str) -> None:
+async def test_no_route_accepts_a_repeated_field(stage: Stage, operation: str) -> None:
     case = TABLE[operation]
     path = re.sub(r"\{\w+\}", MISSING, case.path)
     name = next(iter(case.body))
@@ -162,9 +160,7 @@ async def test_no_route_takes_the_last_of_two_fields(stage: Stage, operation: st
     assert places_of(answer) == [("", "repeated_name")]
 
 
-async def test_a_parameter_that_has_one_value_may_not_be_repeated(
-    stage: Stage, room: Classroom
-) -> None:
+async def test_a_single_valued_parameter_may_not_be_repeated(stage: Stage, room: Classroom) -> None:
     path = f"/attendance/sessions?classId={room.id}"
     answer = await stage.asha.get(f"{path}&limit=5&limit=6&from={MARK}&from={MARK}")
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
@@ -182,13 +178,13 @@ async def test_a_parameter_that_has_one_value_may_not_be_repeated(
     assert await checksum(stage.connection) == before
 
 
-async def test_a_repeated_parameter_does_not_hide_who_asks(stage: Stage) -> None:
+async def test_sign_in_is_checked_before_a_repeated_parameter(stage: Stage) -> None:
     people = (stage.nobody, stage.ravi, stage.asha)
     answers = [await who.get("/classes?roster=true&roster=false") for who in people]
     assert [answer.status_code for answer in answers] == [401, 401, 422]
 
 
-async def test_what_is_no_parameter_may_be_repeated(stage: Stage) -> None:
+async def test_an_unknown_parameter_may_be_repeated(stage: Stage) -> None:
     assert (await stage.asha.get("/classes?utm=1&utm=2")).status_code == 200
 
 
@@ -198,7 +194,7 @@ PARAMETERS = [
 
 
 @pytest.mark.parametrize(("route", "name"), PARAMETERS)
-async def test_no_route_takes_one_of_two_parameters(
+async def test_no_route_accepts_a_repeated_parameter(
     stage: Stage, route: APIRoute, name: str
 ) -> None:
     path = re.sub(r"\{\w+\}", MISSING, route.path)
@@ -208,7 +204,7 @@ async def test_no_route_takes_one_of_two_parameters(
     assert (f"/query/{name}", "repeated_parameter") in places_of(answer)
 
 
-async def test_head_is_answered_where_nobody_signs_in(everything: FastAPI) -> None:
+async def test_head_is_answered_on_routes_without_sign_in(everything: FastAPI) -> None:
     async with client_of(everything) as client:
         for path in ("/health/live", "/metrics", "/docs", "/redoc", "/openapi.json"):
             get, head = await client.get(path), await client.head(path)
@@ -221,7 +217,7 @@ async def test_head_is_answered_where_nobody_signs_in(everything: FastAPI) -> No
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_the_next_page_is_relative_to_the_address_asked(
+async def test_the_link_to_the_next_page_is_relative_to_the_requested_address(
     stage: Stage, room: Classroom, method: str
 ) -> None:
     path, body = "/admin/students?query=23&limit=1", {}
@@ -229,7 +225,7 @@ async def test_the_next_page_is_relative_to_the_address_asked(
         await room.mark(await room.open(), dict.fromkeys(ROLLS, "absent"))
         path = "/admin/policy/preview?limit=1"
         body = {"json": TABLE["previewPolicy"].body}
-    public = "https://demo.university.example/aims" + path  # a proxy takes `/aims` away
+    public = "https://demo.university.example/aims" + path  # a proxy strips `/aims`
     answer = await stage.meera.request(method, path, headers={"Host": "evil.example"}, **body)
     link = answer.headers["link"]
     found = re.fullmatch(r"<([^>]+)>; rel=\"next\"", link)

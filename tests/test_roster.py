@@ -1,4 +1,4 @@
-"""Rosters: replaced or extended, nobody's history lost, nobody's data overwritten."""
+"""Rosters: replaced or extended, without losing history or overwriting others' data."""
 
 import re
 import unicodedata
@@ -48,7 +48,7 @@ GUESS = {"rollNo": ROLLS[0], "name": "Kiran Demo", "email": "kiran@demo.universi
 
 
 async def rehearsed(person: Person, room: Classroom, how: str) -> bytes:
-    """The answer to a dry run with the guess, as a list or as a file."""
+    """The answer to a dry run with `GUESS`, sent as a list or as a file."""
     if how == "list":
         answer = await put(person, room, GUESS, query="?mode=merge&dryRun=true")
     else:
@@ -61,7 +61,7 @@ async def rehearsed(person: Person, room: Classroom, how: str) -> bytes:
 
 
 @pytest.mark.parametrize("how", ["list", "file"])
-async def test_a_dry_run_tells_nothing_of_who_is_in_no_class_of_the_teacher(
+async def test_a_dry_run_reveals_nothing_about_students_in_no_class_of_the_teacher(
     stage: Stage, room: Classroom, how: str
 ) -> None:
     other = await classroom_of(stage.bilal, "CS999", [])
@@ -77,12 +77,12 @@ async def test_a_dry_run_tells_nothing_of_who_is_in_no_class_of_the_teacher(
     await stage.connection.execute("UPDATE students SET name = '', email = NULL")
     answers.add(await rehearsed(stage.bilal, other, how))
     assert not any(secret in answer for answer in answers)
-    # As with somebody unknown, the id is another each time.
+    # As for an unknown student, the id differs each time.
     assert len({re.sub(rb'"studentId":"[^"]+"', b"", answer) for answer in answers}) == 1
 
 
 @pytest.mark.parametrize("how", ["list", "file"])
-async def test_a_dry_run_tells_nothing_new_of_who_has_left_the_class(
+async def test_a_dry_run_reveals_nothing_new_about_students_who_left_the_class(
     stage: Stage, room: Classroom, how: str
 ) -> None:
     other = await classroom_of(stage.bilal, "CS999", [])
@@ -112,14 +112,14 @@ async def test_a_dry_run_compares_with_the_records_of_the_teachers_own_students(
     assert everything.json()["students"][0]["phone"] == "+91 2"
 
 
-async def test_the_same_roster_again_changes_nothing(stage: Stage, room: Classroom) -> None:
+async def test_sending_the_same_roster_again_changes_nothing(stage: Stage, room: Classroom) -> None:
     before = await checksum(stage.connection)
     answer = await room.enrol(*ROLLS)
     assert (answer["added"], answer["removed"]) == ([], [])
     assert await checksum(stage.connection) == before
 
 
-async def test_emptying_a_roster_needs_a_confirmation(stage: Stage, room: Classroom) -> None:
+async def test_emptying_a_roster_needs_confirmation(stage: Stage, room: Classroom) -> None:
     refused = await put(stage.asha, room)
     assert (refused.status_code, refused.json()["code"]) == (409, "confirmation_needed")
     emptied = await put(stage.asha, room, query="?confirm=true")
@@ -163,12 +163,14 @@ async def test_a_blank_never_erases_what_is_stored(
     assert (await names(room))[ROLLS[0]] == "Student 101"
 
 
-async def test_what_the_app_sends_besides_is_ignored(stage: Stage, room: Classroom) -> None:
+async def test_additional_fields_that_the_app_sends_are_ignored(
+    stage: Stage, room: Classroom
+) -> None:
     answer = await put(stage.asha, room, {"rollNo": "1", "name": "X", "isSelected": True})
     assert answer.status_code == 200
 
 
-async def test_a_teacher_changes_a_student_who_is_in_nobody_elses_class(
+async def test_a_teacher_changes_a_student_who_is_in_no_other_teachers_class(
     stage: Stage, room: Classroom
 ) -> None:
     answer = await put(
@@ -178,7 +180,7 @@ async def test_a_teacher_changes_a_student_who_is_in_nobody_elses_class(
     assert (await names(room))[ROLLS[0]] == "Renamed Demo"
 
 
-async def test_a_teacher_only_fills_gaps_of_a_student_of_another_teacher(
+async def test_a_teacher_only_fills_gaps_of_a_student_of_another_teachers_class(
     stage: Stage, room: Classroom
 ) -> None:
     other = await classroom_of(stage.bilal, "CS999", [])
@@ -197,7 +199,7 @@ async def test_a_teacher_only_fills_gaps_of_a_student_of_another_teacher(
     assert admin.json()["students"][0]["phone"] == "+91 3"
 
 
-async def test_someone_removed_keeps_their_history_and_leaves_today(
+async def test_a_removed_student_keeps_their_history_and_leaves_today(
     stage: Stage, room: Classroom
 ) -> None:
     session = await room.open()
@@ -215,7 +217,7 @@ async def test_someone_removed_keeps_their_history_and_leaves_today(
     assert await stage.count("class_students") == 3
 
 
-async def test_two_thousand_students_are_taken_and_one_more_refused(
+async def test_two_thousand_students_are_accepted_and_one_more_is_refused(
     stage: Stage, room: Classroom
 ) -> None:
     students = [{"rollNo": f"R{n}", "name": "X"} for n in range(2001)]

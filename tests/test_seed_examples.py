@@ -1,4 +1,4 @@
-"""The examples of the README this product was asked for, run as they are written there."""
+"""The examples of the README that this product was specified by, run as printed there."""
 
 import asyncio
 import json
@@ -56,11 +56,11 @@ curl -X PUT http://localhost:8000/attendance/sessions/<session-uuid>/statuses \\
   }'
 """
 
-# The core endpoints the page lists, for the reading afterwards.
+# Requests to the core endpoints that the page lists, to check what the examples did.
 ASK = """curl -X {method} "http://localhost:8000{path}" -H "Authorization: Bearer <jwt>" """
 SEND = ASK + """-H "Content-Type: application/json" -d '{body}'"""
 
-# The examples say port 8000, which may be taken on this machine.
+# The examples use port 8000, which may be in use.
 CURLRC = """\
 connect-to = "localhost:8000:127.0.0.1:{port}"
 noproxy = "*"
@@ -72,7 +72,7 @@ write-out = "\\n%{{http_code}}"
 
 @dataclass
 class Reader:
-    """Somebody who follows the page, putting in what its placeholders stand for."""
+    """Follows the page and fills in its placeholders."""
 
     home: Path
     known: dict[str, str] = field(default_factory=dict)
@@ -143,7 +143,7 @@ def reader(server: Server, tmp_path: Path) -> Reader:
     return Reader(tmp_path)
 
 
-def test_the_authentication_flow_is_as_the_page_says(reader: Reader, google: DemoGoogle) -> None:
+def test_the_authentication_flow_works_as_the_page_says(reader: Reader, google: DemoGoogle) -> None:
     answer = reader.sign_in(google)
     assert answer.keys() == {"token", "expiresAt", "user"}
     assert UUID(answer["user"].pop("id"))
@@ -153,7 +153,7 @@ def test_the_authentication_flow_is_as_the_page_says(reader: Reader, google: Dem
     assert {"email": me["email"], "name": me["name"], "role": me["role"]} == answer["user"]
 
 
-def test_without_a_token_of_ours_the_page_gets_a_401(reader: Reader, google: DemoGoogle) -> None:
+def test_without_one_of_our_tokens_the_page_gets_a_401(reader: Reader, google: DemoGoogle) -> None:
     status, _ = reader.run(EXCHANGE)
     assert status == 401
     reader.known["backend-jwt-token"] = google.signer.sign(f"asha@{DOMAIN}")

@@ -1,4 +1,4 @@
-"""The servers people start: they answer, finish what they have begun, and say why they do not."""
+"""The supported servers: they answer, finish requests in flight, and say why they cannot start."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ SERVERS = {
     "aims serve": "aims serve --port {port} --workers 2",
 }
 
-# What they say themselves before, or without, having loaded the app, which brings our form.
+# What they print themselves before or without loading the app, which sets our log format.
 NOT_OURS = {
     "uvicorn": ("INFO:     Started server", "INFO:     Waiting for application"),
     "gunicorn": ("[",),
@@ -32,7 +32,7 @@ NOT_OURS = {
 
 
 async def stop_while_answering(server: Server, url: str) -> tuple[tuple[int, str], tuple[int, str]]:
-    """Tell the server to stop while a request waits; its answer, and how the server ended."""
+    """Stop the server while a request waits; return its answer, and how the server ended."""
     token = await admit(url)
     connection = await asyncpg.connect(url)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -51,7 +51,7 @@ async def stop_while_answering(server: Server, url: str) -> tuple[tuple[int, str
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_server_answers_tells_of_it_in_json_and_finishes_what_it_has_begun(
+def test_a_server_answers_logs_json_and_finishes_requests_in_flight(
     installed: Checkout, name: str
 ) -> None:
     url = installed.variables["DATABASE_URL"]
@@ -61,7 +61,7 @@ def test_a_server_answers_tells_of_it_in_json_and_finishes_what_it_has_begun(
         ask_all(server, url)
         (status, body), (code, said) = asyncio.run(stop_while_answering(server, url))
     assert (status, f"asha@{DOMAIN}" in body) == (200, True), body
-    # Uvicorn alone, all done, lets the signal end it after all.
+    # Uvicorn alone re-raises the signal after its shutdown, and so ends by it.
     assert code == (-signal.SIGTERM if name == "uvicorn" else 0), said
     assert name != "uvicorn" or "Application shutdown complete" in said
     assert "Traceback" not in said
@@ -71,8 +71,8 @@ def test_a_server_answers_tells_of_it_in_json_and_finishes_what_it_has_begun(
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_start_with_missing_settings_names_them(checkout: Checkout, name: str) -> None:
-    # Two failing workers at the same moment make Gunicorn itself stumble, so only one here.
+def test_a_start_with_missing_settings_names_them_all(checkout: Checkout, name: str) -> None:
+    # Two workers that fail at the same moment trip up Gunicorn itself, so only one here.
     line = SERVERS[name].format(port=free_port()).replace("-w 2", "-w 1")
     said = checkout.having(GOOGLE_CLIENT_ID="app.demo.university.example").refuse(line)
     assert "DATABASE_URL is missing" in said
@@ -80,7 +80,7 @@ def test_a_start_with_missing_settings_names_them(checkout: Checkout, name: str)
     assert "GOOGLE_CLIENT_ID" not in said
 
 
-def test_a_start_with_the_database_away_waits_and_says_so(installed: Checkout) -> None:
+def test_a_start_without_a_reachable_database_waits_and_says_so(installed: Checkout) -> None:
     away = installed.having(DATABASE_URL="postgresql://aims:opensesame@127.0.0.1:1/attendance")
     with away.serving(SERVERS["uvicorn"]) as server:
         assert server.get("/health/live")[0] == 200

@@ -30,7 +30,9 @@ async def slots(room: Classroom, *times: tuple[str, str], day: int = 1) -> None:
         assert (await room.teacher.post(f"{room.path}/schedules", slot)).status_code == 201
 
 
-async def test_a_session_is_opened_with_all_the_app_reads(stage: Stage, room: Classroom) -> None:
+async def test_opening_a_session_returns_all_that_the_app_reads(
+    stage: Stage, room: Classroom
+) -> None:
     answer = await post(room, MONDAY, processedImageUrl="https://storage.example.com/e.jpg")
     assert answer.status_code == 200
     body = answer.json()
@@ -50,7 +52,7 @@ async def test_a_session_is_opened_with_all_the_app_reads(stage: Stage, room: Cl
     assert answer.headers["etag"] == '"0"'
 
 
-async def test_a_repeat_gives_the_same_session_and_fills_only_an_empty_image(
+async def test_a_repeat_returns_the_same_session_and_fills_in_only_a_missing_image(
     stage: Stage, room: Classroom
 ) -> None:
     first = (await post(room, MONDAY)).json()
@@ -72,7 +74,7 @@ async def test_a_repeat_gives_the_same_session_and_fills_only_an_empty_image(
         ("23:00", "14:00"),
     ],
 )
-async def test_today_means_the_slot_in_progress_else_the_one_begun_last_else_the_first(
+async def test_today_means_the_slot_in_progress_else_the_last_one_begun_else_the_first(
     stage: Stage, room: Classroom, clock: str, start: str
 ) -> None:
     await slots(room, ("09:00", "10:00"), ("11:00", "12:00"), ("14:00", "15:00"))
@@ -93,7 +95,7 @@ async def test_another_date_means_its_only_session_else_its_first_slot(room: Cla
     assert (await post(room, MONDAY)).json()["startTime"] == "09:00"
 
 
-async def test_the_end_is_the_slots_unless_given(room: Classroom) -> None:
+async def test_the_end_defaults_to_that_of_the_slot(room: Classroom) -> None:
     await slots(room, ("09:00", "10:00"))
     assert (await post(room, MONDAY, startTime="09:00")).json()["endTime"] == "10:00"
     off = await post(room, MONDAY, startTime="16:00")
@@ -102,7 +104,7 @@ async def test_the_end_is_the_slots_unless_given(room: Classroom) -> None:
     assert given.json()["endTime"] == "09:45"
 
 
-async def test_a_moved_slot_counts_on_its_new_date_and_not_on_its_old(room: Classroom) -> None:
+async def test_a_moved_slot_counts_on_its_new_date_and_not_on_its_old_one(room: Classroom) -> None:
     await slots(room, ("09:00", "10:00"))
     move = {
         "originalDate": "2025-10-27",
@@ -116,7 +118,7 @@ async def test_a_moved_slot_counts_on_its_new_date_and_not_on_its_old(room: Clas
     assert (moved["startTime"], moved["endTime"]) == ("15:00", "16:00")
 
 
-async def test_later_changes_of_the_timetable_move_no_session(room: Classroom) -> None:
+async def test_later_changes_to_the_timetable_do_not_move_sessions(room: Classroom) -> None:
     await slots(room, ("09:00", "10:00"))
     opened = (await post(room, MONDAY)).json()
     slot = (await room.document())["schedule"][0]["id"]
@@ -126,7 +128,7 @@ async def test_later_changes_of_the_timetable_move_no_session(room: Classroom) -
 
 
 @pytest.mark.parametrize(("days", "status"), [(-4000, 200), (0, 200), (1, 200), (2, 422)])
-async def test_dates_are_taken_until_tomorrow(room: Classroom, days: int, status: int) -> None:
+async def test_dates_are_accepted_up_to_tomorrow(room: Classroom, days: int, status: int) -> None:
     assert (await post(room, today() + timedelta(days=days))).status_code == status
 
 
@@ -222,7 +224,7 @@ async def test_a_malformed_query_is_refused(room: Classroom, query: str) -> None
     assert answer.status_code == 422
 
 
-async def test_who_is_marked_in_one_session_is_unmarked_in_another(room: Classroom) -> None:
+async def test_a_student_marked_in_one_session_is_unmarked_in_another(room: Classroom) -> None:
     first, second = [await room.open(today() + timedelta(days=n)) for n in (0, 1)]
     await room.mark(first, dict.fromkeys(ROLLS, "present"))
     for session, unmarked in ((first, []), (second, ROLLS)):

@@ -1,4 +1,4 @@
-"""Google's ID token for one of ours, through the code that verifies Google's."""
+"""Exchanging a Google ID token for one of ours, through the real verification code."""
 
 import asyncio
 import base64
@@ -47,7 +47,7 @@ async def test_an_allowed_person_gets_a_token_that_works(stage: Stage, google: D
     assert me.json()["lastLoginAt"].endswith("Z")
 
 
-async def test_a_row_made_before_the_first_sign_in_is_bound_to_it(
+async def test_the_first_sign_in_is_bound_to_the_existing_user(
     stage: Stage, google: DemoGoogle
 ) -> None:
     answer = await sign_in(stage, google.signer.sign(ASHA))
@@ -68,7 +68,7 @@ async def test_another_google_account_on_the_same_address_is_refused(
     ("domain", "status"),
     [(DOMAIN, 200), (DOMAIN.upper(), 200), ("elsewhere.example", 403), ("", 403), (None, 403)],
 )
-async def test_only_accounts_of_the_hosted_domains_get_in_where_some_are_set(
+async def test_only_accounts_of_the_hosted_domains_get_in_if_any_are_set(
     stage: Stage, google: DemoGoogle, domain: str | None, status: int
 ) -> None:
     hosted = {"google_hosted_domains": ["other.example", DOMAIN]}
@@ -81,7 +81,7 @@ async def test_only_accounts_of_the_hosted_domains_get_in_where_some_are_set(
         assert answer.json()["code"] == "foreign_domain"
 
 
-async def test_a_changed_address_leaves_the_user_the_same(stage: Stage, google: DemoGoogle) -> None:
+async def test_a_changed_address_keeps_the_same_user(stage: Stage, google: DemoGoogle) -> None:
     await sign_in(stage, google.signer.sign(ASHA, sub="s1"))
     await stage.connection.execute(
         "UPDATE allowed_emails SET email = $1 WHERE email = $2", f"asha.k@{DOMAIN}", ASHA
@@ -103,7 +103,7 @@ async def test_a_changed_address_leaves_the_user_the_same(stage: Stage, google: 
         ({"email_verified": None}, "email_not_verified"),
     ],
 )
-async def test_a_good_token_of_an_account_that_is_not_allowed_is_a_403(
+async def test_a_valid_token_of_an_account_that_is_not_allowed_is_a_403(
     stage: Stage, google: DemoGoogle, claims: dict[str, Any], code: str
 ) -> None:
     answer = await sign_in(stage, google.signer.sign(ASHA, **{"sub": "s1", **claims}))
@@ -150,7 +150,7 @@ FIREBASE = "https://securetoken.google.com/demo-university"
 
 
 def of_firebase(google: DemoGoogle) -> str:
-    """What `getIdToken()` of Firebase gives: signed with a key that is not in Google's set."""
+    """A token like that of Firebase's `getIdToken()`, signed with a key outside Google's set."""
     header = {"kid": "a-key-of-firebase"}
     claims = {"iss": FIREBASE, "aud": "demo-university", "sub": "f1", "header": header}
     return google.signer.sign(ASHA, **claims)
@@ -179,7 +179,7 @@ async def test_the_log_says_why_a_sign_in_was_refused(
 
 
 @pytest.mark.parametrize("claims", [("nbf",), ("iat",), ("nbf", "iat")])
-async def test_a_clock_that_is_behind_has_a_code_of_its_own(
+async def test_a_clock_that_is_behind_has_its_own_code(
     stage: Stage, google: DemoGoogle, claims: tuple[str, ...]
 ) -> None:
     now = int(time.time())
@@ -189,7 +189,7 @@ async def test_a_clock_that_is_behind_has_a_code_of_its_own(
         assert answer.json().get("code") == code
 
 
-async def test_a_token_of_another_issuer_costs_no_look_at_googles_keys(
+async def test_a_token_of_another_issuer_does_not_fetch_googles_keys(
     stage: Stage, google: DemoGoogle
 ) -> None:
     away = {"google_jwks_url": "http://127.0.0.1:1/certs"}
@@ -233,11 +233,11 @@ async def test_a_token_with_a_strange_header_is_a_401(
     assert (await sign_in(stage, f"{head}.{payload}.{signature}")).status_code == 401
 
 
-async def test_a_token_signed_by_anybody_else_is_a_401(stage: Stage) -> None:
+async def test_a_token_signed_by_somebody_else_is_a_401(stage: Stage) -> None:
     assert (await sign_in(stage, DemoSigner().sign(ASHA))).status_code == 401
 
 
-async def test_no_token_of_one_kind_is_taken_for_the_other(
+async def test_neither_kind_of_token_is_accepted_as_the_other(
     stage: Stage, google: DemoGoogle
 ) -> None:
     assert (await sign_in(stage, stage.asha.token)).status_code == 401
@@ -246,7 +246,7 @@ async def test_no_token_of_one_kind_is_taken_for_the_other(
     assert answer.status_code == 401
 
 
-async def test_failed_sign_ins_are_limited_and_good_ones_are_not(
+async def test_failed_sign_ins_are_limited_and_successful_ones_are_not(
     stage: Stage, google: DemoGoogle
 ) -> None:
     statuses = [(await sign_in(stage, "nonsense")).status_code for _ in range(32)]
@@ -254,7 +254,7 @@ async def test_failed_sign_ins_are_limited_and_good_ones_are_not(
     assert (await sign_in(stage, google.signer.sign(ASHA))).status_code == 200
 
 
-async def test_first_sign_ins_at_the_same_moment_make_one_user(
+async def test_simultaneous_first_sign_ins_create_one_user(
     crowd: Stage, google: DemoGoogle
 ) -> None:
     await allow(crowd, f"new@{DOMAIN}")
@@ -264,8 +264,8 @@ async def test_first_sign_ins_at_the_same_moment_make_one_user(
     assert len({answer.json()["user"]["id"] for answer in answers}) == 1
 
 
-async def test_a_user_who_is_made_meanwhile_is_found(crowd: Stage, google: DemoGoogle) -> None:
-    """Which of two unique indexes stops the second of two first sign-ins is left to chance."""
+async def test_a_user_who_is_created_meanwhile_is_found(crowd: Stage, google: DemoGoogle) -> None:
+    """Either of two unique indexes may stop the second of two first sign-ins."""
     email = f"new@{DOMAIN}"
     await allow(crowd, email)
     async with crowd.connection.transaction():
@@ -281,7 +281,7 @@ async def test_a_user_who_is_made_meanwhile_is_found(crowd: Stage, google: DemoG
 
 
 async def until_somebody_waits(crowd: Stage) -> None:
-    """Until a statement is held up by the transaction of the stage's own connection."""
+    """Wait until a statement is blocked by the transaction of the stage's own connection."""
     held_up = "SELECT true FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
     async with asyncio.timeout(5):
         while True:

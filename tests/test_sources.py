@@ -1,4 +1,4 @@
-"""Where marks come from, and what replaces what: a photo nothing that was made by hand."""
+"""The sources of marks, and which replaces which: a photo never replaces a manual mark."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ async def mark(
 
 
 async def marked_by(stage: Stage, room: Classroom, source: str) -> str:
-    """A session of today in which `ROLLS[1]` has a mark of that source."""
+    """A session today in which `ROLLS[1]` has a mark from that source."""
     session = await room.open(day(0), startTime="10:00")
     match source:
         case "manual":
@@ -49,7 +49,7 @@ async def marked_by(stage: Stage, room: Classroom, source: str) -> str:
 
 
 @pytest.mark.parametrize("source", ["ai", "auto", "import", "leave"])
-async def test_a_photo_replaces_what_nobody_marked_by_hand(
+async def test_a_photo_replaces_a_mark_that_was_not_made_by_hand(
     stage: Stage, room: Classroom, source: str
 ) -> None:
     session = await marked_by(stage, room, source)

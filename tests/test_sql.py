@@ -1,4 +1,4 @@
-"""Statements: how they are composed, that each can be read, and that docs/sql shows them all."""
+"""Statements: how they are composed, that they are readable, and that docs/sql shows them all."""
 
 import ast
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ def length(statement: Statement) -> int:
 
 @cache
 def homes() -> dict[str, str]:
-    """Each shared text of SQL with the module that writes it down."""
+    """Each shared SQL text with the module that contains it."""
     found: dict[str, str] = {}
     for module in modules():
         written = {node.value for node in ast.walk(tree(module)) if isinstance(node, ast.Constant)}
         for name in names_written_in(module):
             for text in texts_of(getattr(module, name, None)):
-                # What rights are made of is put together; all else stands there as it is.
+                # The SQL of access rights is composed; all else appears literally in its module.
                 if text in written or module is access:
                     found[text] = module.__name__
     return found
@@ -67,7 +67,7 @@ def test_parameters_are_numbered_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"id": 1, "other": 2}])
-def test_a_parameter_forgotten_or_made_up_is_an_error(values: dict[str, int]) -> None:
+def test_a_missing_or_unknown_parameter_is_an_error(values: dict[str, int]) -> None:
     with pytest.raises(TypeError, match="parameters"):
         Statement("SELECT :id").arguments(values)
 
@@ -79,7 +79,7 @@ def test_a_relation_shared_by_two_groups_appears_once() -> None:
 
 def test_docs_sql_shows_every_statement_as_it_is_sent() -> None:
     shown = {file.name: file.read_text() for file in FOLDER.glob("*.sql")}
-    assert shown == texts(), "docs/sql is old. Renew it: .venv/bin/python scripts/write_sql.py"
+    assert shown == texts(), "docs/sql is out of date. Run .venv/bin/python scripts/write_sql.py"
 
 
 DEFINED = """
@@ -95,14 +95,14 @@ def test_docs_sql_shows_every_view_and_function(own_database_url: str) -> None:
     assert shown == set(ask(own_database_url, DEFINED))
 
 
-def test_statements_can_be_read_in_one_sitting() -> None:
+def test_statements_are_short_enough_to_read_in_one_go() -> None:
     lengths = {name: length(statement) for name, statement in ALL.items()}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
     ordered = sorted(lengths.values())
     assert ordered[int(len(ordered) * 0.94)] < NEARLY_ALL
 
 
-def test_a_statement_is_read_from_few_files() -> None:
+def test_a_statement_comes_from_few_files() -> None:
     for name, statement in ALL.items():
         home = name.rpartition(".")[0]
         files = {homes().get(part, home) for part in statement.parts} | {home}
@@ -110,7 +110,7 @@ def test_a_statement_is_read_from_few_files() -> None:
 
 
 def test_relations_are_composed_in_one_way() -> None:
-    """Nothing smaller than a relation is put into SQL. The rights alone are, within `access`."""
+    """Nothing smaller than a relation is put into SQL, except access rights within `access`."""
     for module in modules():
         calls = (node for node in ast.walk(tree(module)) if isinstance(node, ast.Call))
         for call in calls:

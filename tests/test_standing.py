@@ -1,4 +1,4 @@
-"""Where a student stands, and what a class still has before it."""
+"""A student's standing, and the sessions that are still to come."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = ROLLS
 
-# By attended hundredths of a session and sessions counted.
+# By hundredths of a session attended and by sessions counted.
 OUTLOOKS = """
 SELECT attendance_standing(rules, attended, counted) AS standing,
        attendance_sessions_needed(rules, attended, counted) AS "sessionsNeeded",
@@ -26,7 +26,9 @@ ORDER BY place
 
 
 @pytest.mark.parametrize("threshold", [0, 500, 3333, 3334, 5000, 6667, 7500, 9500, 10_000])
-async def test_needed_and_missed_are_those_found_by_trying(stage: Stage, threshold: int) -> None:
+async def test_sessions_needed_and_missable_are_those_found_by_trial(
+    stage: Stage, threshold: int
+) -> None:
     asked = [(a, c) for c in range(13) for a in range(0, 100 * c + 1, 50)]
     asked += [(33 * n, 12) for n in range(37)]
     for minimum in (0, 5):
@@ -48,10 +50,10 @@ async def stats_of(room: Classroom, roll: str = FIRST, **query: str) -> dict[str
     return found
 
 
-async def test_following_the_advice_leads_to_the_line_and_no_further(
+async def test_following_the_advice_leads_to_the_threshold_and_no_further(
     stage: Stage, room: Classroom
 ) -> None:
-    """`sessionsNeeded` sessions attended, and not one less; then `canMiss`, and not one more."""
+    """Attend `sessionsNeeded` sessions, not one fewer; then miss `canMiss`, not one more."""
     await put(stage, threshold=6667)
     await attend(room, "paa")
     below = await stats_of(room)
@@ -83,11 +85,11 @@ async def test_following_the_advice_leads_to_the_line_and_no_further(
     assert (await stats_of(room))["sessionsNeeded"] is None
 
 
-async def test_absences_in_a_row_are_counted_from_the_last_mark_back(
+async def test_consecutive_absences_are_counted_back_from_the_last_mark(
     stage: Stage, room: Classroom
 ) -> None:
-    """An untimed session is the first of its day; cancelled ones and those without a mark of the
-    student's are passed over; leave, being no absence, ends the row."""
+    """Cancelled sessions and those without a mark for the student are skipped; any other mark ends
+    the run."""
     sessions = [await room.open(day(-n)) for n in (6, 5, 4, 3)]
     sessions += [await room.open(day(-2), startTime="11:00", endTime="12:00")]
     sessions += [await room.open(day(-2), startTime="09:00", endTime="10:00")]
@@ -105,7 +107,7 @@ async def test_absences_in_a_row_are_counted_from_the_last_mark_back(
     assert (await stats_of(room, SECOND))["absentInARow"] == 0
 
 
-async def test_unmarked_are_sessions_of_days_on_which_the_student_was_enrolled(
+async def test_unmarked_counts_only_sessions_on_days_of_enrolment(
     stage: Stage, room: Classroom
 ) -> None:
     students = [{"rollNo": FIRST, "from": str(day(-9))}, {"rollNo": SECOND, "from": str(day(-2))}]
@@ -124,7 +126,7 @@ async def test_unmarked_are_sessions_of_days_on_which_the_student_was_enrolled(
     ]
 
 
-async def test_the_trend_goes_by_date_and_time_and_counts_by_the_policy(
+async def test_the_trend_is_ordered_by_date_and_time_and_follows_the_policy(
     stage: Stage, room: Classroom
 ) -> None:
     untimed = await room.open(day(-1))
@@ -146,7 +148,7 @@ async def test_the_trend_goes_by_date_and_time_and_counts_by_the_policy(
 
 
 async def in_a_term(stage: Stage, last: int) -> Classroom:
-    """A class that meets every day at nine until that day."""
+    """A class that meets at midnight every day until that day."""
     term = {"name": "Monsoon", "firstDay": str(day(-7)), "lastDay": str(day(last))}
     assert (await stage.meera.post("/admin/terms", term)).status_code == 201
     room = await classroom_of(stage.asha)
@@ -156,10 +158,10 @@ async def in_a_term(stage: Stage, last: int) -> Classroom:
     return room
 
 
-async def test_the_best_that_is_possible_is_to_attend_all_that_is_left_of_the_term(
+async def test_the_best_possible_percentage_comes_from_attending_the_rest_of_the_term(
     stage: Stage,
 ) -> None:
-    """Today's counts until attendance is taken; what moved counts where it went."""
+    """Today's session counts until attendance is taken; a moved one counts on its new date."""
     room = await in_a_term(stage, 5)
     await attend(room, "pa")  # yesterday and the day before
     assert (await stats_of(room))["bestPossible"] == 87.5  # today and five days: 7 of 8
@@ -178,14 +180,14 @@ async def test_the_best_that_is_possible_is_to_attend_all_that_is_left_of_the_te
     beyond = {"rescheduledDate": str(day(9))}
     path = f"{room.path}/reschedules/{moved.json()['id']}"
     assert (await stage.asha.put(path, move | times | beyond)).status_code == 200
-    assert (await stats_of(room))["bestPossible"] == 80  # 4 of 5: beyond the term none meets
+    assert (await stats_of(room))["bestPossible"] == 80  # 4 of 5: no class meets beyond the term
     tomorrow = await room.open(day(1), startTime="00:00")
     await stage.asha.post(f"/attendance/sessions/{tomorrow}/cancel", {"reason": "No fair"})
     await stage.asha.post(f"/attendance/sessions/{today}/cancel", {"reason": "No power"})
     assert (await stats_of(room))["bestPossible"] == 80
 
 
-async def test_a_class_without_a_term_or_with_an_endless_one_has_no_best_possible(
+async def test_a_class_without_a_term_or_with_an_endless_one_has_no_best_possible_percentage(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "pa")

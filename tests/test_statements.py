@@ -1,4 +1,4 @@
-"""How many statements an operation costs."""
+"""How many SQL statements each operation costs."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 scene = test_authorization.scene
 
-# What an operation costs when it does its work. Whatever reads costs one.
+# The cost of each operation when it succeeds. Every read costs one.
 WRITES = {
     "createClass": 2,
     "updateClass": 2,
@@ -63,14 +63,14 @@ WRITES = {
     "changeHoliday": 2,
     "removeHoliday": 2,
 }
-# What depends on the days of a term finds them first.
+# Reads that depend on the days of a term find those first.
 READS_OF_TERMS = {"getOverview": 2, "listMissingSessions": 2, "getClassCalendar": 2}
 READS = {name: 1 for name, case in TABLE.items() if case.method == "GET"} | READS_OF_TERMS
 COST = READS | WRITES
 
 
 async def statements_of(scene: Scene, person: Person, operation: str) -> list[str]:
-    """What the operation of the authorization table runs for this person. It is undone."""
+    """The statements that an operation of the authorization table runs; it is rolled back."""
     assert scene.stage.pool is not None
     scene.stage.pool.statements.clear()
     transaction = scene.stage.connection.transaction()
@@ -80,10 +80,10 @@ async def statements_of(scene: Scene, person: Person, operation: str) -> list[st
     return list(scene.stage.pool.statements)
 
 
-def test_every_operation_has_its_cost() -> None:
+def test_every_operation_has_a_cost() -> None:
     assert COST.keys() == TABLE.keys()
     reading = {route.operation_id for route in ROUTES if route.methods == {"GET"}}
-    # A preview is sent its rules, and reads.
+    # A preview is sent rules, but only reads.
     reading.add("previewPolicy")
     assert {*READS, "previewPolicy"} == reading & TABLE.keys()
 
@@ -101,7 +101,7 @@ async def test_a_refused_operation_costs_one(scene: Scene, person: str) -> None:
     assert costs == dict.fromkeys(refused, 1)
 
 
-async def test_who_is_not_signed_in_costs_nothing(scene: Scene) -> None:
+async def test_a_request_without_sign_in_costs_nothing(scene: Scene) -> None:
     forger = Person(scene.stage.asha.client, "not.a.token")
     for operation in TABLE:
         assert await statements_of(scene, scene.stage.nobody, operation) == []
@@ -125,7 +125,7 @@ async def test_marking_locks_marks_and_reads_in_one_transaction(
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-async def test_the_number_of_marks_costs_nothing(stage: Stage, room: Classroom, count: int) -> None:
+async def test_more_marks_do_not_cost_more(stage: Stage, room: Classroom, count: int) -> None:
     assert stage.pool is not None
     session = await room.open()
     stage.pool.statements.clear()
@@ -150,7 +150,7 @@ async def test_a_new_session_costs_three_and_an_existing_one_one(
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-async def test_the_number_of_sessions_listed_costs_nothing(
+async def test_listing_more_sessions_does_not_cost_more(
     stage: Stage, room: Classroom, count: int
 ) -> None:
     assert stage.pool is not None

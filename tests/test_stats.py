@@ -1,4 +1,4 @@
-"""Attendance counted."""
+"""The attendance statistics of a class."""
 
 from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
@@ -52,7 +52,7 @@ async def test_a_class_counts_only_its_own_marks(stage: Stage, room: Classroom) 
     assert [s["total"] for s in stats] == [0, 0, 0]
 
 
-async def test_the_view_says_the_same(stage: Stage, room: Classroom) -> None:
+async def test_the_view_agrees_with_the_statistics(stage: Stage, room: Classroom) -> None:
     await room.mark(await room.open(), {ROLLS[0]: "present", ROLLS[1]: "absent"})
     await room.enrol(*ROLLS[:2])
     stats = (await stage.asha.get(f"/stats/classes/{room.id}/students")).json()

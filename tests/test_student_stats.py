@@ -1,4 +1,4 @@
-"""One student over all classes that the one who asks may see."""
+"""The statistics of one student over all classes that the caller may see."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ async def classes_of(person: Person, **query: str) -> list[str]:
     return [c["code"] for c in answer.json()["classes"]] if answer.is_success else []
 
 
-async def test_each_class_says_what_its_own_statistics_say_and_the_sums_are_those_of_all(
+async def test_each_class_agrees_with_its_own_statistics_and_the_totals_add_up(
     stage: Stage, room: Classroom
 ) -> None:
     await put(stage, lateWeight=50, minimumSessions=2)
@@ -58,7 +58,7 @@ async def test_each_class_says_what_its_own_statistics_say_and_the_sums_are_thos
     }
 
 
-async def test_teachers_see_the_classes_they_may_work_in_and_admins_all(
+async def test_teachers_see_the_classes_they_have_access_to_and_admins_see_all(
     stage: Stage, room: Classroom
 ) -> None:
     await classroom_of(stage.bilal, "CS200", [FIRST])
@@ -69,7 +69,7 @@ async def test_teachers_see_the_classes_they_may_work_in_and_admins_all(
     assert (await asked(stage.esha)).status_code == 404
 
 
-async def test_a_student_of_others_is_indistinguishable_from_nobody(
+async def test_another_teachers_student_is_indistinguishable_from_an_unknown_one(
     stage: Stage, room: Classroom
 ) -> None:
     await attend(room, "p")
@@ -82,7 +82,7 @@ async def test_a_student_of_others_is_indistinguishable_from_nobody(
         )
 
 
-async def test_classes_that_were_left_show_when_asked_for_and_archived_ones_never(
+async def test_former_classes_show_on_request_and_archived_ones_never(
     stage: Stage, room: Classroom
 ) -> None:
     closed = await classroom_of(stage.asha, "CS100", [FIRST])
@@ -104,7 +104,7 @@ async def test_each_class_names_its_term(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("roll", [None, "", " ", "\0", "x" * 256])
-async def test_a_roll_number_that_cannot_be_is_refused(stage: Stage, roll: str | None) -> None:
+async def test_an_invalid_roll_number_is_refused(stage: Stage, roll: str | None) -> None:
     query = {} if roll is None else {"rollNo": roll}
     answer = await stage.asha.get("/stats/students", params=query)
     assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Co-teachers and substitutes: what they may, on which days, and who says so."""
+"""Co-teachers and substitutes: what they may do, on which days, and who decides that."""
 
 import asyncio
 from datetime import date
@@ -26,7 +26,7 @@ async def teachers_of(room: Classroom) -> list[dict[str, Any]]:
 
 
 async def codes(person: Person) -> dict[str, str]:
-    """What the person is in each class of their list."""
+    """The person's role in each class of their list."""
     listed = (await person.get("/classes?roster=false")).json()
     return {class_["code"]: class_["myRole"] for class_ in listed}
 
@@ -59,7 +59,7 @@ async def test_the_owner_comes_first_and_the_others_by_name(stage: Stage, room: 
         (1, None, 403),
     ],
 )
-async def test_a_substitute_may_what_the_owner_may_on_their_days_alone(
+async def test_a_substitute_can_read_and_mark_only_on_their_days(
     stage: Stage, room: Classroom, since: int | None, until: int | None, status: int
 ) -> None:
     session = await room.open()
@@ -74,7 +74,7 @@ async def test_a_substitute_may_what_the_owner_may_on_their_days_alone(
     assert (before == await checksum(stage.connection)) == (status == 403)
 
 
-async def test_each_is_told_what_they_are_in_a_class(stage: Stage, room: Classroom) -> None:
+async def test_each_teacher_sees_their_role_in_a_class(stage: Stage, room: Classroom) -> None:
     await classroom_of(stage.chitra, "CS999", [])
     await share(room, co_teacher(stage.chitra), co_teacher(stage.meera))
     assert await codes(stage.chitra) == {"CS301": "co_teacher", "CS999": "owner"}
@@ -82,7 +82,7 @@ async def test_each_is_told_what_they_are_in_a_class(stage: Stage, room: Classro
     assert (await room.document())["myRole"] == "owner"
 
 
-async def test_a_list_sent_and_taken_back_counts_from_the_next_request_on(
+async def test_adding_and_removing_a_teacher_counts_from_the_next_request_on(
     stage: Stage, room: Classroom
 ) -> None:
     assert (await stage.chitra.get(room.path)).status_code == 403
@@ -107,7 +107,7 @@ async def test_a_co_teacher_does_not_own_the_class(stage: Stage, room: Classroom
     assert await checksum(stage.connection) == before
 
 
-async def test_the_same_list_again_changes_nothing(stage: Stage, room: Classroom) -> None:
+async def test_sending_the_same_list_again_changes_nothing(stage: Stage, room: Classroom) -> None:
     first = await share(room, co_teacher(stage.chitra), substitute(stage.esha, 0, 2))
     before = await checksum(stage.connection)
     again = await share(room, substitute(stage.esha, 0, 2), co_teacher(stage.chitra))
@@ -115,7 +115,7 @@ async def test_the_same_list_again_changes_nothing(stage: Stage, room: Classroom
     assert await checksum(stage.connection) == before
 
 
-async def test_an_allowed_address_that_never_signed_in_is_somebody_already(
+async def test_an_allowed_address_can_be_listed_before_its_first_sign_in(
     stage: Stage, room: Classroom
 ) -> None:
     new = {"email": "fatima@demo.university.example", "name": "Fatima Demo"}
@@ -128,7 +128,7 @@ async def test_an_allowed_address_that_never_signed_in_is_somebody_already(
     assert await checksum(stage.connection) == before
 
 
-async def test_an_unknown_person_is_refused_alike_by_id_and_by_address(
+async def test_an_unknown_person_is_refused_the_same_way_by_id_and_by_address(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, co_teacher(stage.chitra))
@@ -143,7 +143,7 @@ async def test_an_unknown_person_is_refused_alike_by_id_and_by_address(
     assert await checksum(stage.connection) == before
 
 
-async def test_the_owner_and_a_person_twice_are_refused(stage: Stage, room: Classroom) -> None:
+async def test_the_owner_and_a_repeated_person_are_refused(stage: Stage, room: Classroom) -> None:
     by_address = {"email": stage.chitra.email.upper(), "role": "substitute"}
     answer = await put(
         stage.asha, room, co_teacher(stage.asha), co_teacher(stage.chitra), by_address
@@ -202,7 +202,7 @@ async def test_the_new_owner_of_a_class_is_in_the_list_once(stage: Stage, room: 
     assert (await stage.asha.get(room.path)).status_code == 403
 
 
-async def test_an_archived_class_keeps_its_teachers_as_they_are(
+async def test_the_teachers_of_an_archived_class_cannot_be_changed(
     stage: Stage, room: Classroom
 ) -> None:
     await share(room, co_teacher(stage.chitra))
@@ -213,7 +213,9 @@ async def test_an_archived_class_keeps_its_teachers_as_they_are(
     assert len((await stage.chitra.get(f"{room.path}/teachers")).json()) == 2
 
 
-async def test_who_came_changed_and_went_is_in_the_audit_log(stage: Stage, room: Classroom) -> None:
+async def test_teachers_added_changed_and_removed_are_in_the_audit_log(
+    stage: Stage, room: Classroom
+) -> None:
     await share(room, co_teacher(stage.chitra))
     await share(room, substitute(stage.chitra, 0, 2))
     await share(room)
@@ -229,7 +231,7 @@ async def test_who_came_changed_and_went_is_in_the_audit_log(stage: Stage, room:
     assert {e["actorId"] for e in entries} == {str(stage.asha.user_id)}
 
 
-async def test_a_student_of_a_co_taught_class_is_in_no_other_teachers_class(
+async def test_a_student_of_a_co_taught_class_is_not_another_teachers_student(
     stage: Stage, room: Classroom
 ) -> None:
     other = await classroom_of(stage.chitra, "CS999", [ROLLS[0]])
@@ -250,7 +252,7 @@ async def test_a_student_of_a_co_taught_class_is_in_no_other_teachers_class(
     assert again.json()["conflicts"] == [{"rollNo": ROLLS[0], "field": "phone"}]
 
 
-async def test_lists_put_at_once_leave_one_of_them(crowd: Stage) -> None:
+async def test_of_lists_sent_at_once_exactly_one_remains(crowd: Stage) -> None:
     hall = await classroom_of(crowd.asha)
     email = "fatima@demo.university.example"
     await crowd.connection.execute(
@@ -267,7 +269,7 @@ async def test_lists_put_at_once_leave_one_of_them(crowd: Stage) -> None:
     assert tuple(t["name"] for t in await teachers_of(hall)) in shown
 
 
-async def test_taking_somebody_off_and_their_marking_come_one_after_the_other(
+async def test_removing_a_teacher_and_their_marking_are_serialised(
     crowd: Stage,
 ) -> None:
     hall = await classroom_of(crowd.asha)

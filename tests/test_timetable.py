@@ -1,4 +1,4 @@
-"""Weekly slots, and occurrences moved once. 2025-10-27 is a Monday."""
+"""Weekly slots, and single occurrences that are moved. 2025-10-27 is a Monday."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def monday_nine(room: Classroom) -> str:
     return (await add(room, 1, "09:00", "10:00:00")).json()["id"]
 
 
-async def test_slots_are_shown_by_day_and_time(room: Classroom, monday_nine: str) -> None:
+async def test_slots_are_ordered_by_day_and_time(room: Classroom, monday_nine: str) -> None:
     assert (await add(room, 1, "08:00", "09:00")).status_code == 201
     shown = (await room.document())["schedule"]
     assert [(s["dayOfWeek"], s["start"], s["end"]) for s in shown] == [
@@ -49,7 +49,7 @@ async def test_slots_are_shown_by_day_and_time(room: Classroom, monday_nine: str
 @pytest.mark.parametrize(
     ("start", "end"), [("09:30", "09:40"), ("08:30", "09:01"), ("08:00", "11:00")]
 )
-async def test_slots_that_overlap_are_a_conflict(
+async def test_overlapping_slots_are_a_conflict(
     room: Classroom, monday_nine: str, start: str, end: str
 ) -> None:
     answer = await add(room, 1, start, end)
@@ -77,7 +77,7 @@ async def test_a_slot_is_changed_and_removed(room: Classroom, monday_nine: str) 
     assert (await room.teacher.delete(path)).status_code == 404
 
 
-async def test_an_occurrence_moves_with_all_the_app_reads(
+async def test_moving_an_occurrence_returns_all_that_the_app_reads(
     room: Classroom, monday_nine: str
 ) -> None:
     answer = await move(room, reason="Holiday")
@@ -101,7 +101,7 @@ async def test_a_day_without_a_slot_has_nothing_to_move(room: Classroom, monday_
     assert (await move(room, originalStartTime="09:30")).status_code == 422
 
 
-async def test_of_several_slots_the_first_not_yet_moved_is_meant(
+async def test_a_move_without_a_time_means_the_first_slot_not_yet_moved(
     room: Classroom, monday_nine: str
 ) -> None:
     await add(room, 1, "11:00", "12:00")
@@ -167,7 +167,7 @@ async def test_a_move_is_replaced_and_undone_by_its_id(room: Classroom, monday_n
     assert (await room.teacher.get(path)).status_code == 404
 
 
-async def test_a_moved_occurrence_stays_moved_when_its_slot_begins_later(
+async def test_a_moved_occurrence_stays_moved_when_the_time_of_its_slot_changes(
     room: Classroom, monday_nine: str
 ) -> None:
     await move(room)

@@ -1,4 +1,4 @@
-"""Our own tokens, and how often one may fail to get one."""
+"""Our own tokens, and the limit on failed sign-ins."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ def forged(key: str = NEW, header: dict[str, object] | None = None, **changes: o
     return jwt.encode(kept, key, "HS256", headers={"typ": "at+jwt", **(header or {})})
 
 
-def test_a_token_is_read_back_and_says_nothing_of_a_role() -> None:
+def test_a_token_is_read_back_and_holds_no_role() -> None:
     token, ends = Tokens(settings(NEW)).issue(ASHA)
     assert Tokens(settings(NEW)).read(token) == ASHA
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -59,7 +59,7 @@ def test_an_older_secret_still_verifies_and_no_longer_signs() -> None:
         Tokens(settings(OLD)).read(rotated.issue(ASHA)[0])
 
 
-def test_the_end_of_a_token_is_checked_although_it_is_remembered(
+def test_the_expiry_of_a_remembered_token_is_still_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tokens = Tokens(settings(NEW))
@@ -91,12 +91,12 @@ def test_the_end_of_a_token_is_checked_although_it_is_remembered(
         forged(iat=int(time.time()) + 600),
     ],
 )
-def test_whatever_is_not_ours_is_refused(token: str) -> None:
+def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
     with pytest.raises(NotSignedIn):
         Tokens(settings(NEW)).read(token)
 
 
-# What JSON can say and no clock: each was signed by somebody with the right key.
+# Times that JSON allows but no clock shows, each in a token signed with the right key.
 NO_TIMES = [
     *(10**400, -(10**400), 2**63, 253_402_300_800, -1),
     *(float("inf"), float("-inf"), float("nan"), 1e300, 2.0**31 + 0.5, 2.0**31),
@@ -139,7 +139,7 @@ def test_failures_are_counted_per_address_over_a_minute() -> None:
     limit.record_failure("192.0.2.1")
 
 
-def test_a_subscriber_of_ipv6_is_one_address() -> None:
+def test_an_ipv6_subscriber_counts_as_one_address() -> None:
     limit = SignInLimit(1, Clock())
     limit.record_failure("2001:db8:1:2::1")
     with pytest.raises(TooMany):
@@ -147,7 +147,7 @@ def test_a_subscriber_of_ipv6_is_one_address() -> None:
     limit.record_failure("2001:db8:1:3::1")
 
 
-def test_addresses_of_ipv4_are_told_apart_on_a_socket_of_ipv6() -> None:
+def test_ipv4_addresses_are_told_apart_on_an_ipv6_socket() -> None:
     limit = SignInLimit(1, Clock())
     limit.record_failure("::ffff:192.0.2.1")
     with pytest.raises(TooMany):

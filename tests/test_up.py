@@ -1,4 +1,4 @@
-"""`./aims up`, as somebody who has just cloned the repository meets it."""
+"""`./aims up`, as run in a freshly cloned repository."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
 
 
 def read_until_shown(process: "subprocess.Popen[str]", words: str = "Ctrl-C") -> str:
-    """What the process says up to these words, or to its end."""
+    """The output of the process up to these words, or to its end."""
     assert process.stdout is not None
     shown, deadline = "", time.monotonic() + READY_SECONDS
     while words not in shown and time.monotonic() < deadline:
@@ -47,7 +47,7 @@ def read_until_shown(process: "subprocess.Popen[str]", words: str = "Ctrl-C") ->
 def kill(process: "subprocess.Popen[str]") -> None:
     process.kill()
     process.wait()
-    # Whatever it started may still have the other end.
+    # Its child processes may still hold the other end of the pipe.
     assert process.stdout is not None
     process.stdout.close()
 
@@ -79,7 +79,7 @@ def running(marker: str) -> list[str]:
 
 
 def knocked(port: int) -> list[str]:
-    """The address, if anybody is listening on it."""
+    """The address, if something is listening on it."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -89,7 +89,7 @@ def knocked(port: int) -> list[str]:
 
 @contextmanager
 def request_in_flight(port: int) -> Iterator[None]:
-    """One of which the body has not come yet."""
+    """A request whose body has not arrived yet."""
     with socket.create_connection(("127.0.0.1", port)) as caller:
         caller.sendall(b"POST /auth/google HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         time.sleep(0.1)
@@ -98,7 +98,7 @@ def request_in_flight(port: int) -> Iterator[None]:
 
 @contextmanager
 def data_directory(name: str) -> Iterator[Path]:
-    """One that the server's user may use, gone afterwards."""
+    """A data directory that the server's user may use, removed afterwards."""
     place = home() / f"{name}-{os.getpid()}"
     yield place
     subprocess.run(["rm", "-rf", *map(str, place.parent.glob(place.name + "*"))], check=True)
@@ -118,14 +118,14 @@ def taken_port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Path]:
-    """The data directory that these tests start on in turn: the first one makes it."""
+    """The data directory that these tests use in turn: the first one creates it."""
     with data_directory("test-up-kept") as place:
         yield place
 
 
 def test_up_shows_how_to_sign_in_and_leaves_nothing_running(kept: Path) -> None:
     port = free_port()
-    # Somebody's variables for another installation are none of this one's.
+    # Environment variables for another installation must not affect this one.
     others = {"DATABASE_URL": "", "PGSSLMODE": "verify-full", "PGHOST": "db.demo.example"}
     others["GOOGLE_HOSTED_DOMAINS"] = "other.example"
     process = start("--port", str(port), "--data", str(kept), **others)
@@ -136,14 +136,14 @@ def test_up_shows_how_to_sign_in_and_leaves_nothing_running(kept: Path) -> None:
         assert [c["code"] for c in classes] == ["CS301", "CS301"]
         stats = json.loads(get(f"{base}/stats/classes/{classes[0]['id']}/students", jwt))
         assert len(stats) == 61
-        # Three a week, without a holiday, a session that was cancelled and one nobody took.
+        # Three a week, less a holiday, a cancelled session and one without attendance.
         assert max(student["total"] for student in stats) == 8 * 3 - 3
     finally:
         stop(process)
     assert running(str(kept)) + knocked(port) == []
 
 
-def test_of_two_started_at_once_one_runs_and_the_others_say_which(place: Path) -> None:
+def test_of_two_started_at_once_one_runs_and_the_others_name_it(place: Path) -> None:
     port = free_port()
     both = [start("--port", str(port), "--data", str(place)) for _ in range(2)]
     try:
@@ -152,7 +152,7 @@ def test_of_two_started_at_once_one_runs_and_the_others_say_which(place: Path) -
             key=lambda one: "AIMS is running" not in one[0],
         )
         assert "AIMS is running" in shown
-        # Another name of the same directory, and another port.
+        # Another path to the same directory, and another port.
         link = place.with_name(f"{place.name}-link")
         link.symlink_to(place)
         third = start("--port", str(free_port()), "--data", str(link))
@@ -188,7 +188,7 @@ def test_after_a_kill_at_any_stage_it_starts_again(place: Path) -> None:
         stop(process)
 
 
-def test_after_a_kill_it_starts_while_what_it_started_is_still_ending(kept: Path) -> None:
+def test_after_a_kill_it_starts_while_its_old_processes_are_still_ending(kept: Path) -> None:
     port = free_port()
     killed = start("--port", str(port), "--data", str(kept))
     assert "AIMS is running" in read_until_shown(killed)
@@ -206,7 +206,9 @@ def test_after_a_kill_it_starts_while_what_it_started_is_still_ending(kept: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_however_up_ends_what_it_started_ends_too(kept: Path, number: signal.Signals) -> None:
+def test_however_up_ends_the_processes_it_started_end_too(
+    kept: Path, number: signal.Signals
+) -> None:
     port = free_port()
     process = start("--port", str(port), "--data", str(kept), "--demo")
     shown = read_until_shown(process)
@@ -219,7 +221,7 @@ def test_however_up_ends_what_it_started_ends_too(kept: Path, number: signal.Sig
     assert running(str(kept)) + knocked(port) == []
 
 
-def test_a_port_in_use_is_one_sentence(place: Path, taken_port: int) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(place: Path, taken_port: int) -> None:
     process = start("--port", str(taken_port), "--data", str(place))
     said, _ = process.communicate()
     assert process.returncode != 0
@@ -227,7 +229,7 @@ def test_a_port_in_use_is_one_sentence(place: Path, taken_port: int) -> None:
     assert not place.exists()
 
 
-def test_data_of_another_major_version_is_one_sentence(place: Path) -> None:
+def test_data_of_another_major_version_is_reported_in_one_sentence(place: Path) -> None:
     place.mkdir(parents=True)
     (place / "PG_VERSION").write_text("12\n")
     process = start("--port", str(free_port()), "--data", str(place))
@@ -238,7 +240,7 @@ def test_data_of_another_major_version_is_one_sentence(place: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
-def test_what_is_no_data_directory_is_left_alone(place: Path, kind: str) -> None:
+def test_a_path_that_is_not_a_data_directory_is_left_alone(place: Path, kind: str) -> None:
     kept = place if kind == "file" else place / "notes"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text("mine")
@@ -250,7 +252,7 @@ def test_what_is_no_data_directory_is_left_alone(place: Path, kind: str) -> None
     assert kept.read_text() == "mine"
 
 
-def test_a_database_url_of_another_kind_is_one_sentence() -> None:
+def test_a_database_url_of_another_scheme_is_reported_in_one_sentence() -> None:
     said, _ = (process := start(DATABASE_URL="mysql://127.0.0.1/x")).communicate()
     assert process.returncode != 0
     assert said.startswith("aims: DATABASE_URL must be a URL like postgresql://")
