@@ -24,6 +24,7 @@ from app.db import open_database
 from app.demo.department import ADMIN, DOMAIN, PEOPLE, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
+from app.demo.meeting_now import hold_a_class_now
 from app.localpg import LocalPostgres, home
 from app.services import health
 
@@ -152,6 +153,7 @@ async def _load_demo(url: str, zone: ZoneInfo) -> None:
         if not await health.has_classes(db):
             _say("Making demo data")
             await load_department(db, datetime.now(zone), sub_of)
+        await hold_a_class_now(db, datetime.now(zone))
 
 
 def _kept_secret(file: Path) -> str:
@@ -195,8 +197,14 @@ def _say(step: str) -> None:
 
 def _show(port: int, postgres: LocalPostgres | None, google: DemoGoogle | None) -> None:
     base = f"http://{HOST}:{port}"
-    lines = ["", f"AIMS is running: open {base}", "", f"  API docs   {base}/docs"]
-    lines += [f"  Health     {base}/health"]
+    lines = ["", f"AIMS is running. Open  {base}", ""]
+    if google:
+        lines += [
+            f"Sign in as {TEACHERS[0][1]}, a teacher, or as {ADMIN[1]}, the administrator:",
+            "a click on the name is all the demo asks for. A class of hers meets now.",
+            "",
+        ]
+    lines += [f"  API docs   {base}/docs", f"  Health     {base}/health"]
     if postgres:
         lines += [f"  Database   {postgres.psql(DATABASE)}"]
     if google:
@@ -206,11 +214,11 @@ def _show(port: int, postgres: LocalPostgres | None, google: DemoGoogle | None) 
 
 
 def _demo_lines(base: str, google: DemoGoogle) -> list[str]:
-    teacher, admin = TEACHERS[0], ADMIN
+    teacher = TEACHERS[0]
     return [
         f"  Sign-in    {google.url}  (stands in for Google; every demo person)",
         "",
-        f"Sign in as {teacher[1]}, a teacher (or {admin[1]}, the admin: {admin[0]}):",
+        "For the API take a token of hers:",
         "",
         f"  ID_TOKEN=$(curl -s '{google.url}/token?email={teacher[0]}')",
         f"  TOKEN=$(curl -s {base}/auth/google -H 'Content-Type: application/json' \\",
