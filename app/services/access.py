@@ -99,7 +99,7 @@ taught AS NOT MATERIALIZED (
     UNION ALL
     SELECT c.*, daterange(t.first_day, t.last_day, '[]')
     FROM staff JOIN class_teachers t ON t.user_id = staff.id
-    JOIN classes c ON c.id = t.class_id AND c.teacher_id <> staff.id
+    JOIN classes c ON c.id = t.class_id
     WHERE daterange(t.first_day, t.last_day, '[]')
        @> daterange(:day::date, greatest(:day, current_date), '[]')
 )""",
