@@ -51,13 +51,16 @@ async def _move(db: Database, asha: Actor, occurrence: Occurrence, now: datetime
     """Whether the occurrence could be moved to now."""
     start = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
     end = start + _LASTS
-    draft = RescheduleDraft(
-        original_date=occurrence.date,
-        original_start_time=occurrence.start,
-        rescheduled_date=now.date(),
-        rescheduled_start_time=start.time(),
-        rescheduled_end_time=end.time() if end.date() == now.date() else _LAST_MINUTE,
-        reason="So that a class of the demo meets now",
+    last = end.time() if end.date() == now.date() else _LAST_MINUTE
+    draft = RescheduleDraft.model_validate(
+        {
+            "originalDate": str(occurrence.date),
+            "originalStartTime": f"{occurrence.start:%H:%M}",
+            "rescheduledDate": str(now.date()),
+            "rescheduledStartTime": f"{start:%H:%M}",
+            "rescheduledEndTime": f"{last:%H:%M}",
+            "reason": "So that a class of the demo meets now",
+        }
     )
     try:
         await reschedules.add_reschedule(db, asha, UUID(str(occurrence.class_id)), draft)
