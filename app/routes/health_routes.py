@@ -17,7 +17,7 @@ class Health(BaseModel):
     status: Literal["healthy"]
 
 
-@router.get("", operation_id="getHealth", summary="Is it well?", responses=problems_of())
+@router.get("", operation_id="getHealth", summary="Is the server healthy?", responses=problems_of())
 async def get_health(db: Db) -> Health:
     """The server is healthy if the database answers."""
     await health.ping(db)
@@ -31,7 +31,10 @@ async def get_liveness() -> Health:
 
 
 @router.get(
-    "/ready", operation_id="getReadiness", summary="Send it traffic?", responses=problems_of()
+    "/ready",
+    operation_id="getReadiness",
+    summary="Is it ready for traffic?",
+    responses=problems_of(),
 )
 async def get_readiness(request: Request, db: Db) -> Health:
     """Ready if the database answers, its schema is current, and the server is not stopping."""
