@@ -1,4 +1,4 @@
-"""Google's word for who somebody is: an ID token, verified as Google documents it.
+"""Verifying Google's ID tokens, as Google documents it.
 
 https://developers.google.com/identity/gsi/web/guides/verify-google-id-token
 """
@@ -18,14 +18,14 @@ from app.schemas.words import MAX_NAME, is_address
 ISSUERS = ["https://accounts.google.com", "accounts.google.com"]
 LEEWAY_SECONDS = 10
 MAX_TOKEN_LENGTH = 8192
-MAX_SUB_LENGTH = 255  # Google promises that many characters of ASCII
+MAX_SUB_LENGTH = 255  # documented by Google, in ASCII characters
 
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp"]
 
 
 @dataclass(frozen=True)
 class GoogleIdentity:
-    """Google's `sub`, lasting and unique, the verified address and the name, maybe empty."""
+    """Google's permanent, unique `sub`, the verified address, and the name, which can be empty."""
 
     sub: str
     email: str
@@ -44,13 +44,14 @@ class GoogleVerifier:
         await self._keys.close()
 
     async def verify(self, id_token: str) -> GoogleIdentity:
-        """Who the token is of.
+        """The identity in the token.
 
-        `NotSignedIn`: not a valid token of Google's for us. `AccessDenied`: valid, but the
-        address is not verified or of a foreign domain. `Unavailable`: no keys to verify with.
+        `NotSignedIn`: not a valid token from Google for us. `AccessDenied`: valid, but the address
+        is unverified or of a foreign domain. `Unavailable`: there are no keys to verify it with.
         """
         key_id = _key_id(id_token)
-        # Nobody is believed yet: it saves looking for a key that Google never had, and says why.
+        # The issuer is not verified yet. Checking it early avoids looking for a key that Google
+        # never had, and allows a better error.
         issuer = claimed_issuer(id_token)
         if issuer not in ISSUERS:
             raise _of_another_issuer() if issuer else _invalid()

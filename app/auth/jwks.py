@@ -1,7 +1,7 @@
-"""Google's signing keys, fetched rarely, shared by all, never in anybody's way.
+"""Google's signing keys, fetched rarely and shared by all requests.
 
 `PyJWKClient` fetches for every unknown key id under a lock, so a handful of bad tokens could
-hold up every good one. Here a token whose key is known never waits for anything.
+hold up every good one. Here, a token whose key is known never waits.
 """
 
 import asyncio
@@ -34,19 +34,19 @@ class KeySet:
         self._fetch: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """End a fetch under way."""
+        """Cancel a running fetch."""
         if self._fetch is not None:
             self._fetch.cancel()
             await asyncio.gather(self._fetch, return_exceptions=True)
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of that id, or None; `Unavailable` when there are no keys to be had."""
+        """The key with that id, or None; `Unavailable` if there are no usable keys at all."""
         key = self._usable().get(key_id)
         if key is not None:
             if self._age() > FRESH_SECONDS:
                 self._start_fetch()
             return key
-        # Unknown key ids are for anybody to send: they wait at most for one shared fetch.
+        # Anybody can send unknown key ids, so these wait for at most one shared fetch.
         fetch = self._start_fetch()
         if fetch is not None:
             await asyncio.shield(fetch)
@@ -65,7 +65,7 @@ class KeySet:
         return float("inf") if self._fetched_at is None else self._clock() - self._fetched_at
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
-        """The fetch under way, or a new one, or None while the pause lasts."""
+        """The running fetch, or a new one; None during the pause between fetches."""
         if self._fetch is not None and not self._fetch.done():
             return self._fetch
         if self._tried_at is not None and self._clock() - self._tried_at < PAUSE_SECONDS:
@@ -85,8 +85,8 @@ class KeySet:
 
     async def _document(self) -> Any:
         body = b""
-        # A client of its own for each fetch: they are half a minute apart or an hour, and
-        # making one loads the certificates of all authorities.
+        # A new client for each fetch, since they are half a minute or an hour apart; made in a
+        # thread, since that loads all CA certificates.
         client = await asyncio.to_thread(
             httpx2.AsyncClient, follow_redirects=False, timeout=FETCH_SECONDS
         )

@@ -1,4 +1,4 @@
-"""Who may sign in, and who has."""
+"""Who can sign in, and the users."""
 
 from datetime import datetime
 
@@ -7,13 +7,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Now, OwnId
 
-# Addresses compare by this expression everywhere: both unique indexes are on it, and every
+# Addresses are compared by this expression everywhere: both unique indexes are on it, and every
 # query must use it.
 EMAIL_KEY = "lower(btrim(email))"
 
 
 class AllowedEmail(Base):
-    """An address that may sign in, with its role, which is stored nowhere else."""
+    """An address that can sign in, with its role, which is stored nowhere else."""
 
     __tablename__ = "allowed_emails"
     __table_args__ = (
@@ -31,7 +31,7 @@ class AllowedEmail(Base):
 
 
 class User(Base):
-    """A person who operates the app. Made at the first sign-in, bound to Google's `sub`."""
+    """A teacher or administrator. The first sign-in binds the user to Google's `sub`."""
 
     __tablename__ = "users"
     __table_args__ = (Index("uq_users_email_key", text(EMAIL_KEY), unique=True),)

@@ -1,4 +1,4 @@
-"""Signing in, and who one is then."""
+"""Signing in, and the profile of the signed-in user."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,8 +22,8 @@ class SignedIn:
     role: Role
 
 
-# The same `sub` is the same user, whatever their allow-listed address has become since. A
-# first sign-in takes the row of its address only while no other `sub` is bound to it.
+# The same `sub` is the same user, even if their allow-listed address has changed. A first sign-in
+# takes over the row of its address only if no other `sub` is bound to it.
 _SIGN_IN = Statement(
     """
 allowed AS MATERIALIZED (
@@ -68,12 +68,12 @@ LEFT JOIN person ON true
 
 
 async def sign_in(db: Database, email: str, google_sub: str, google_name: str) -> SignedIn:
-    """The user behind a verified Google account; `AccessDenied` when it is not allowed."""
+    """The user of a verified Google account; `AccessDenied` if it is not allowed."""
     who = {"email": email, "google_sub": google_sub, "google_name": google_name or email}
     try:
         row = await db.row(_SIGN_IN, **who)
     except asyncpg.UniqueViolationError:
-        # A first sign-in that came twice at once has made the user by now.
+        # Two first sign-ins ran concurrently, and the other one has created the user.
         row = await _sign_in_again(db, who)
     if row["role"] is None:
         raise AccessDenied(
@@ -123,7 +123,7 @@ FROM verdict
 
 
 async def me(db: Database, actor: Actor) -> Document[Me]:
-    """The profile of the actor, with the role they have now."""
+    """The profile of the actor, with their current role."""
     row = await db.row(_ME, actor_id=actor.user_id)
     check(row)
     return Document(row["document"])
