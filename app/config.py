@@ -1,7 +1,7 @@
 """Settings, read once from the environment, `NAME_FILE` files and `.env`, in that order.
 
-A setting that is missing or unsafe stops the start with a sentence that names it and
-never shows its value.
+A missing or unsafe setting prevents the start, with a sentence that names it and never shows
+its value.
 """
 
 import json
@@ -32,7 +32,7 @@ from app.database_url import usable_url
 GOOGLE_ISSUER = "https://accounts.google.com"
 GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 MINIMUM_SECRET_BYTES = 32
-MINIMUM_SECRET_CHARACTERS = 6  # different ones; 40 digits at random have more, nearly always
+MINIMUM_SECRET_CHARACTERS = 6  # distinct ones; 40 random digits nearly always have more
 
 EXAMPLE_VALUES = frozenset(
     {
@@ -48,7 +48,7 @@ EXAMPLE_VALUES = frozenset(
 
 
 class ConfigError(Exception):
-    """The settings do not allow a start; the message says which and why."""
+    """The settings do not allow the program to start; the message says which and why."""
 
 
 def _split_commas(value: Any) -> Any:
@@ -67,7 +67,7 @@ def _known_timezone(name: str) -> str:
 
 _ORIGINS = (
     'must be a JSON list of origins as browsers send them, like ["https://app.example.org"]: '
-    "no path, no wildcard, no capital letters, no port that goes without saying"
+    "no path, no wildcard, no capital letters, no default port"
 )
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _ORIGIN = re.compile(
@@ -87,7 +87,7 @@ def _json_list(value: Any) -> Any:
 
 
 def _sent_by_browsers(origins: list[str]) -> list[str]:
-    """Refuses what would be compared with every origin and never be equal to one."""
+    """Refuse entries that could never equal an origin that a browser sends."""
     if not all(origin == "*" or _is_origin(origin) for origin in origins):
         raise ValueError(_ORIGINS)
     return origins
@@ -108,7 +108,7 @@ def _host_and_port(address: str) -> str:
 
 
 def _usable_font(path: Path) -> Path:
-    """What will write with it reads it, so that no register fails for it later."""
+    """Load the font with the library that will use it, so that no register fails later."""
     from fpdf import FPDF
 
     paper = FPDF()
@@ -150,7 +150,7 @@ class _Sourced(BaseSettings):
     """Settings from the environment, `NAME_FILE` files and `.env`."""
 
     model_config = SettingsConfigDict(
-        # What editors on Windows write is read as well: CRLF, and a mark in front of it all.
+        # Also accept what editors on Windows write: CRLF and a byte order mark.
         env_file=".env",
         env_file_encoding="utf-8-sig",
         extra="ignore",
@@ -174,13 +174,13 @@ class _Debug(_Sourced):
 
 
 class DatabaseSettings(_Sourced):
-    """What a migration needs to know."""
+    """The settings that a migration needs."""
 
     database_url: Annotated[str, AfterValidator(usable_url)]
 
 
 class RuleSettings(DatabaseSettings):
-    """What a command needs to know that acts by the institution's rules."""
+    """The settings of commands that follow the institution's rules."""
 
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "Asia/Kolkata"
     edit_window_days: Annotated[int, Field(ge=1, le=36500)] | None = None
@@ -214,7 +214,7 @@ def _provider(key: str) -> OidcProvider:
 
 
 class Settings(RuleSettings):
-    """What the server needs to know. Names in capitals are the variables' names."""
+    """The settings of the server. The variables have the same names in capitals."""
 
     jwt_secret: CommaList
     google_client_id: CommaList
@@ -259,7 +259,7 @@ class _NamedFiles(PydanticBaseSettingsSource):
 
 
 def load_settings(**given: Any) -> Settings:
-    """Settings fit to start with; raises `ConfigError` naming every setting that is not."""
+    """The settings, if they are safe; `ConfigError` names every setting that is not."""
     settings = _read(Settings, given)
     refused = [] if settings.debug else [f"{name} {why}" for name, why in _unsafe(settings)]
     known = {provider.key for provider in settings.providers} | {"google"}
@@ -278,7 +278,7 @@ def load_settings(**given: Any) -> Settings:
 
 
 def _is_guessable(secret: str) -> bool:
-    """Whether it has a handful of different characters, or is long by repetition alone."""
+    """Whether it has only a few distinct characters, or is long only by repetition."""
     lengths = range(1, len(secret) // 2 + 1)
     period = next((n for n in lengths if secret[n:] == secret[:-n]), len(secret))
     return (
@@ -288,22 +288,22 @@ def _is_guessable(secret: str) -> bool:
 
 
 def load_rules() -> RuleSettings:
-    """The settings of a command that acts by the institution's rules."""
+    """The settings of a command that follows the institution's rules."""
     return _read(RuleSettings, {})
 
 
 def load_database_url() -> str:
-    """`DATABASE_URL` alone, for commands that need nothing else."""
+    """`DATABASE_URL`, for commands that need nothing else."""
     return _read(DatabaseSettings, {}).database_url
 
 
 def is_debug(*, read_env_file: bool) -> bool | None:
-    """What `DEBUG` says; None if nothing sets it."""
+    """The value of `DEBUG`; None if it is not set."""
     return _read(_Debug, {} if read_env_file else {"_env_file": None}).debug
 
 
 def warnings_for(settings: Settings) -> list[str]:
-    """What `DEBUG=true` let pass and production would refuse."""
+    """What `DEBUG=true` allows and production would refuse."""
     return [f"{name} {why} Only DEBUG=true lets this pass." for name, why in _unsafe(settings)]
 
 

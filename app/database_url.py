@@ -1,8 +1,8 @@
-"""What `DATABASE_URL` may say, wherever it was copied from: a provider's console, Prisma, libpq.
+"""Checking `DATABASE_URL`, wherever it was copied from: a provider's console, Prisma, libpq.
 
-A parameter counts for the driver or for PostgreSQL; or it tunes another program's driver and is
-left out; or it is refused by its name. None that says how safe the connection has to be, or which
-tables are meant, is passed over.
+A parameter is passed on to the driver or PostgreSQL, dropped if it only tunes another program's
+driver, or refused by name. Parameters that affect the security of the connection or select the
+tables are never silently dropped.
 """
 
 import os
@@ -31,14 +31,14 @@ _COUNTING = {
     *("krbsrvname", "gsslib", "application_name", "options", "role"),
 }
 
-# For pools and sockets that are not ours.
+# For other programs' pools and sockets.
 _FOR_OTHERS = {
     *("connection_limit", "pool_timeout", "socket_timeout", "statement_cache_size"),
     *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval"),
     *("keepalives_count", "tcp_user_timeout", "fallback_application_name"),
     *("sslcompression", "sslsni", "supa"),
 }
-# What is so anyway.
+# True anyway, so they can be dropped.
 _GRANTED = {
     "channel_binding": ("disable", "prefer"),
     "client_encoding": ("auto", "utf8", "UTF8"),
@@ -66,7 +66,7 @@ class _Parameter:
 
 
 def usable_url(url: str) -> str:
-    """The URL with the parameters that count; `ValueError` says what is wrong with it."""
+    """The URL with the parameters that are kept; `ValueError` says what is wrong with it."""
     _check_form(url)
     head, _, query = url.partition("?")
     parameters = [_parameter(text) for text in query.split("&") if text]
@@ -84,7 +84,7 @@ def _check_form(url: str) -> None:
     try:
         TypeAdapter(PostgresDsn).validate_python(url)
     except ValidationError:
-        # A host may be a socket directory (`?host=/run/...`), which a URL type refuses.
+        # The host can be a socket directory (`?host=/run/...`), which the URL type refuses.
         if "host=" not in url:
             raise ValueError(_FORM) from None
 
@@ -104,7 +104,7 @@ def _check_verification(values: dict[str, str]) -> None:
 
 
 def _counts(name: str, value: str, values: dict[str, str]) -> bool:
-    """Whether the parameter is for us; `ValueError` if it asks for what cannot be had."""
+    """Whether to keep the parameter; `ValueError` if it asks for something unsupported."""
     if value not in _CHOICES.get(name, (value,)):
         raise ValueError(f"has {name} with a value that is none of {', '.join(_CHOICES[name])}")
     if name in _FILES and not Path(value).is_file():
@@ -116,7 +116,7 @@ def _counts(name: str, value: str, values: dict[str, str]) -> bool:
     if name in _FOR_OTHERS or value in _GRANTED.get(name, ()):
         return False
     if name == "channel_binding" and values.get("sslmode") == "verify-full":
-        return False  # made sure of in another way
+        return False  # the certificate check gives the same assurance
     shown = f" {name}" if _NAME.fullmatch(name) else ""
     raise ValueError(
         f"has the parameter{shown}, {_WHY_NOT.get(name, 'which AIMS does not know: leave it out')}"

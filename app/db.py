@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: a small pool, bounded waits, and faults named for the caller."""
+"""Access to PostgreSQL: a small pool, timeouts, and database errors turned into `AppError`s."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -11,36 +11,36 @@ from app.errors import Unavailable
 from app.logs import logger
 from app.sql import Statement
 
-POOL_SIZE = 4  # per process; larger was measured slower (docs/decisions/0001-sql-first.md)
+POOL_SIZE = 4  # per process; larger ones were slower (docs/decisions/0001-sql-first.md)
 ACQUIRE_SECONDS = 2
 CONNECT_SECONDS = 3
-COMMAND_SECONDS = 4.5  # a little over the server's own limit, which gives the better error
-PATIENT_SECONDS = 60  # for a statement of a transaction that does the work of many requests
+COMMAND_SECONDS = 4.5  # slightly over the server's own limit, which gives the better error
+PATIENT_SECONDS = 60  # per statement of a transaction that does the work of many requests
 
 _SERVER_SETTINGS = {
     "application_name": "aims",
-    "datestyle": "ISO",  # `json_instant` builds on it
+    "datestyle": "ISO",  # `json_instant` depends on it
     "statement_timeout": "4000",
     "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "15000",
     "jit": "off",
-    # Without it the planner scans small tables whole, on every request (docs/decisions).
+    # With the default, the planner scans small tables fully on every request (docs/decisions).
     "random_page_cost": "1.1",
 }
 
 
 def server_settings(zone: str) -> dict[str, str]:
-    """What every connection is told. The zone is the institution's, so that `current_date` in
+    """The settings of every connection. The zone is the institution's, so that `current_date` in
     SQL is its "today", wherever the database runs."""
     return {**_SERVER_SETTINGS, "timezone": zone}
 
 
-# Faults that say nothing about the request: the same one may succeed a moment later.
+# Transient faults that do not depend on the request: it may succeed a moment later.
 _PASSING_FAULTS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection broken in mid-sentence may raise
+    asyncpg.InternalClientError,  # raised if the connection breaks in the middle of a message
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -54,7 +54,7 @@ _PASSING_FAULTS = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-# What is there in the schema of this version, and not in the one that is.
+# Something that this version's schema has is missing in the actual one.
 _NOT_IN_SCHEMA = (
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
@@ -63,7 +63,7 @@ _NOT_IN_SCHEMA = (
 )
 
 
-# What PostgreSQL, or a pooler before it, says to a setting that a connection begins with.
+# Errors by which PostgreSQL or a pooler rejects a setting of a new connection.
 _SETTING_REFUSED = (
     asyncpg.CantChangeRuntimeParamError,
     asyncpg.InsufficientPrivilegeError,
@@ -73,7 +73,7 @@ _SETTING_REFUSED = (
     asyncpg.UndefinedObjectError,
 )
 
-# A prepared statement is another connection's: a pooler has exchanged them.
+# A prepared statement belongs to another connection: a pooler has swapped them.
 _STATEMENT_LOST = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
 
 _BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
@@ -81,19 +81,19 @@ _BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
 
 class _Connection(asyncpg.Connection):
     def get_reset_query(self) -> str:
-        """Nothing: every statement runs alone or in an explicit transaction, so nothing is left
+        """No reset: every statement runs alone or in an explicit transaction, so no state is left
         behind, and asyncpg's reset would cost a round trip per request."""
         return ""
 
 
 class Database:
-    """Runs SQL. Each `row` is a transaction of its own; `transaction()` groups several."""
+    """Runs SQL. Each `row` is its own transaction; `transaction()` groups several statements."""
 
     def __init__(self, pool: "asyncpg.Pool | _OneConnection") -> None:
         self._pool = pool
 
     async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
-        """The one row of a statement that always has one."""
+        """Run a statement that always returns one row, and return that row."""
         with _faults_named():
             connection = await self._acquire()
             try:
@@ -108,16 +108,16 @@ class Database:
 
     @asynccontextmanager
     async def in_one_transaction(self, *, keep: bool = True) -> AsyncIterator["Database"]:
-        """This database in one `transaction`, kept or not, with all that is done in the block.
+        """This database, with everything done in the block in one `transaction`.
 
-        For commands that make much of what services make singly: inside, each transaction is
-        a savepoint, and there can be only one at a time.
+        For commands that call services many times: inside, each transaction is a savepoint, and
+        there can be only one at a time. `keep` is that of `transaction`.
         """
         async with self.transaction(keep=keep) as tx:
             yield Database(_OneConnection(tx._connection))
 
     async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy:
-        # Cheaper than the pool's own time limit, which makes a task of every acquisition.
+        # Cheaper than the pool's own timeout, which creates a task for every acquisition.
         async with asyncio.timeout(ACQUIRE_SECONDS):
             try:
                 return await self._pool.acquire()
@@ -128,10 +128,10 @@ class Database:
     async def transaction(
         self, *, keep: bool = True, patient: bool = False
     ) -> AsyncIterator["Transaction"]:
-        """One transaction, committed when the block ends and undone when it raises.
+        """One transaction, committed when the block ends and rolled back when it raises.
 
-        With `keep=False` it is undone in any case: a rehearsal. `patient` gives each statement
-        a minute, for what is more than one request's work.
+        With `keep=False` it is always rolled back: a dry run. `patient` gives each statement a
+        minute, for work that is larger than a single request's.
         """
         with _faults_named():
             connection = await self._acquire()
@@ -156,12 +156,12 @@ class Database:
 
 
 def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
-    """Cut off a server that has fallen silent: asking it to cancel would take as long again."""
+    """Drop the connection to an unresponsive server: a cancel request would take as long again."""
     connection.terminate()
 
 
 class _OneConnection:
-    """Takes the place of the pool, over a connection whose transaction somebody else ends."""
+    """Stands in for the pool, with a connection whose transaction is ended elsewhere."""
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         self._connection = connection
@@ -170,7 +170,7 @@ class _OneConnection:
         return self._connection
 
     async def release(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        """Nothing: the owner of the transaction keeps using the connection."""
+        """Do nothing: the owner of the transaction keeps using the connection."""
 
 
 class Transaction:
@@ -181,13 +181,13 @@ class Transaction:
         self._limit = {"timeout": seconds} if seconds else {}
 
     async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
-        """The one row of a statement that always has one."""
+        """Run a statement that always returns one row, and return that row."""
         row = await self.find_row(statement, **values)
         assert row is not None, "the statement must answer with a row"
         return row
 
     async def find_row(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
-        """The first row, if the statement has any."""
+        """Run a statement and return its first row, if it has any."""
         row: asyncpg.Record | None = await self._connection.fetchrow(
             statement.text, *statement.arguments(values), **self._limit
         )
@@ -202,7 +202,7 @@ class Transaction:
 async def open_database(url: str, zone: str = "UTC") -> AsyncIterator[Database]:
     """A pool on `url` for an institution in that time zone, closed when the block ends.
 
-    It connects when first used, so a database that is away delays no start.
+    It connects when first used, so an unavailable database does not delay the start.
     """
     pool = await asyncpg.create_pool(
         url,
@@ -229,7 +229,7 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 def _setting_refused(fault: Exception) -> Unavailable:
-    """A connection takes settings: our own, the institution's time zone, those of the URL."""
+    """The error for a rejected setting: one of ours, the time zone, or one in the URL."""
     if "TimeZone" in fault.args[0]:
         return Unavailable(
             "PostgreSQL does not know the time zone of TIMEZONE: install its zone data, or choose "
@@ -241,7 +241,7 @@ def _setting_refused(fault: Exception) -> Unavailable:
     return Unavailable(_NOT_SET_UP, code="database_url_refused", retry_after=60)
 
 
-# The log says what is missing, a table or a function: PostgreSQL quotes no data there.
+# The log names what is missing, such as a table: these PostgreSQL messages quote no data.
 _NOT_SET_UP = (
     "The database is not set up for this version of the server. Please tell your administrator."
 )
@@ -271,6 +271,6 @@ def _faults_named() -> Iterator[None]:
 
 
 def _is_our_mistake(fault: Exception) -> bool:
-    """Whether a statement and its arguments don't fit: asyncpg has the same class for it as for a
-    connection that is closed."""
+    """Whether the arguments do not fit the statement: asyncpg uses the same class for that as for
+    a closed connection."""
     return isinstance(fault, asyncpg.InterfaceError) and "argument" in str(fault)

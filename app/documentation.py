@@ -1,6 +1,6 @@
-"""Swagger and ReDoc from files on this machine: they work without the internet.
+"""Swagger UI and ReDoc, served from local files so that they work without internet access.
 
-Their policy for browsers lets in what they load from there, and nothing of anybody else's.
+Their Content-Security-Policy allows what they load from there, and nothing from other sites.
 """
 
 import base64
@@ -22,7 +22,7 @@ _DOCUMENT = "/openapi.json"
 
 
 def add_to(app: FastAPI) -> None:
-    """Serve `/docs`, `/redoc` and what they load."""
+    """Serve `/docs`, `/redoc` and their assets."""
     app.mount(_STATIC, _Assets(directory=Path(fastapi_offline.__file__).parent / "static"))
     _add_page(
         app,
@@ -47,7 +47,7 @@ def add_to(app: FastAPI) -> None:
             redoc_favicon_url=f"{_STATIC}/favicon.png",
             with_google_fonts=False,
         ),
-        # It styles itself while it runs, and searches in a worker that it makes.
+        # ReDoc adds its styles at run time, and searches in a worker made from a blob.
         "style-src 'unsafe-inline'; worker-src blob:",
     )
 
@@ -62,7 +62,7 @@ def _add_page(app: FastAPI, path: str, page: HTMLResponse, more: str) -> None:
 
 
 def _policy(html: str) -> str:
-    """Scripts are our files and those that stand in the page itself, told by their hashes."""
+    """The policy: scripts are our files, and the inline ones of the page by their hashes."""
     scripts = re.findall("<script>(.*?)</script>", html, re.DOTALL)
     digests = [base64.b64encode(sha256(text.encode()).digest()).decode() for text in scripts]
     return "; ".join(
@@ -79,7 +79,7 @@ def _policy(html: str) -> str:
 
 
 class _Assets(StaticFiles):
-    """Files that change with the version alone: kept by the browser, which asks each time."""
+    """Files that change only with the version: the browser caches and revalidates them."""
 
     def file_response(self, *given: Any, **named: Any) -> Response:
         response = super().file_response(*given, **named)

@@ -1,8 +1,8 @@
-"""Answers that PostgreSQL writes itself: JSON text, and the model that describes it.
+"""Answers that PostgreSQL produces as JSON text, and the model that describes them.
 
-Lists leave the database as JSON and go to the socket untouched; turning 600 marks into
-objects and back costs more than the query that found them. The model is what OpenAPI
-shows and what the tests validate every answer against.
+Lists leave the database as JSON and go to the socket unchanged; turning 600 marks into objects
+and back costs more than the query that found them. OpenAPI shows the model, and the tests
+validate every answer against it.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Document(Generic[T]):
-    """JSON text of a `T`, with what travels beside it in the headers of the answer.
+    """The JSON text of a `T`, with values for the response headers.
 
     `version` is the ETag of a session; `next_cursor` is where the next page begins.
     """

@@ -1,4 +1,4 @@
-"""What can go wrong, as the caller of the API learns it.
+"""The errors that the API reports to its callers.
 
     AppError                      status  code
     ├── Malformed                   400   malformed
@@ -13,9 +13,9 @@
     ├── TooMany                     429   too_many_failed_sign_ins
     └── Unavailable                 503   unavailable
 
-Services raise them and know nothing of HTTP beyond the status each class carries;
-`app.problems` writes them as RFC 9457 problem documents. `detail` is a sentence the
-app shows to a teacher, so it never repeats what was sent.
+Services raise them and know nothing about HTTP except the status of each class;
+`app.problems` turns them into RFC 9457 problem documents. `detail` is a sentence that the
+app shows to a teacher, and it never repeats what was sent.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Flaw:
-    """One refused place of the input: an RFC 6901 JSON pointer, a stable word, a sentence."""
+    """One invalid place in the input: an RFC 6901 JSON pointer, a stable code, a sentence."""
 
     pointer: str
     code: str
@@ -31,7 +31,7 @@ class Flaw:
 
 
 class AppError(Exception):
-    """A refusal with its HTTP status, its stable `code` and a `detail` fit for people."""
+    """A refusal with its HTTP status, a stable `code` and a human-readable `detail`."""
 
     status = 500
     title = "Something went wrong"

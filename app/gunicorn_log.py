@@ -1,4 +1,4 @@
-"""Gunicorn's own lines in the form of all others."""
+"""Gunicorn's own log lines, in the same format as all others."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.config import load_settings
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
-    """What the master process logs with; its workers configure theirs when they load the app."""
+    """The logger of the master process; workers configure theirs when they load the app."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)

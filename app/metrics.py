@@ -1,7 +1,7 @@
-"""Figures for Prometheus: how many requests, how fast, and which refusals.
+"""Metrics for Prometheus: number and duration of requests, and refusals by code.
 
-With several processes the library adds them up in files below `PROMETHEUS_MULTIPROC_DIR`,
-which `aims serve` sets; without it each process tells of itself alone.
+With several processes, the library adds them up in files below `PROMETHEUS_MULTIPROC_DIR`,
+which `aims serve` sets; without it, each process reports only its own.
 """
 
 import os
@@ -24,14 +24,14 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 
 
 def share_between_processes() -> None:
-    """Let the processes started from here add up their figures, if they do not already."""
+    """Make the processes started from here share their metrics, unless they already do."""
     if not os.environ.get(DIRECTORY):
         os.environ[DIRECTORY] = mkdtemp(prefix="aims-metrics-")
     Path(os.environ[DIRECTORY]).mkdir(parents=True, exist_ok=True)
 
 
 class Metrics:
-    """Counts what this process answers and tells what all of them did."""
+    """Counts this process's requests and reports the metrics of all processes."""
 
     def __init__(self) -> None:
         own = CollectorRegistry()
@@ -52,26 +52,26 @@ class Metrics:
         if os.environ.get(DIRECTORY):
             self._registry = CollectorRegistry()
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
-        # Finding a labelled counter takes as long as counting, so those in use are kept.
+        # Looking up a labelled counter takes as long as counting, so they are cached.
         self._counter = lru_cache(4096)(self._requests.labels)
         self._timer = lru_cache(1024)(self._seconds.labels)
 
     def count(self, exchange: Exchange) -> None:
-        """Add one request."""
+        """Count one request."""
         self._counter(exchange.method, exchange.route, str(exchange.status)).inc()
         self._timer(exchange.method, exchange.route).observe(exchange.seconds)
         if exchange.code:
             self._refusals.labels(exchange.code).inc()
 
     def text(self) -> bytes:
-        """The figures in Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     @contextmanager
     def served(self, address: str) -> Iterator[None]:
-        """Tell them on an address of their own (`127.0.0.1:9464`), every process on the same.
+        """Serve them on a separate address (`127.0.0.1:9464`), shared by all processes.
 
-        An address that cannot be had is said, and stops nobody from taking attendance.
+        If the address cannot be used, that is logged, and the API runs without metrics.
         """
         host, _, port = address.rpartition(":")
         try:
@@ -87,7 +87,7 @@ class Metrics:
 
 
 class _Shared(ThreadingWSGIServer):
-    """Any of the processes may answer: each tells the figures of all."""
+    """Any of the processes may answer, since each reports the metrics of all."""
 
     allow_reuse_port = True
 
@@ -96,4 +96,4 @@ class _Quiet(WSGIRequestHandler):
     timeout = 10
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: a scrape every few seconds is no news."""
+        """Do not log scrapes, which come every few seconds."""

@@ -1,7 +1,7 @@
-"""What every request passes through, as plain ASGI: its id, limits, last resort, and log line.
+"""Middleware for every request, as plain ASGI: its id, limits, crash handling and log line.
 
 Starlette's `BaseHTTPMiddleware` would cost a third of the throughput and leak connections
-when clients go away.
+when clients disconnect.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from app.logs import Exchange
 from app.metrics import Metrics
 from app.request_limits import USUAL, Limits, limits_of
 
-# What is told of a caller who left before there was an answer; nginx made the number known.
+# The status logged if the client disconnected before the response began, as in nginx.
 CALLER_LEFT = 499
-# Anybody may invent methods; their names must not become lines and counters of ours.
+# Clients can invent methods, whose names must not end up in logs and metrics.
 _METHODS = frozenset(HTTPMethod)
 
-# Of each of these a request has one. Of two, a proxy might read the one and we the other.
+# A request may have each of these only once: of two, a proxy might read one and we the other.
 _SINGLE = frozenset(
     {b"authorization", b"content-length", b"content-type", b"host", b"if-match", b"origin"}
 )
 
-# Answers are about people: no cache keeps them, and no browser may run them as a page with scripts.
+# Answers contain personal data: they are not cached, and browsers must not run scripts in them.
 _OF_EVERY_ANSWER = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -42,9 +42,9 @@ _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:+-]{1,128}")
 
 
 class EveryRequest:
-    """Gives a request its id and its answer what all answers have; logs and counts it.
+    """Sets the id of a request and the common response headers; logs and counts the request.
 
-    HEAD is answered as GET is, less the body.
+    HEAD is answered like GET, without the body.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics | None) -> None:
@@ -59,7 +59,7 @@ class EveryRequest:
         scope.setdefault("state", {})["request_id"] = request_id
         began, status, method = perf_counter(), 0, scope["method"]
         if method == "HEAD":
-            # A copy: the server looks at its own to know that no body follows.
+            # A copy: the server reads its own scope to know that no body follows.
             scope = {**scope, "method": "GET"}
 
         async def send_completed(message: Message) -> None:
@@ -96,9 +96,9 @@ class EveryRequest:
 
 
 class Guard:
-    """Refuses what cannot be read or is too large, ends what takes too long, answers for a crash.
+    """Refuses malformed and oversized requests, enforces the time limit, and handles crashes.
 
-    It runs inside the CORS middleware, so that a web app can read these answers like any other.
+    It runs inside the CORS middleware, so that web apps can read these answers like any other.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
@@ -135,7 +135,7 @@ class Guard:
             await response(scope, receive, send)
 
     def _limits(self, scope: Scope) -> Limits:
-        """Those of the route there will be: they hold from the first byte of the body on."""
+        """The limits of the matching route, looked up early since they apply to the whole body."""
         for route, limits in self._declared:
             if route.matches(scope)[0] is Match.FULL:
                 return limits
@@ -143,7 +143,7 @@ class Guard:
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's `X-Request-ID` if it is well formed, else a new one."""
+    """The client's `X-Request-ID` if it is well formed, else a new one."""
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
     if len(given) == 1 and _WELL_FORMED_ID.fullmatch(given[0]):
         return str(given[0], "ascii")
@@ -151,7 +151,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _complete(headers: list[tuple[bytes, bytes]], request_id: str) -> None:
-    """Add what every answer has, unless its route has said something else."""
+    """Add the common headers, except those that the route has set."""
     said = {name for name, _ in headers}
     headers += [header for header in _OF_EVERY_ANSWER if header[0] not in said]
     headers.append((b"x-request-id", request_id.encode()))
@@ -179,7 +179,7 @@ def _size(content_length: bytes) -> int:
 
 
 def _bounded(receive: Receive, limits: Limits) -> Receive:
-    """`receive`, refusing a body that turns out too large."""
+    """Wrap `receive` to refuse a body that turns out to be too large."""
     received = 0
 
     async def bounded() -> Message:

@@ -1,11 +1,11 @@
-"""The OpenAPI document, shaped for the people and the generators that read it.
+"""The OpenAPI document, adapted for readers and client generators.
 
-It says what the routes and models say. The differences to what FastAPI writes by itself:
+It is generated from the routes and models. It differs from FastAPI's default in these points:
 
-- It is OpenAPI 3.0, which client generators know thoroughly; 3.1 is new to many of them.
-- Every body, sent or answered, has a whole example. Models give the telling values beside
-  their fields; the rest is filled in from the types.
-- Refusals and headers are described once and referred to.
+- It is OpenAPI 3.0, which client generators support well; 3.1 is still new to many of them.
+- Every request and response body has a complete example. Models give the interesting values;
+  the rest is filled in from the types.
+- Error responses and headers are described once and referenced.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,35 +38,35 @@ TITLE = "AIMS Attendance API"
 _ABOUT = """\
 Attendance for universities: classes, rosters, sessions, marks, statistics.
 
-**To try it** in `/docs` with the demo of `./aims up`: take an ID token from the demo's stand-in
+**To try it** in `/docs` with the demo of `./aims up`: get an ID token from the demo's stand-in
 for Google (its address is shown under *Sign-in* in the terminal), send it to *Sign in with Google*,
-press **Authorize** and paste the `token` of the answer. The examples are of the demo's people;
-ids differ everywhere: take one from *List classes*.
+press **Authorize** and paste the `token` of the answer. The examples use the demo's people, but
+ids differ between installations: take one from *List classes*.
 
-**What holds everywhere:**
+**Conventions:**
 
 - JSON in camelCase; dates `2025-10-26`, times `09:00`, instants in UTC with `Z`.
-- Every refusal is a [problem document](https://www.rfc-editor.org/rfc/rfc9457): `detail` is a
+- Every error is a [problem document](https://www.rfc-editor.org/rfc/rfc9457): `detail` is a
   sentence to show, `code` a stable word to act on, and for a 422 `errors` says where.
 - 401: sign in with Google again. 503: try again after `Retry-After` seconds.
-- Every write may be sent again after a lost answer.
-- `X-Request-ID` names the request; send your own, or get one.
-- In a `PATCH` what is left out stays, and null clears what can be empty.
+- Every write can be sent again if its answer was lost.
+- `X-Request-ID` identifies the request; send your own, or one is generated.
+- In a `PATCH`, fields left out stay as they are, and null clears a field that can be empty.
 """
 
 _TAGS = {
-    "Sign-in": "Google's ID token for a token of this API.",
+    "Sign-in": "Exchange Google's ID token for a token of this API.",
     "People": "The signed-in person.",
     "Classes": "Classes and who is enrolled in them. Teachers see their own, admins all.",
-    "Timetable": "The weekly slots of a class, and single occurrences moved elsewhere.",
+    "Timetable": "The weekly slots of a class, and single occurrences that were rescheduled.",
     "Occurrences": "When classes meet on dates, and whether attendance was taken.",
-    "Attendance": "Open a session, mark its students, close it, read who changed what.",
-    "Leave": "Leave of absence: asked for, decided, and seen in marks as `excused`.",
-    "Statistics": "Attendance counted: of students, classes, and for admins the institution.",
-    "Calendar": "Terms and holidays. Everybody reads them, admins keep them.",
+    "Attendance": "Open a session, mark its students, finalise it, read who changed what.",
+    "Leave": "Leave of absence: request it and decide on it; marks show it as `excused`.",
+    "Statistics": "Attendance of students and classes, and for admins of the institution.",
+    "Calendar": "Terms and holidays. Everybody can read them, admins maintain them.",
     "Administration": "The allow-list, users, student records, the audit log, the policy. "
-    "For admins; the policy is for everybody to read.",
-    "Health": "For load balancers and people who wonder. No sign-in.",
+    "For admins; everybody can read the policy.",
+    "Health": "For load balancers and monitoring. No sign-in.",
 }
 
 _REFUSALS: tuple[tuple[str, AppError], ...] = (
@@ -78,8 +78,8 @@ _REFUSALS: tuple[tuple[str, AppError], ...] = (
         "Not signed in, or no longer allowed: sign in again",
         NotSignedIn("Sign in first: send Authorization: Bearer and your token."),
     ),
-    ("Not the actor's to see or change", AccessDenied("Access denied")),
-    ("There is no such thing", NotFound("There is no such class.")),
+    ("The actor has no access to it", AccessDenied("Access denied")),
+    ("It does not exist", NotFound("There is no such class.")),
     (
         "It conflicts with what is stored",
         Conflict("This class is archived. Restore it to change it.", code="class_archived"),
@@ -125,10 +125,10 @@ def _header(description: str, example: str | int) -> Part:
 
 
 _HEADERS = {
-    "X-Request-ID": _header("The id of the request: the caller's, or a new one", _REQUEST_ID),
+    "X-Request-ID": _header("The id of the request: the client's, or a new one", _REQUEST_ID),
     "ETag": _header("The version of the session, for `If-Match`", '"3"'),
     "Link": _header(
-        'The next page, where there is one: `<?query>; rel="next"`, relative to the address asked',
+        'The next page, if there is one: `<?query>; rel="next"`, relative to the request\'s URL',
         '<?limit=200&cursor=23%2Fcs%2F107>; rel="next"',
     ),
     "Content-Disposition": _header(
@@ -141,7 +141,7 @@ _HEADERS = {
 
 
 def document_of(routes: Sequence[BaseRoute], version: str) -> Part:
-    """The whole document of these routes."""
+    """The complete document of these routes."""
     document = get_openapi(
         title=TITLE,
         version=version,
@@ -164,7 +164,7 @@ def document_of(routes: Sequence[BaseRoute], version: str) -> Part:
         _shape(operation, components["schemas"])
     for schema in components["schemas"].values():
         if schema["type"] == "object":
-            # The values that models give are now in the examples of the bodies.
+            # The models' example values are now in the examples of the bodies.
             schema.pop("example", None)
     _leave_room(document)
     return document
@@ -176,7 +176,7 @@ def _operations(document: Part) -> Iterator[tuple[str, Part]]:
 
 
 def _with_problem(schemas: Part) -> Part:
-    """The schemas by name, with our model of a refusal instead of FastAPI's."""
+    """The schemas by name, with our error model instead of FastAPI's."""
     own = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     ours = {**schemas, **own.pop("$defs"), "Problem": own}
     kept = sorted(ours.keys() - {"HTTPValidationError", "ValidationError"})
@@ -184,7 +184,7 @@ def _with_problem(schemas: Part) -> Part:
 
 
 def _leave_room(document: Part) -> None:
-    """Say of what is sent alone that it has no other fields: answers gain some in time."""
+    """Forbid additional fields only in request bodies: answers may gain fields over time."""
     schemas = document["components"]["schemas"]
     sent: set[str] = set()
     found = {
@@ -210,21 +210,21 @@ def _named(part: Any) -> Iterator[str]:
 
 
 def _narrow(operation: Part, method: str, schemas: Part) -> None:
-    """Leave out what is true of the model and useless or dangerous to a client."""
+    """Remove what is true of the model, but useless or dangerous for a client."""
     for parameter in operation.get("parameters", ()):
         schema = parameter["schema"]
         schema.pop("description", None)  # the parameter has it
         if "anyOf" in schema:
-            schema |= _not_null(schema)  # nothing in an address is null
+            schema |= _not_null(schema)  # parameters cannot be null
     if method == "patch":
         (body,) = operation["requestBody"]["content"].values()
         for field in _resolved(body["schema"], schemas)["properties"].values():
-            # What is left out stays: a client that sent defaults would undo what is stored.
+            # Fields left out stay as they are: a client that sent defaults would overwrite them.
             field.pop("default", None)
 
 
 def _speak_3_0(part: Any, schemas: Part) -> None:
-    """Say in OpenAPI 3.0 what Pydantic says in JSON Schema, and drop titles made from names."""
+    """Translate Pydantic's JSON Schema to OpenAPI 3.0, and drop titles made from names."""
     for inner in part.values() if isinstance(part, dict) else part:
         if isinstance(inner, dict | list):
             _speak_3_0(inner, schemas)
@@ -240,19 +240,19 @@ def _speak_3_0(part: Any, schemas: Part) -> None:
         kind = _not_null(part)
         part |= {"type": _resolved(kind, schemas)["type"], "nullable": True, **kind}
     if "$ref" in part and len(part) > 1:
-        # Beside a reference 3.0 takes no notice of anything.
+        # OpenAPI 3.0 ignores everything next to a reference.
         part["allOf"] = [{"$ref": part.pop("$ref")}]
 
 
 def _not_null(schema: Part) -> Part:
-    """Takes the choice between null and something out of the schema, and gives that something."""
+    """Remove the choice between null and another schema, and return that other schema."""
     kinds: list[Part] = schema.pop("anyOf")
     (kind,) = (kind for kind in kinds if kind != {"type": "null"})
     return kind
 
 
 def _refusal(meaning: str, error: AppError) -> tuple[str, Part]:
-    """A refusal under its name among the components."""
+    """An error response and its name among the components."""
     names = ["X-Request-ID"]
     names += [name for name in problems.headers(error) if name in _HEADERS]
     content: Part = {
@@ -294,7 +294,7 @@ def _shape(operation: Part, schemas: Part) -> None:
 
 
 def example_of(schema: Part, schemas: Part, given: Any = None) -> Any:
-    """An example of the schema: the values that are given, the rest made from its types."""
+    """An example of the schema: the given values, the rest made from its types."""
     if given is None and schema.get("nullable"):
         return None
     schema = _resolved(schema, schemas)
@@ -318,7 +318,7 @@ def example_of(schema: Part, schemas: Part, given: Any = None) -> Any:
 
 
 def _resolved(schema: Part, schemas: Part) -> Part:
-    """The schema that a reference means."""
+    """The schema that a reference points to."""
     while "$ref" in schema or "allOf" in schema:
         reference = schema.get("$ref") or schema["allOf"][0]["$ref"]
         schema = schemas[reference.rpartition("/")[2]]

@@ -1,4 +1,4 @@
-"""Refusals as RFC 9457 problem documents: one shape for every error the server answers.
+"""Errors as RFC 9457 problem documents: one format for every error of the server.
 
 A problem never repeats what was sent and stays under 8 KiB.
 """
@@ -55,7 +55,7 @@ _SENTENCES = {
     405: "This address does not support that method.",
 }
 
-# Pydantic's own types as the API's codes (docs/for-app-developers.md). Others keep their name.
+# Pydantic's error types as the API's codes (docs/for-app-developers.md). Others keep their name.
 _FLAW_CODES = {
     "missing": "required",
     "extra_forbidden": "unknown_field",
@@ -87,7 +87,7 @@ _FLAW_SENTENCES = {
 }
 
 
-# The refusals that `app.schemas.words` and its like word themselves.
+# The codes whose sentences come from our own validators in `app.schemas`.
 OUR_CODES = frozenset(
     {
         "blank",
@@ -111,8 +111,8 @@ OUR_CODES = frozenset(
 
 
 def problem(scope: Scope, error: AppError) -> Response:
-    """The answer to a request that `error` refused: for a page of the console a page, which its
-    route has put into the state as `as_page`."""
+    """The answer to a request refused with `error`: a page if the route of a page has put its
+    renderer into the state as `as_page`, else a problem document."""
     state = scope.setdefault("state", {})
     state["problem_code"] = error.code
     if as_page := state.get("as_page"):
@@ -145,7 +145,7 @@ def problem_json(error: AppError, request_id: str) -> dict[str, Any]:
 
 
 def headers(error: AppError) -> dict[str, str]:
-    """What the caller needs to know of the error before reading its document."""
+    """The response headers for the error."""
     headers: dict[str, str] = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -178,7 +178,7 @@ def install(app: FastAPI) -> None:
 
 
 def _methods_here(request: Request) -> list[str]:
-    """All methods of this address: the framework names those of its first route alone."""
+    """All methods of this address: the framework lists only those of its first route."""
     routes = [route for route in request.app.routes if not isinstance(route, Mount)]
 
     def is_taken(method: str) -> bool:
@@ -193,9 +193,9 @@ def _methods_here(request: Request) -> list[str]:
 
 
 def crashed(error: Exception, scope: Scope) -> Response:
-    """The answer when the server itself failed.
+    """The response for an unexpected exception.
 
-    The log gets the places in the code and not the error's text, which may quote people's data.
+    Only the frames of the traceback are logged, since the error's text may quote people's data.
     """
     logger.error(
         "%s in request %s\n%s", type(error).__name__, _request_id(scope), logs.places(error)
@@ -224,7 +224,7 @@ def _of_http(error: HTTPException) -> AppError:
 
 
 def of_validation(error: RequestValidationError) -> Invalid:
-    """What Pydantic found, in our words."""
+    """Pydantic's validation errors as our `Invalid`."""
     flaws = tuple(flaw for item in error.errors() for flaw in _flaws(item))
     return Invalid(_summary(flaws), code="validation_failed", flaws=flaws)
 
@@ -242,7 +242,7 @@ def _flaws(item: dict[str, Any]) -> list[Flaw]:
         code = "repeated_name"
     detail = _FLAW_SENTENCES.get(code)
     if detail is None:
-        # Only our own refusals are trusted to leave the input out of their sentence.
+        # Only our own sentences are known not to contain the input.
         detail = item["msg"] if code in OUR_CODES else "This value is not accepted here."
     return [Flaw(pointer, code, detail) for pointer in _pointers(item)]
 
@@ -255,7 +255,7 @@ def _pointers(item: dict[str, Any]) -> list[str]:
         return [context["pointer"]]
     where, *path = item["loc"]
     if item["type"] == "extra_forbidden":
-        # The name of an unknown field is input as well, so its object is named instead.
+        # The name of an unknown field is input too, so the pointer is to its object instead.
         path = path[:-1]
     start = "" if where == "body" else f"/{where}"
     return [start + "".join(f"/{_escaped(step)}" for step in path)]

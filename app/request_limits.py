@@ -1,4 +1,4 @@
-"""How large a request may be and how long it may take. A route that reads a file says so:
+"""How large a request can be and how long it can take. A route that reads a file declares it:
 
 @router.post("/admin/import", ...)
 @limited(FILE)
@@ -16,19 +16,19 @@ from app.files.sheets.limits import MAX_BYTES
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes of the body, and seconds until the last byte of the answer."""
+    """The maximum size of the body in bytes, and the seconds until the answer is complete."""
 
     size: int
     seconds: int
 
     @property
     def in_words(self) -> str:
-        """The size as people read it."""
+        """The size in MiB, for messages."""
         return f"{self.size // 1024**2} MiB"
 
 
 USUAL = Limits(size=2 * 1024**2, seconds=15)
-# A file with many rows is more than a request; its database work has limits of its own.
+# A file with many rows takes longer; its database statements have separate limits.
 FILE = Limits(size=MAX_BYTES, seconds=120)
 
 _declared: dict[Callable[..., object], Limits] = {}
@@ -37,7 +37,7 @@ E = TypeVar("E", bound=Callable[..., object])
 
 
 def limited(limits: Limits) -> Callable[[E], E]:
-    """Declares what the route of the function allows, instead of what is usual."""
+    """Declare the limits of the route of the function, instead of the usual ones."""
 
     def declare(endpoint: E) -> E:
         _declared[endpoint] = limits
@@ -47,6 +47,6 @@ def limited(limits: Limits) -> Callable[[E], E]:
 
 
 def limits_of(route: BaseRoute) -> Limits | None:
-    """What the route declares, if it does."""
+    """The limits that the route declares, if any."""
     endpoint = getattr(route, "endpoint", None)
     return _declared.get(endpoint) if endpoint else None

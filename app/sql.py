@@ -1,7 +1,7 @@
-"""Statements of SQL: composed in one way, with parameters by name.
+"""SQL statements, composed of named relations, with named parameters.
 
-A statement is text as PostgreSQL is sent it. It is put together from relations, common table
-expressions that each have a name, and ends with what is asked of them:
+A statement is composed of relations, which are named common table expressions, and ends with a
+query on them:
 
     _LIST_SLOTS = Statement(
         READ_CLASS,
@@ -11,9 +11,9 @@ expressions that each have a name, and ends with what is asked of them:
         "FROM verdict",
     )
 
-A relation that several statements share is a constant. It says in a comment which relations it
-reads: those come before it. Nothing smaller than a relation is shared, so every line can be read
-in place. `docs/sql` shows each statement whole, and a test keeps it so.
+A relation shared by several statements is a constant. Its comment says which relations it reads;
+these must come before it. Nothing smaller than a relation is shared, so every line can be read in
+place. `docs/sql` shows each statement in full, and a test keeps it up to date.
 """
 
 import re
@@ -27,9 +27,9 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
 
 class Statement:
-    """SQL with its parameters named `:like_this`, which PostgreSQL is sent as `$1`, `$2` and on.
+    """SQL with parameters named `:like_this`, which are sent to PostgreSQL as `$1`, `$2` etc.
 
-    `parts` are what it was composed of, `parameters` the names in the order of their numbers.
+    `parts` is what it was composed of, `parameters` the names in the order of their numbers.
     """
 
     def __init__(self, *parts: Relations) -> None:
@@ -41,14 +41,14 @@ class Statement:
         self.text = _PARAMETER.sub(lambda found: numbers[found[1]], named)
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
-        """The values in the order of the parameters; each parameter needs one, and no more."""
+        """The values in the order of the parameters; each parameter needs exactly one."""
         if len(values) != len(self.parameters):
             raise TypeError(f"{sorted(values)} given for the parameters {self.parameters}")
         return [values[name] for name in self.parameters]
 
 
 def _flat(parts: tuple[Relations, ...]) -> list[str]:
-    """The relations of all groups, each once: groups may share what they begin with."""
+    """The relations of all groups, without duplicates: groups can share relations."""
     found: dict[str, None] = {}
     for part in parts:
         found |= dict.fromkeys([part] if isinstance(part, str) else _flat(part))

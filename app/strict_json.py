@@ -1,20 +1,20 @@
-"""JSON as RFC 8259 has it: no NaN, no lone surrogates, no endless nesting, no name twice."""
+"""Strict JSON (RFC 8259): no NaN, lone surrogates, unlimited nesting or duplicate names."""
 
 import json
 from typing import Any
 
 from pydantic_core import from_json
 
-# Replaces an object that has a name twice. No field accepts it, so whatever validates the
-# value finds it, and knows the place.
+# Replaces an object that has a duplicate name. No field accepts it, so validation reports it with
+# its place.
 REPEATED = ...
 
 
 def read(body: bytes) -> Any:
-    """The value of the text, with `REPEATED` in it; `ValueError` if it is not JSON in UTF-8."""
+    """Parse the body; duplicate names give `REPEATED`. `ValueError` if it is not UTF-8 JSON."""
     value = from_json(body, allow_inf_nan=False)
-    # As many colons as names: no name was lost, so none stood twice. It spares nearly all bodies
-    # a second reading, which takes three times as long as the first.
+    # As many colons as names: no name was lost, so there are no duplicates. This spares nearly all
+    # bodies a second parse, which takes three times as long as the first.
     if body.count(b":") == _count_names(value):
         return value
     return json.loads(body, object_pairs_hook=_unless_repeated)

@@ -1,7 +1,7 @@
-"""`python -m bench`: the operations A to F over HTTP, beside pgbench with the same SQL.
+"""`python -m bench`: the operations A to F over HTTP, compared with pgbench and the same SQL.
 
-It starts a PostgreSQL and a server of two processes of its own, makes 480,000 marks, and
-interleaves both for some rounds: on a shared machine only figures of one run compare.
+It starts its own PostgreSQL and a server with two processes, creates 480,000 marks, and
+alternates between both for some rounds: on a shared machine, only figures of one run compare.
 """
 
 import argparse
@@ -46,7 +46,7 @@ SECRET = "a secret of the benchmark that is long enough"
 
 @dataclass
 class Figures:
-    """Of one operation in one round: per second, in ms, and ms of CPU per request."""
+    """One operation in one round: requests per second, latencies in ms, CPU ms per request."""
 
     rate: float
     p50: float
@@ -72,7 +72,7 @@ def _place() -> Path:
 
 
 async def fill(url: str) -> None:
-    """Fill the database as `aims demo --scale bench` does, on the same days every time."""
+    """Fill the database like `aims demo --scale bench`, always with the same dates."""
     now = datetime.combine(DAY_ZERO + timedelta(days=SESSIONS + 1), time(), UTC)
     async with open_database(url) as db:
         await bench_data.fill(db, now)
@@ -83,7 +83,7 @@ async def fill(url: str) -> None:
 
 @contextmanager
 def server(url: str) -> Iterator[int]:
-    """The production server; gives its process id."""
+    """Run the production server; yields its process id."""
     environment = {
         **os.environ,
         "DATABASE_URL": url,
@@ -105,7 +105,7 @@ def server(url: str) -> Iterator[int]:
 
 
 def cpu_seconds(root: int) -> float:
-    """What a process and all its children, ended ones too, have used."""
+    """The CPU time of a process and all its children, including ended ones."""
     parents, used = {}, {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -122,7 +122,7 @@ def cpu_seconds(root: int) -> float:
 
 @dataclass
 class Bench:
-    """What is measured: the database, the server on it, and whose requests they are."""
+    """What is measured: the database, the server, and the tokens that requests are sent with."""
 
     postgres: LocalPostgres
     url: str
@@ -149,7 +149,7 @@ def measure(bench: Bench, operation: Operation) -> Figures:
 
 
 def limit_of(bench: Bench, operation: Operation) -> float:
-    """Transactions a second of pgbench with the statements of the operation."""
+    """Transactions per second of pgbench with the statements of the operation."""
     settings = " ".join(
         f"-c {name}={value}" for name, value in server_settings("Asia/Kolkata").items()
     )
@@ -201,7 +201,7 @@ def main() -> None:
             bench = Bench(postgres, url, pid, tokens(url), given.seconds)
             print(HEADING)
             rounds: dict[str, list[Figures]] = {operation.name: [] for operation in chosen}
-            # What cannot be sent again leaves more to read for the others: it comes after them.
+            # Operations that add rows would slow the others down, so they are measured last.
             for once in (False, True):
                 for _ in range(given.rounds):
                     for operation in (o for o in chosen if o.once is once):
@@ -211,7 +211,7 @@ def main() -> None:
 
 
 def tokens(url: str) -> list[str]:
-    """A token of each teacher who has classes."""
+    """A token for each teacher who has classes."""
     settings = load_settings(
         _env_file=None, database_url=url, jwt_secret=SECRET, google_client_id="bench"
     )

@@ -1,4 +1,4 @@
-"""Loads a server with wrk, which is light: it takes 50 microseconds of CPU a request."""
+"""Puts load on a server with wrk, which takes only 50 microseconds of CPU per request."""
 
 import os
 import re
@@ -14,12 +14,12 @@ from bench.operations import Operation, Request
 
 CONNECTIONS = 32
 PREPARED = 400  # requests, sent in turn
-NEW_A_SECOND = 6000  # where each may be sent only once
+NEW_A_SECOND = 6000  # if each can be sent only once
 
 
 @dataclass
 class Answers:
-    """How many were answered in how many seconds, how many badly, and milliseconds."""
+    """The number of answers, the duration, the number of failures, and latencies in ms."""
 
     count: int
     seconds: float

@@ -1,4 +1,4 @@
-"""The operations A to F: each as an HTTP request, and as the SQL the service runs for it."""
+"""The operations A to F: each as an HTTP request, and as the SQL that the service runs for it."""
 
 import json
 import re
@@ -21,7 +21,7 @@ D_CLASSES = range(1, 11)  # pgbench has no arrays, so marking is one script for 
 
 
 def id_of(name: str) -> UUID:
-    """The id that `app.demo.bench_data` gives to `class7`, `user2` and the like."""
+    """The id that `app.demo.bench_data` gives to `class7`, `user2` etc."""
     return UUID(md5(name.encode()).hexdigest())
 
 
@@ -35,7 +35,7 @@ def roll(number: int, place: int) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sends, as which teacher."""
+    """What a client sends, and the teacher who sends it."""
 
     teacher: int
     method: str
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Operation:
-    """`once`: a request may not be sent again, since a second time it asks for less."""
+    """An operation. `once`: each request is sent only once, since a repeat would be less work."""
 
     name: str
     title: str
@@ -55,7 +55,7 @@ class Operation:
 
 
 def _plain(method: str, path: str) -> Callable[[Random], Request]:
-    """A request for a random class and session of it."""
+    """A request for a random class and one of its sessions."""
 
     def request(random: Random) -> Request:
         number, session = random.randint(1, CLASSES), random.randint(1, 30)
@@ -86,7 +86,7 @@ def _opening(random: Random, body: dict[str, str]) -> Request:
 
 
 def _mark(random: Random) -> Request:
-    """Sixty updates over existing marks, of which every second one changes."""
+    """Sixty updates of existing marks, of which every second one changes something."""
     number, session = random.choice(D_CLASSES), random.randint(1, SESSIONS)
     score = random.randint(60, 99)
     updates = [
@@ -131,7 +131,7 @@ def _named(statement: Statement, **values: str) -> str:
 
 
 def _filled(sql: str, arguments: tuple[str, ...]) -> str:
-    """The statement with pgbench's expressions in place of its parameters."""
+    """The statement with pgbench expressions instead of its parameters."""
     filled = re.sub(r"\$(\d+)", lambda found: f"({arguments[int(found[1]) - 1]})", sql).strip()
     # pgbench would take the colon of a time format for one of its variables.
     return filled.replace("'HH24:MI'", "'HH24' || chr(58) || 'MI'")
@@ -167,7 +167,7 @@ def _marking_scripts() -> list[str]:
 
 
 def _opening_scripts() -> list[str]:
-    """All that opening a new session asks: which slot, then the session, then who is on leave."""
+    """All statements for opening a new session: the slot, the session, and who is on leave."""
     day = "date '1990-01-01' + (:r::int % 3000)::int"
     start = "time '00:00' + make_interval(mins => (:r::int / 3000) % 1440)"
     find = _named(attendance_service._FIND, day=day, start_time=start, **_AT)

@@ -1,4 +1,4 @@
--- For wrk: sends the requests of the file that REQUESTS names, one after the other.
+-- For wrk: sends the requests in the file named by REQUESTS, one after another.
 local requests, place = {}, 0
 
 function init()

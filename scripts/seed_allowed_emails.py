@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Put addresses on the allow-list: those below, or addresses or a CSV given as arguments.
+"""Add addresses to the allow-list: those below, or addresses or CSV files given as arguments.
 
     python scripts/seed_allowed_emails.py
     python scripts/seed_allowed_emails.py asha@your.university
     python scripts/seed_allowed_emails.py faculty.csv        # columns: email,name,role
 
-Can be run again: what is there already stays.
+It can be run again: entries that exist already stay.
 """
 
 import sys
@@ -26,7 +26,7 @@ ALLOWED: list[tuple[str, Role, str]] = [
 
 
 def entries(arguments: list[str]) -> list[Entry]:
-    """What the arguments name, or the list above without any."""
+    """The entries named by the arguments; without any, the list above."""
     if not arguments:
         return [Entry(*row) for row in ALLOWED]
     found: list[Entry] = []

@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json: the OpenAPI document, for those who generate clients from it."""
+"""Write docs/openapi.json, the OpenAPI document, for people who generate clients from it."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ FILE = ROOT / "docs" / "openapi.json"
 
 
 def text() -> str:
-    """The document as the file holds it."""
+    """The content of the file."""
     return json.dumps(openapi_document(), ensure_ascii=False, indent=2) + "\n"
 
 

@@ -1,8 +1,8 @@
-"""Writes docs/sql: every statement as PostgreSQL is sent it, one file a room of the services,
-and the views and functions that statements use, as the last migration left them.
+"""Write docs/sql: every statement as it is sent to PostgreSQL, one file per package of the
+services, and the views and functions that statements use, as the last migration defines them.
 
-Each statement can be pasted into psql after `PREPARE name AS`, or as it is with `\\bind` and its
-values. A relation that changes shows in the diff of every statement that is composed of it.
+Each statement can be pasted into psql after `PREPARE name AS`, or run with `\\bind` and its
+values. A changed relation shows up in the diff of every statement that is composed of it.
 """
 
 import importlib
@@ -25,7 +25,7 @@ _DEFINITION = re.compile(r"\s*CREATE (?:OR REPLACE )?(?:VIEW|FUNCTION|AGGREGATE|
 
 
 def modules() -> Iterator[ModuleType]:
-    """Every module of the services, by path."""
+    """All modules of the services, by path."""
     for path in sorted(SERVICES.rglob("*.py")):
         if path.name != "__init__.py":
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -33,7 +33,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def statements(module: ModuleType) -> Iterator[tuple[str, Statement]]:
-    """The statements of a module with their names; those in a dictionary have its key behind."""
+    """The statements of a module with their names; those in a dictionary include the key."""
     for name, value in vars(module).items():
         if isinstance(value, Statement):
             yield name, value
@@ -42,7 +42,7 @@ def statements(module: ModuleType) -> Iterator[tuple[str, Statement]]:
 
 
 def definitions() -> dict[str, str]:
-    """The views and functions of the database by name, each as its last migration made it."""
+    """The views and functions of the database by name, as the last migration defines each."""
     found: dict[str, str] = {}
     for path in sorted(MIGRATIONS.glob("*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -58,7 +58,7 @@ def definitions() -> dict[str, str]:
 
 
 def texts() -> dict[str, str]:
-    """What each file of the folder holds, by its name."""
+    """The content of each file in the folder, by file name."""
     found: dict[str, list[str]] = {}
     for module in modules():
         room = module.__name__.split(".")[2]

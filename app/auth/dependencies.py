@@ -1,7 +1,7 @@
-"""Who is it? What routes take to know, and the order in which a request is refused.
+"""Authentication: the dependencies of routes, and the order in which requests are refused.
 
 That order is the same everywhere: too large (413), not signed in (401), malformed (400, 415, 422),
-and only then 404 and 403. FastAPI alone would parse the body before it looks at the token.
+and only then 404 and 403. FastAPI on its own would parse the body before it checks the token.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -27,7 +27,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class _StrictRequest(Request):
-    """Reads JSON strictly, and when it is told to."""
+    """A request that parses JSON strictly, and only when `parse` is called."""
 
     _value: Any = None
 
@@ -53,7 +53,7 @@ def _says_json(content_type: str) -> bool:
 
 
 def _refuse_repeated(given: QueryParams, names: Sequence[str]) -> None:
-    """Of a parameter given twice the framework would take the last."""
+    """Refuse a parameter given twice, of which the framework would use the last."""
     repeated = [name for name in names if len(given.getlist(name)) > 1]
     if repeated:
         raise RequestValidationError(
@@ -62,7 +62,7 @@ def _refuse_repeated(given: QueryParams, names: Sequence[str]) -> None:
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, if it takes one, is strict JSON, and whose parameters have one value."""
+    """A route with a strict JSON body, if it has one, and parameters with a single value."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -71,7 +71,7 @@ class JsonRoute(APIRoute):
 
         async def handle_in_order(request: Request) -> Response:
             strict = _StrictRequest(request.scope, request.receive)
-            await strict.body()  # bounded: refuses what is too large before anything else
+            await strict.body()  # bounded: a body that is too large is refused first
             await self.identify(strict)
             return await self.answer(read_and_handle, strict)
 
@@ -85,14 +85,14 @@ class JsonRoute(APIRoute):
         return handle_in_order
 
     async def identify(self, request: Request) -> None:
-        """Anybody may call this route."""
+        """Do nothing: anybody can call this route."""
 
     async def answer(self, handle: Handler, request: Request) -> Response:
         return await handle(request)
 
 
 class SignedInRoute(JsonRoute):
-    """A route for those with a valid token. Who they are now, its SQL decides."""
+    """A route that requires a valid token. Its SQL checks the user's current role."""
 
     async def identify(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -105,16 +105,16 @@ class SignedInRoute(JsonRoute):
         try:
             return await handle(request)
         except (Malformed, UnsupportedMedia, Invalid, RequestValidationError):
-            # Someone removed meanwhile learns that first, not what is wrong with their request.
+            # If the user has lost access, that is reported before any flaw of the request.
             await require_staff(request.app.state.database, request.state.actor)
             raise
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call by somebody signed in: the database to ask, who asks, and the institution's rules.
+    """The call of a signed-in user: the database, the actor and the institution's rules.
 
-    `window` is for how many days a teacher may change marks; None is for ever.
+    `window` is the number of days for which a teacher can change marks; None: no limit.
     """
 
     db: Database
@@ -123,17 +123,17 @@ class _Call:
     window: int | None
 
     def now(self) -> datetime:
-        """The date and time where the institution is: its "today" is never the server's."""
+        """The institution's date and time, which decide what "today" is."""
         return datetime.now(self.zone)
 
     async def require_admin(self) -> None:
-        """For what costs something before its own SQL asks: refuse anybody else at once."""
+        """Refuse non-admins early, if expensive work comes before the SQL that checks access."""
         async with self.db.transaction() as tx:
             await require_admin(tx, self.actor)
 
 
 class _Bearer(HTTPBearer):
-    """Tells OpenAPI that the route wants a bearer token; `SignedInRoute` has read it."""
+    """Declares the bearer token for OpenAPI; `SignedInRoute` has already read it."""
 
     async def __call__(self, request: HTTPConnection) -> Any:
         state = request.app.state
@@ -149,9 +149,9 @@ async def _database(request: Request) -> Database:
 _BEARER = _Bearer(
     scheme_name="Token",
     bearerFormat="JWT",
-    description="The `token` that *Sign in with Google* (`POST /auth/google`) answers. "
-    "It lasts an hour unless set otherwise; then sign in with Google again.",
+    description="The `token` that *Sign in with Google* (`POST /auth/google`) returns. "
+    "It lasts an hour unless configured otherwise; then sign in with Google again.",
 )
-# One dependency for all that a route needs: each costs as much as parsing a small body.
+# One dependency for everything a route needs: each costs as much as parsing a small body.
 Call = Annotated[_Call, Security(_BEARER)]
 Db = Annotated[Database, Depends(_database)]

@@ -1,7 +1,7 @@
-"""The signing keys of a provider, fetched rarely, shared by all, never in anybody's way.
+"""The signing keys of a provider, fetched rarely and shared by all requests.
 
 `PyJWKClient` fetches for every unknown key id under a lock, so a handful of bad tokens could
-hold up every good one. Here a token whose key is known never waits for anything.
+hold up every good one. Here, a token whose key is known never waits.
 """
 
 import asyncio
@@ -36,19 +36,19 @@ class KeySet:
         self._fetch: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """End a fetch under way."""
+        """Cancel a running fetch."""
         if self._fetch is not None:
             self._fetch.cancel()
             await asyncio.gather(self._fetch, return_exceptions=True)
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of that id, or None; `Unavailable` when there are no keys to be had."""
+        """The key with that id, or None; `Unavailable` if there are no usable keys at all."""
         key = self._usable().get(key_id)
         if key is not None:
             if self._age() > FRESH_SECONDS:
                 self._start_fetch()
             return key
-        # Unknown key ids are for anybody to send: they wait at most for one shared fetch.
+        # Anybody can send unknown key ids, so these wait for at most one shared fetch.
         fetch = self._start_fetch()
         if fetch is not None:
             await asyncio.shield(fetch)

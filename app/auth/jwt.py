@@ -1,4 +1,4 @@
-"""Our own tokens: HS256 JWTs that say who, and never what they may (RFC 8725, RFC 9068)."""
+"""Our own tokens: HS256 JWTs that carry the user, but no rights (RFC 8725, RFC 9068)."""
 
 import time
 from collections import OrderedDict
@@ -24,10 +24,10 @@ _REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti"]
 
 
 class Tokens:
-    """Issues and reads tokens with the secrets of the settings: the first signs, all verify.
+    """Issues and reads tokens with the configured secrets: the first signs, all verify.
 
-    Verifying costs 100 microseconds, so the last tokens verified are remembered with their
-    user and their end; the end is checked every time.
+    Verifying costs 100 microseconds, so recently verified tokens are cached with their user and
+    expiry; the expiry is checked every time.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,7 +36,7 @@ class Tokens:
         self._verified: OrderedDict[str, tuple[UUID, int]] = OrderedDict()
 
     def issue(self, user_id: UUID) -> tuple[str, datetime]:
-        """A token for the user, and the instant it ends."""
+        """A token for the user, and the instant at which it expires."""
         issued = int(time.time())
         ends = issued + self._seconds
         claims = {
@@ -51,7 +51,7 @@ class Tokens:
         return token, datetime.fromtimestamp(ends, UTC)
 
     def read(self, token: str) -> UUID:
-        """The user the token was issued to; `NotSignedIn` if it is not ours or has ended."""
+        """The user the token was issued to; `NotSignedIn` if it is not ours or has expired."""
         known = self._verified.get(token)
         if known is None:
             known = self._verify(token)

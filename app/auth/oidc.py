@@ -112,6 +112,9 @@ class SignInProvider:
             raise NotSignedIn(
                 f"{self.name} did not sign you in. Please try again.", code="sign_in_refused"
             )
+        # Without a code Authlib would ask for a token of our own.
+        if not answer.get("code"):
+            raise self._failed()
 
     def _client(self, redirect_uri: str) -> Any:
         methods = (self._discovery or {}).get("token_endpoint_auth_methods_supported")

@@ -1,4 +1,4 @@
-"""How often one address may fail to sign in."""
+"""A rate limit for failed sign-ins per address."""
 
 import time
 from collections import OrderedDict, deque
@@ -14,7 +14,7 @@ MAX_ADDRESSES = 10_000
 class SignInLimit:
     """Counts failed sign-ins per address over the last minute, in this process.
 
-    Good ones are never counted and never refused: at nine o'clock sixty teachers sign in
+    Successful ones are never counted or refused: at nine o'clock, sixty teachers sign in from
     behind one address.
     """
 
@@ -24,7 +24,7 @@ class SignInLimit:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def record_failure(self, client: str) -> None:
-        """Count a failure; `TooMany` when the address has used up its minute."""
+        """Count a failure; `TooMany` if the address has reached its limit for this minute."""
         now = self._clock()
         failures = self._failures.setdefault(_network(client), deque())
         self._failures.move_to_end(_network(client))
@@ -41,12 +41,12 @@ class SignInLimit:
 
 
 def _network(client: str) -> str:
-    """One subscriber has one IPv4 address, or a whole /64 of IPv6."""
+    """The address, or for IPv6 its /64: that is what one subscriber has."""
     try:
         address = ip_address(client)
     except ValueError:
         return client
     if isinstance(address, IPv6Address):
-        # A socket of both families names callers by IPv4 like ::ffff:192.0.2.1.
+        # A dual-stack socket reports IPv4 clients like ::ffff:192.0.2.1.
         return str(address.ipv4_mapped or int(address) >> 64)
     return str(address)

@@ -1,4 +1,4 @@
-"""The tables, as Alembic compares them. No queries live here."""
+"""The tables, for Alembic to compare with the database. There are no queries here."""
 
 from app.models.attendance import (
     AttendanceBatch,

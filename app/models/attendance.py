@@ -1,4 +1,4 @@
-"""Attendance sessions, the mark of each student in them, and every mark they replaced."""
+"""Attendance sessions, the marks of students in them, and every mark that was replaced."""
 
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -20,9 +20,9 @@ from app.models.base import Base, Id, Now
 
 
 class AttendanceSession(Base):
-    """One taking of attendance. `version` counts the requests that changed a mark of it.
+    """A session: attendance taken once. `version` counts the requests that changed its marks.
 
-    `status_reason` is why it is cancelled, or was opened again.
+    `status_reason` says why it was cancelled or reopened.
     """
 
     __tablename__ = "attendance_sessions"
@@ -34,7 +34,7 @@ class AttendanceSession(Base):
         CheckConstraint("status IN ('open', 'finalised', 'cancelled')", name="status"),
         # Paths name a session by its id alone.
         Index(None, "id"),
-        # Few are: whatever counts leaves them out.
+        # Few sessions are cancelled, and all counts exclude them.
         Index(
             "ix_attendance_sessions_cancelled",
             "class_id",
@@ -99,10 +99,10 @@ class AttendanceBatch(Base):
 
 
 class AttendanceStatus(Base):
-    """The mark that counts. Only enrolled students have one: it references the enrolment.
+    """The current mark of a student in a session. It references the enrolment.
 
-    A mark that leave excuses carries the leave, its kind, and in `said_*` what it hides: the
-    absence that comes back when the leave is withdrawn, or nothing if nothing was said.
+    A mark that leave excuses has the leave, its kind, and in `said_*` what the leave hides: the
+    absence to restore when the leave is withdrawn, or nothing if no mark was entered.
     """
 
     __tablename__ = "attendance_statuses"
@@ -139,7 +139,7 @@ class AttendanceStatus(Base):
     similarity_score: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
     remark: Mapped[str | None]
     source: Mapped[str] = mapped_column(server_default="manual")
-    # No foreign key: the batch of the same version has it, once instead of sixty times.
+    # No foreign key: the batch of the same version has one, checked once instead of sixty times.
     marked_by: Mapped[UUID]
     marked_at: Mapped[Now]
     version: Mapped[int] = mapped_column(server_default="0")
@@ -152,16 +152,16 @@ class AttendanceStatus(Base):
 
 
 class SupersededStatus(Base):
-    """A mark that no longer counts, whole, as it was. `version` is the one that made it.
+    """A replaced mark, complete, as it was. `version` is the version that made it.
 
-    Without a status it says that `version` took the student's mark away. `said_*` is what leave hid
+    A null status records that `version` removed the student's mark. `said_*` is what leave hid
     beneath it.
 
-    `recorded_for` is the student it was given to: another than `student_id` where two records
+    `recorded_for` is the student it was given to: it differs from `student_id` where two records
     of one person were merged and both had a mark.
 
-    No foreign keys: rows come from `attendance_statuses` alone, whose keys are checked, and
-    checking them again took as long as writing them.
+    There are no foreign keys: rows come only from `attendance_statuses`, whose keys are checked,
+    and checking them again took as long as writing the rows.
     """
 
     __tablename__ = "superseded_statuses"

@@ -12,7 +12,7 @@ from app.models.base import Base, OwnId
 
 
 class AuditEntry(Base):
-    """An administrative act, by ids alone: no name, no address, no roll number.
+    """An administrative act, by ids only: no name, no address, no roll number.
 
     `actor_id` is null for what was done on the command line.
     """

@@ -1,4 +1,4 @@
-"""What all tables share: names for constraints, ids and timestamps that fill themselves."""
+"""What all tables share: constraint names, and ids and timestamps with server defaults."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

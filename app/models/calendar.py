@@ -1,4 +1,4 @@
-"""Terms, in which classes meet, and holidays, on which none does."""
+"""Terms, in which classes meet, and holidays, on which they do not."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from app.models.base import Base, Now, OwnId
 
 
 class Term(Base):
-    """Terms may overlap: a summer course lies inside one."""
+    """A term. Terms may overlap: a summer course can lie within another term."""
 
     __tablename__ = "terms"
     __table_args__ = (CheckConstraint("last_day >= first_day", name="ends_after_start"),)
@@ -22,7 +22,7 @@ class Term(Base):
 
 
 class Holiday(Base):
-    """A day without classes, or several in a row."""
+    """One or more consecutive days without classes."""
 
     __tablename__ = "holidays"
     __table_args__ = (

@@ -1,6 +1,6 @@
-"""Classes, their weekly slots, the slots moved once, who teaches there and who is enrolled.
+"""Classes, their weekly slots, rescheduled occurrences, teachers and enrolments.
 
-What belongs to a class carries `class_id` first in its keys: a class's rows lie together
+The keys of everything that belongs to a class begin with `class_id`: a class's rows lie together
 on disk, and a distributed PostgreSQL can keep them on one node.
 """
 
@@ -27,7 +27,7 @@ from app.models.base import Base, Id, Now, OwnId
 class Class(Base):
     __tablename__ = "classes"
     __table_args__ = (
-        # One live class a teacher, term, code and section; archived ones may repeat.
+        # One live class per teacher, term, code and section; archived ones may repeat.
         Index(
             "uq_classes_live",
             "teacher_id",
@@ -97,9 +97,9 @@ class ClassReschedule(Base):
 
 
 class ClassTeacher(Base):
-    """Who may work in a class besides its owner, from `first_day` to `last_day`, both included.
+    """A co-teacher or substitute of a class, from `first_day` to `last_day`, both inclusive.
 
-    A day that is null leaves that side open.
+    A null day leaves that end open.
     """
 
     __tablename__ = "class_teachers"
@@ -121,8 +121,8 @@ class ClassTeacher(Base):
 class ClassStudent(Base):
     """An enrolment, one row per student and class; `periods` are ended, never deleted.
 
-    On the roster are those whose last period is not over yet. At most one period of an
-    enrolment is not over, and between two of them lies a day at least.
+    A student is on the roster if their last period is not over yet. All other periods are over,
+    and there is at least one day between two periods.
     """
 
     __tablename__ = "class_students"
@@ -138,10 +138,10 @@ class ClassStudent(Base):
 
 
 class EnrolmentEvent(Base):
-    """The periods that an enrolment had from an instant until the next one, and who made them.
+    """The periods that an enrolment had from `since` until the next event, and who set them.
 
-    `recorded_for` is the student they were given to: another than `student_id` where two records
-    of one person were merged. `actor_id` is null for what was done on the command line.
+    `recorded_for` is the student they were given to: it differs from `student_id` where two
+    records of one person were merged. `actor_id` is null for acts of the command line.
     """
 
     __tablename__ = "enrolment_events"

@@ -10,8 +10,8 @@ from app.models.base import Base, Now, OwnId
 
 
 class Leave(Base):
-    """`class_id` is the class it is for, null for all of the student's. `by_session`: only the
-    sessions in `leave_sessions`, which lie within the days, and not all of those days."""
+    """Leave of a student. `class_id` is the class it is for; null means all their classes.
+    `by_session`: it is only for the sessions in `leave_sessions`, not for all of its days."""
 
     __tablename__ = "leaves"
     __table_args__ = (
@@ -21,7 +21,7 @@ class Leave(Base):
         ),
         CheckConstraint("last_day >= first_day", name="ends_after_start"),
         Index("ix_leaves_student_id", "student_id"),
-        # What marking asks: who of a class is on leave on a day.
+        # For marking: which students of a class are on leave on a day.
         Index(
             "ix_leaves_approved",
             "student_id",

@@ -1,4 +1,4 @@
-"""How attendance is counted and judged: the rules in force, and those that were."""
+"""How attendance is counted and judged: the current rules and their history."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from app.models.base import Base, Now
 
 
 class Policy(Base):
-    """The rules in force: one row.
+    """The rules in force, in a single row.
 
     `threshold` is in hundredths of a per cent, `late_weight` in hundredths of a session.
     """
@@ -34,7 +34,7 @@ class Policy(Base):
 
 
 class FormerPolicy(Base):
-    """The rules that were in force from an instant until the next one, the present ones too."""
+    """The rules in force from `since` until the next row's, including the current ones."""
 
     __tablename__ = "policies"
 

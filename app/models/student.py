@@ -1,4 +1,4 @@
-"""Students, one record a roll number, shared by every class they attend."""
+"""Students: one record per roll number, shared by all classes they attend."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,13 +7,13 @@ from app.models.base import Base, Now, OwnId
 
 
 class Student(Base):
-    """`roll_key` is what roll numbers compare by; `app.schemas.words.roll_key` computes it."""
+    """A student. Roll numbers are compared by `roll_key` (see `app.schemas.words.roll_key`)."""
 
     __tablename__ = "students"
 
     id: Mapped[OwnId]
     roll_no: Mapped[str]
-    # Collation C makes "by roll number" the same order on every server.
+    # With collation C, the order by roll number is the same on every server.
     roll_key: Mapped[str] = mapped_column(String(collation="C"), unique=True)
     name: Mapped[str] = mapped_column(server_default="")
     photo_url: Mapped[str | None]

@@ -31,8 +31,7 @@ class AllowedEmail(Base):
 
 
 class User(Base):
-    """A person who operates the app. Made at the first sign-in, bound to the subject by which
-    the issuer of that sign-in knows them."""
+    """A teacher or administrator. The first sign-in binds the user to its issuer and subject."""
 
     __tablename__ = "users"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""How documents become answers, and what several routes read from a request."""
+"""Turning documents into responses, and request parameters that several routes share."""
 
 import re
 from datetime import UTC, date, datetime
@@ -15,7 +15,7 @@ MAX_PAGE = 200
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-# An id and the key of a roll number, which case folding may make thrice as long.
+# An id and the key of a roll number, which case folding can make three times as long.
 MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -24,9 +24,9 @@ _ETAG = re.compile(r'(W/)?"([^"]*)"')
 def answer(
     document: Document[Any], *, status: int = 200, request: Request | None = None
 ) -> Response:
-    """The document as it is, with its version as `ETag` and its next page as `Link`.
+    """The response with the document, its version as `ETag` and its next page as `Link`.
 
-    The link is relative to the address of the request, which a proxy may have put below a path.
+    The link is relative to the request's address, since a proxy may serve it below a path.
     """
     response = Response(document.json, status, media_type="application/json")
     if document.version is not None:
@@ -38,8 +38,8 @@ def answer(
 
 
 def attachment(code: str, section: str, *, name: str) -> dict[str, str]:
-    """The header by which an answer is saved as a file: in `name`, the class takes the place of
-    `{}`, as far as every system can spell code and section."""
+    """The header that names a download: `{}` in `name` is replaced by the class's code and
+    section, reduced to characters that are safe on every system."""
     class_ = re.sub("[^A-Za-z0-9]+", "-", f"{code}-{section}").strip("-") or "class"
     return {"Content-Disposition": f'attachment; filename="{name.format(class_)}"'}
 
@@ -51,7 +51,7 @@ def check_range(first: date | None, last: date | None) -> None:
 
 
 def check_text(query: str | None, cursor: str | None, *, name: str = "query") -> None:
-    """Refuse what PostgreSQL cannot take as text."""
+    """Refuse NUL characters, which PostgreSQL cannot store in text."""
     if "\0" in (query or ""):
         raise refused_query(name, "control_character", "Control characters are not allowed.")
     if "\0" in (cursor or ""):
@@ -59,7 +59,7 @@ def check_text(query: str | None, cursor: str | None, *, name: str = "query") ->
 
 
 def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The instant and the id after which a list by time continues."""
+    """Parse the cursor of a list by time: instant and id."""
     at, _, entry_id = cursor.partition("~")
     try:
         # Ours are in UTC; another offset could lead past the first or the last year.
@@ -69,7 +69,7 @@ def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
 
 
 def class_cursor(cursor: str) -> tuple[UUID, str]:
-    """The class and the key of the roll number after which a list of students continues."""
+    """Parse the cursor of a list of students: class and roll key."""
     class_id, _, roll_key = cursor.partition("~")
     try:
         if "\0" not in roll_key:
@@ -90,7 +90,7 @@ def refused_query(name: str, code: str, sentence: str) -> Invalid:
 
 
 def seen_versions(if_match: str | None) -> list[int] | None:
-    """The versions named by `If-Match`; None where any will do (no header, or `*`).
+    """The versions named by `If-Match`; None if any version is accepted (no header, or `*`).
 
     Weak tags never match (RFC 9110, section 13.1.1).
     """
@@ -105,11 +105,11 @@ def seen_versions(if_match: str | None) -> list[int] | None:
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route, for OpenAPI; `app.openapi` says what each means."""
+    """The error responses of a route, for OpenAPI; `app.openapi` describes them."""
     return {status: {} for status in sorted({*statuses, 500, 503})}
 
 
-# The headers of answers, described in `app.openapi`.
+# Response headers; `app.openapi` describes them.
 VERSIONED: dict[int | str, dict[str, Any]] = {200: {"headers": {"ETag": {}}}}
 PAGED: dict[int | str, dict[str, Any]] = {200: {"headers": {"Link": {}}}}
 
@@ -120,7 +120,7 @@ From = Annotated[Date | None, Query(alias="from", description="First date, inclu
 To = Annotated[Date | None, Query(alias="to", description="Last date, inclusive")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most")]
 Cursor = Annotated[
-    str | None, Query(max_length=MAX_CURSOR, description="Where to go on: from the Link header")
+    str | None, Query(max_length=MAX_CURSOR, description="Where to continue: from the Link header")
 ]
 IfMatch = Annotated[
     str | None,

@@ -1,4 +1,4 @@
-"""`/auth`: Google's ID token for one of ours."""
+"""`/auth`: exchange Google's ID token for one of ours."""
 
 from fastapi import APIRouter, Request
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=JsonRoute)
 async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     """Exchange the ID token that Google gave the app for a token of this API.
 
-    401: the ID token is bad or expired, sign in with Google again. 403: the account is not
+    401: the ID token is invalid or expired; sign in with Google again. 403: the account is not
     allowed here.
     """
     state = request.app.state

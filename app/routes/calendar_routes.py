@@ -31,7 +31,7 @@ _REMOVES = problems_of(401, 403, 404, 409, 422)
     responses=problems_of(401, 422),
 )
 async def get_calendar(call: Call, first: From = None, last: To = None) -> Response:
-    """Those that have a day between `from` and `to`, each by first day."""
+    """Those that overlap `from` to `to`, both by first day."""
     check_range(first, last)
     return answer(await calendar.calendar(call.db, call.actor, first, last))
 
@@ -57,7 +57,7 @@ async def list_terms(call: Call) -> Response:
     responses=WRITES | {200: {"model": Term, "description": "It exists already, unchanged"}},
 )
 async def add_term(body: TermDraft, call: Call) -> Response:
-    """Terms may overlap; two of one name are a 409."""
+    """Terms may overlap; two with the same name are a 409."""
     term, made = await calendar.terms.add(call.db, call.actor, body)
     return answer(term, status=201 if made else 200)
 
@@ -70,7 +70,7 @@ async def add_term(body: TermDraft, call: Call) -> Response:
     responses=WRITES,
 )
 async def change_term(id: UUID, body: TermChange, call: Call) -> Response:
-    """Its classes meet on its new dates; sessions that were held stay."""
+    """Its classes meet on the new dates; sessions that were held stay."""
     return answer(await calendar.terms.change(call.db, call.actor, id, body))
 
 
@@ -82,7 +82,7 @@ async def change_term(id: UUID, body: TermChange, call: Call) -> Response:
     responses=_REMOVES,
 )
 async def remove_term(id: UUID, call: Call) -> Response:
-    """One that classes belong to, archived ones included, is a 409."""
+    """A term that has classes, including archived ones, is a 409."""
     await calendar.terms.remove(call.db, call.actor, id)
     return Response(status_code=204)
 
@@ -108,7 +108,7 @@ async def list_holidays(call: Call) -> Response:
     responses=WRITES | {200: {"model": Holiday, "description": "It exists already, unchanged"}},
 )
 async def add_holiday(body: HolidayDraft, call: Call) -> Response:
-    """A day, or with `lastDay` several. Sessions that were held on it still count."""
+    """A single day, or several with `lastDay`. Sessions held on these days still count."""
     holiday, made = await calendar.holidays.add(call.db, call.actor, body)
     return answer(holiday, status=201 if made else 200)
 
@@ -121,7 +121,7 @@ async def add_holiday(body: HolidayDraft, call: Call) -> Response:
     responses=WRITES,
 )
 async def change_holiday(id: UUID, body: HolidayChange, call: Call) -> Response:
-    """What is left out stays."""
+    """Fields left out stay as they are."""
     return answer(await calendar.holidays.change(call.db, call.actor, id, body))
 
 

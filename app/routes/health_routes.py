@@ -1,4 +1,4 @@
-"""`/health`: for load balancers and people who wonder."""
+"""`/health`: for load balancers and monitoring."""
 
 from typing import Literal
 
@@ -17,24 +17,27 @@ class Health(BaseModel):
     status: Literal["healthy"]
 
 
-@router.get("", operation_id="getHealth", summary="Is it well?", responses=problems_of())
+@router.get("", operation_id="getHealth", summary="Is the server healthy?", responses=problems_of())
 async def get_health(db: Db) -> Health:
-    """Healthy means that the database answers."""
+    """The server is healthy if the database answers."""
     await health.ping(db)
     return Health(status="healthy")
 
 
 @router.get("/live", operation_id="getLiveness", summary="Is the process alive?")
 async def get_liveness() -> Health:
-    """Touches nothing but the process itself."""
+    """Checks only the process itself, not the database."""
     return Health(status="healthy")
 
 
 @router.get(
-    "/ready", operation_id="getReadiness", summary="Send it traffic?", responses=problems_of()
+    "/ready",
+    operation_id="getReadiness",
+    summary="Is it ready for traffic?",
+    responses=problems_of(),
 )
 async def get_readiness(request: Request, db: Db) -> Health:
-    """The database answers, its schema is this version's, and the server is not stopping."""
+    """Ready if the database answers, its schema is current, and the server is not stopping."""
     if request.app.state.draining:
         raise Unavailable("The server is stopping.", code="draining", retry_after=1)
     await health.require_current_schema(db)

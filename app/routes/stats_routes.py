@@ -1,4 +1,4 @@
-"""`/stats`: attendance counted, for teachers."""
+"""`/stats`: attendance statistics, for teachers."""
 
 import re
 from datetime import datetime
@@ -24,11 +24,13 @@ class Include(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-Withdrawn = Annotated[Include | None, Query(description="withdrawn: those who left, too")]
+Withdrawn = Annotated[
+    Include | None, Query(description="withdrawn: include students who have left")
+]
 _AN_INSTANT = {"type": "string", "format": "date-time", "examples": ["2025-10-20T03:31:07Z"]}
 AsOf = Annotated[
     Annotated[str, WithJsonSchema(_AN_INSTANT)] | None,
-    Query(alias="asOf", description="An instant in UTC: the figures as they stood then"),
+    Query(alias="asOf", description="An instant in UTC: the figures as they were then"),
 ]
 
 
@@ -61,7 +63,7 @@ async def get_class_stats(
     responses=READS,
 )
 async def get_class_trend(id: UUID, call: Call, as_of: AsOf = None) -> Response:
-    """Oldest first, without those that are cancelled."""
+    """Oldest first, without cancelled sessions."""
     past = _past(as_of, call.now())
     return answer(await session_stats.of_class(call.db, call.actor, id, as_of=past))
 
@@ -79,8 +81,8 @@ async def get_student_stats(
     include: Withdrawn = None,
     as_of: AsOf = None,
 ) -> Response:
-    """In the classes of a teacher, or for an admin in all, by code and section; archived ones
-    are left out. Who is in none of them is a 404, like somebody nobody knows."""
+    """A teacher sees their own classes, an admin all, by code and section, without archived ones.
+    A student in none of them is a 404, like an unknown roll number."""
     stats = await student_stats.of_student(
         call.db,
         call.actor,
@@ -92,7 +94,7 @@ async def get_student_stats(
 
 
 def _past(instant: str | None, now: datetime) -> datetime | None:
-    """The instant that was asked for; refused unless it is one, and over."""
+    """Parse the requested instant; refused if it is invalid or in the future."""
     if instant is None:
         return None
     try:

@@ -14,5 +14,5 @@ router = APIRouter(prefix="/users", tags=["People"], route_class=SignedInRoute)
     "/me", operation_id="getMe", summary="Who am I?", response_model=Me, responses=problems_of(401)
 )
 async def get_me(call: Call) -> Response:
-    """The profile of the signed-in person, with the role they have now."""
+    """The profile of the signed-in person, with their current role."""
     return answer(await accounts.me(call.db, call.actor))

@@ -1,4 +1,4 @@
-"""What administrators see and change: the allow-list, users, students, the audit log."""
+"""What administrators can read and change: allow-list, users, students, audit log."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ class AllowedEmailDraft(
         email="devika@demo.university.example", role="teacher", name="Devika Demo"
     ),
 ):
-    """An address that may sign in. The name, if given, is shown instead of Google's."""
+    """An address that can sign in. The name, if given, is shown instead of Google's."""
 
     email: Email
     role: Role = Role.TEACHER
@@ -43,7 +43,7 @@ class AllowedEmailDraft(
 
 
 class AllowedEmailChange(Words, json_schema_extra=example(role="teacher", name="Devika Demo")):
-    """What to change; what is left out stays."""
+    """The fields to change; fields left out stay as they are."""
 
     email: Email = ""
     role: Role = Role.TEACHER
@@ -67,7 +67,7 @@ class AllowedEmail(
 
 
 class Upload(Answer, json_schema_extra=example(added=1, changed=0, unchanged=0)):
-    """How many addresses a CSV put on the list, changed, and found as they are."""
+    """How many addresses were added, changed and left unchanged."""
 
     added: int
     changed: int
@@ -78,7 +78,7 @@ class UserChange(
     Words,
     json_schema_extra=example(department="Computer Science", employeeId="DEMO-17"),
 ):
-    """What to change; what is left out stays, null clears."""
+    """The fields to change; fields left out stay as they are, null clears."""
 
     disabled: Annotated[bool, Strict()] = False
     department: Text | None = None
@@ -96,7 +96,7 @@ class User(
         lastLoginAt="2025-10-27T03:28:12.907431Z",
     ),
 ):
-    """`role` is null for who is not on the allow-list any more."""
+    """A user. `role` is null for users who are no longer on the allow-list."""
 
     id: UserId
     email: str
@@ -110,7 +110,7 @@ class User(
 
 
 class StudentChange(Words, json_schema_extra=example(rollNo="23/CS/107", semester="5")):
-    """What to change; what is left out stays, null clears."""
+    """The fields to change; fields left out stay as they are, null clears."""
 
     roll_no: RollNo = ""
     name: Name = ""
@@ -126,14 +126,14 @@ class StudentChange(Words, json_schema_extra=example(rollNo="23/CS/107", semeste
 
 
 class Student(RosterStudent, json_schema_extra=example(**A_ROSTER_STUDENT, classes=3)):
-    """`classes` counts those the student is enrolled in now."""
+    """A student record. `classes` is the number of classes the student is enrolled in now."""
 
     created_at: Instant
     classes: int
 
 
 class Keep(StrEnum):
-    """Which of two marks in one session stays: this record's, or the other's."""
+    """Which of two marks in a session is kept: this record's, or the other's."""
 
     THIS = "this"
     OTHER = "other"
@@ -142,7 +142,7 @@ class Keep(StrEnum):
 class Merge(
     Words, json_schema_extra=example(otherId="f0e2d4c6-b8a9-4b7c-8d5e-3f1a2b0c9d8e", onClash="this")
 ):
-    """`otherId` is the record to take in; `onClash` decides where both have a mark.
+    """`otherId` is the record to merge into this one; `onClash` decides where both have a mark.
 
     `reason` is kept in the history of the sessions whose marks move.
     """
@@ -156,7 +156,7 @@ class MarkClash(
     Answer,
     json_schema_extra=example(other={"status": "absent", "recognizedByAi": False}, kept="this"),
 ):
-    """Two different marks in one session, and the one that stays (null: to be decided)."""
+    """Two different marks in a session, and which one is kept (null: undecided)."""
 
     session_id: SessionId
     class_id: ClassId
@@ -167,10 +167,10 @@ class MarkClash(
 
 
 class Merged(Answer, json_schema_extra=example(classes=1, marks=6, needsReason=False)):
-    """The one record that is left, and what came to it from the other.
+    """The merged record, and how many classes and marks came from the other one.
 
     `needsReason`: some of the marks are in sessions that are finalised or older than the edit
-    window, so that merging takes a `reason`.
+    window, so merging requires a `reason`.
     """
 
     student: Student
@@ -192,7 +192,7 @@ class AuditEntry(
         details={"fields": ["roll_no"]},
     ),
 ):
-    """`actorId` is null for what was done on the command line."""
+    """An audit log entry. `actorId` is null for acts of the command line."""
 
     id: UUID
     at: Instant

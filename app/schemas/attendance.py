@@ -54,7 +54,7 @@ def _score(value: Any) -> Decimal:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value <= 100:
         raise PydanticCustomError("invalid_score", "This must be a number from 0 to 100.")
-    # Recognisers report long fractions; two decimals are kept, as the column has them.
+    # Recognisers report many decimals; two are kept, as in the column.
     return Decimal(str(abs(value))).quantize(_HUNDREDTH, ROUND_HALF_UP)
 
 
@@ -82,13 +82,13 @@ Score = Annotated[
     BeforeValidator(_score),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100, "examples": [92.5]}),
 ]
-# Clients get to know the four values; what is sent may be in any letter case.
+# The schema lists the four values; input may be in any letter case.
 AnyCaseStatus = Annotated[Status, BeforeValidator(_any_case)]
 ImagePlace = Annotated[str, Strict(), Field(max_length=2048), AfterValidator(_image_place)]
 
 
 class SessionDraft(Words, json_schema_extra=example(classId=A_CLASS, startTime="09:00")):
-    """Which session to open. Without `startTime` the timetable decides which slot is meant."""
+    """The session to open. Without `startTime` the timetable decides which slot is meant."""
 
     class_id: Id
     session_date: StoredDate
@@ -118,7 +118,7 @@ class MarkUpdate(
         rollNo="23/CS/107", status="present", recognizedByAi=True, similarityScore=92.5
     ),
 ):
-    """A whole mark: what is left out is false or null."""
+    """A complete mark: fields left out are false or null."""
 
     roll_no: RollNo
     status: AnyCaseStatus
@@ -146,7 +146,7 @@ class MarkBatch(Words, json_schema_extra=example(updates=_SOME_MARKS)):
 
 
 class MarkSource(StrEnum):
-    """Where a mark comes from: `auto` was filled in when the session was finalised."""
+    """Where a mark comes from: `auto` marks were filled in when the session was finalised."""
 
     MANUAL = "manual"
     AI = "ai"
@@ -188,7 +188,8 @@ class Mark(
 class Rejected(Answer):
     """A roll number that was not marked.
 
-    `not_enrolled`: not in this class. `marked_by_hand`: a photo changes no mark made by hand.
+    `not_enrolled`: not in this class. `marked_by_hand`: a photo never overrides a mark made by
+    hand.
     """
 
     roll_no: str
@@ -199,7 +200,7 @@ class Marks(
     Answer,
     json_schema_extra=example(version=1, statuses=[{}, _ANOTHER_MARK], rejected=[]),
 ):
-    """All marks of the session after the request, and the roll numbers it left out."""
+    """All marks of the session after the request, and the rejected roll numbers."""
 
     session_id: SessionId
     version: int
@@ -208,7 +209,7 @@ class Marks(
 
 
 class SessionStatus(StrEnum):
-    """Marks change while it is `open`. One that is `cancelled` counts nowhere."""
+    """Marks can change while a session is `open`. `cancelled` sessions are never counted."""
 
     OPEN = "open"
     FINALISED = "finalised"
@@ -232,13 +233,13 @@ _A_SESSION = {"startTime": "09:00", "endTime": "10:00", "status": "open"}
 
 
 class OpenedSession(_SessionHead, json_schema_extra=example(**_A_SESSION, version=0, created=True)):
-    """`created` tells whether this request made the session."""
+    """`created` tells whether this request created the session."""
 
     created: bool
 
 
 class Session(_SessionHead, json_schema_extra=example(**_A_SESSION, version=1)):
-    """`statusReason` is why it was cancelled, or opened again."""
+    """A session. `statusReason` says why it was cancelled or reopened."""
 
     status_reason: str | None
     statuses: list[Mark]
@@ -250,7 +251,7 @@ class UnmarkedStudent(Answer, json_schema_extra=example(rollNo="23/CS/109", name
 
 
 class SessionDetail(Session, json_schema_extra=example(**_A_SESSION, version=1)):
-    """`unmarked` are those who were enrolled on its day and have no mark."""
+    """`unmarked` lists the students who were enrolled on its day and have no mark."""
 
     unmarked: list[UnmarkedStudent]
 
@@ -290,7 +291,7 @@ class MarkChange(
         requestId="0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10",
     ),
 ):
-    """One mark, changed `from` what it was `to` what it became; null is not marked."""
+    """A change of one mark, with the values before (`from`) and after (`to`); null: no mark."""
 
     version: int
     roll_no: str

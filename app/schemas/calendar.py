@@ -59,21 +59,21 @@ class _Change(Words):
 
 
 class TermDraft(_Draft, json_schema_extra=example(**_A_TERM)):
-    """A term, with its first and its last day. Terms may overlap: a summer course is one."""
+    """A term, with its first and last day. Terms may overlap: a summer course can be one."""
 
     last_day: StoredDate
 
 
 class HolidayDraft(_Draft, json_schema_extra=example(**_A_HOLIDAY)):
-    """Days without classes. `lastDay` left out: a single day."""
+    """Days without classes. Without `lastDay` it is a single day."""
 
 
 class TermChange(_Change, json_schema_extra=example(lastDay="2026-05-15")):
-    """What to change of a term; what is left out stays."""
+    """The fields of a term to change; fields left out stay as they are."""
 
 
 class HolidayChange(_Change, json_schema_extra=example(name="Founders' day")):
-    """What to change of a holiday; what is left out stays."""
+    """The fields of a holiday to change; fields left out stay as they are."""
 
 
 class _Days(Answer):
@@ -84,7 +84,7 @@ class _Days(Answer):
 
 
 class Term(_Days, json_schema_extra=example(**_A_TERM)):
-    """A term. Classes belong to one, and meet only inside it."""
+    """A term. A class meets only within its term."""
 
     id: TermId
 
@@ -96,14 +96,14 @@ class Holiday(_Days, json_schema_extra=example(**_A_HOLIDAY)):
 
 
 class Calendar(Answer):
-    """Terms and holidays, each by first day."""
+    """Terms and holidays, both by first day."""
 
     terms: list[Term]
     holidays: list[Holiday]
 
 
 class OccurrenceState(StrEnum):
-    """What became of an occurrence. The first that fits, in this order."""
+    """The state of an occurrence: the first of these that applies, in this order."""
 
     CANCELLED = "cancelled"
     TAKEN = "taken"
@@ -138,8 +138,8 @@ class Occurrence(
 ):
     """A slot of a class on a date. `startsAt` and `endsAt` are its local times as instants.
 
-    One that was moved away stays on its original date, as `moved`; where it went, there is
-    another with `movedFrom`.
+    An occurrence that was moved away stays on its original date, as `moved`; the one on the new
+    date has `movedFrom`.
     """
 
     class_id: ClassId

@@ -1,4 +1,4 @@
-"""Classes, their weekly slots and the slots moved once."""
+"""Classes, their weekly slots and rescheduled occurrences."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -49,7 +49,7 @@ class ClassDraft(
         code="CS301", name="Operating Systems", section="A", ltpPattern="3-0-0"
     ),
 ):
-    """A new class. Only an admin may name another `teacherId` than their own.
+    """A new class. Only an admin can give a `teacherId` other than their own.
 
     Without `termId` it belongs to the current term, if any is defined.
     """
@@ -65,9 +65,9 @@ class ClassDraft(
 
 
 class ClassChange(Words, json_schema_extra=example(name="Operating Systems", ltpPattern="3-0-0")):
-    """What to change; what is left out stays. Only an admin may change `teacherId`.
+    """The fields to change; fields left out stay as they are. Only an admin can change `teacherId`.
 
-    `termId` null takes the class out of its term.
+    `termId` null removes the class from its term.
     """
 
     code: Label = ""
@@ -92,7 +92,7 @@ class SlotDraft(Words, json_schema_extra=example(dayOfWeek=6, startTime="09:00",
 
 
 class SlotChange(Words, json_schema_extra=example(startTime="09:00", endTime="10:00")):
-    """What to change of a weekly slot; what is left out stays."""
+    """The fields of a weekly slot to change; fields left out stay as they are."""
 
     day_of_week: DayOfWeek | None = None
     start_time: Clock | None = None
@@ -100,7 +100,7 @@ class SlotChange(Words, json_schema_extra=example(startTime="09:00", endTime="10
 
 
 class RescheduleDraft(Words, json_schema_extra=_A_MOVE):
-    """One occurrence moved. `originalStartTime` is needed only when the day has several slots."""
+    """An occurrence to move. `originalStartTime` is needed only if the day has several slots."""
 
     original_date: StoredDate
     original_start_time: Clock | None = None
@@ -146,7 +146,7 @@ class Reschedule(
 
 
 class MyRole(StrEnum):
-    """What the actor is in a class today."""
+    """The actor's role in a class today."""
 
     OWNER = "owner"
     CO_TEACHER = "co_teacher"
@@ -166,7 +166,7 @@ class ClassDetails(
         students=[{}],
     ),
 ):
-    """`students` is there unless `roster=false`, which gives `studentCount` instead."""
+    """A class. With `roster=false` it has `studentCount` instead of `students`."""
 
     id: ClassId
     code: str

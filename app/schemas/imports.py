@@ -1,4 +1,4 @@
-"""What an import of a file answers: what became of each row."""
+"""The result of importing a file: the outcome of each row."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ MAX_ROWS_SHOWN = 1000
 
 
 class Kind(StrEnum):
-    """What a file is about."""
+    """What kind of rows a file has."""
 
     STUDENTS = "students"
     CLASSES = "classes"
@@ -28,19 +28,21 @@ class RowOutcome(StrEnum):
 
 
 class ImportedRow(Answer, json_schema_extra=example(row=2, outcome="created")):
-    """What became of a row of the file. A refused one says where and why. `sheet` is null unless
+    """The outcome of a row of the file. A refused row says where and why. `sheet` is null unless
     all sheets of a workbook were read."""
 
     sheet: str | None
-    row: Annotated[int, Field(description="As the spreadsheet counts: the first row is 1")]
+    row: Annotated[int, Field(description="The row number in the spreadsheet; the first is 1")]
     outcome: RowOutcome
-    column: Annotated[str | None, Field(description="As the spreadsheet names it: A, B ...")]
+    column: Annotated[
+        str | None, Field(description="The column letter in the spreadsheet: A, B ...")
+    ]
     code: str | None
     detail: str | None
 
 
 class KeptValue(Answer, json_schema_extra=example(row=3, field="name")):
-    """A stored value that the actor may not change, and that was therefore left as it is."""
+    """A stored value that the actor is not allowed to change, and that therefore stayed."""
 
     sheet: str | None
     row: int
@@ -48,7 +50,7 @@ class KeptValue(Answer, json_schema_extra=example(row=3, field="name")):
 
 
 class MarkCounts(Answer, json_schema_extra=example(sessions=2, created=58, changed=1, unchanged=0)):
-    """The sessions made, and the marks made, changed, and found as the file has them."""
+    """The sessions created, and the marks created, changed and unchanged."""
 
     sessions: int
     created: int
@@ -70,11 +72,11 @@ class ImportOutcome(
         notes=["Marks were read so: P is present (57), A is absent (3)."],
     ),
 ):
-    """How many rows made something new, changed something, or found all as they have it.
+    """How many rows created something, changed something, or changed nothing.
 
-    `rows` are the first of them, those refused before the others; `moreRows` are not shown.
-    Only a dry run answers with rows that are refused: without one they are an error. `notes` are
-    sentences that say how the file was read: which words mean what, which sheets were left out.
+    `rows` lists the first of them, refused ones before the others; `moreRows` are not shown.
+    Only a dry run returns refused rows: otherwise they are an error. `notes` are sentences that
+    say how the file was read: which words mean what, and which sheets were skipped.
     """
 
     dry_run: bool

@@ -37,7 +37,7 @@ class LeaveKind(StrEnum):
 
 
 class LeaveStatus(StrEnum):
-    """Only `approved` leave shows in marks; `withdrawn` leave puts back what was there."""
+    """Only `approved` leave shows in marks; withdrawing it restores what it had hidden."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -53,7 +53,7 @@ class LeaveDraft(
 ):
     """Leave for a student: either its first and last day, or sessions of one class.
 
-    With `classId` it is for that class, without for all classes of the student.
+    With `classId` it is for that class, without it for all classes of the student.
     """
 
     roll_no: RollNo
@@ -101,9 +101,9 @@ class Leave(
         status="pending",
     ),
 ):
-    """`classId` null is for all classes, `sessionIds` null for all sessions of the days.
+    """Leave. A null `classId` means all classes, a null `sessionIds` all sessions of the days.
 
-    `note` is shown to those who may decide and to who asked.
+    `note` is shown only to those who can decide and to the person who requested it.
     """
 
     id: LeaveId

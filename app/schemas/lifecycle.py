@@ -1,4 +1,4 @@
-"""What is done with a whole session: finalise, reopen, cancel, restore, fill in."""
+"""Acts on a whole session: finalise, reopen, cancel, restore, mark the unmarked."""
 
 from app.schemas.attendance import AnyCaseStatus, SessionStatus
 from app.schemas.words import Answer, Instant, Reason, UserId, Words, example
@@ -12,13 +12,13 @@ class Unmarked(Words, json_schema_extra=example(status="absent")):
 
 
 class Explained(Words):
-    """Why. Needed from an administrator outside the edit window."""
+    """An optional reason. Administrators have to give one outside the edit window."""
 
     reason: Reason | None = None
 
 
 class Reasoned(Words, json_schema_extra=example(reason="The power was out.")):
-    """Why; kept in the history of the session."""
+    """A reason, kept in the history of the session."""
 
     reason: Reason
 
@@ -32,7 +32,7 @@ class SessionEvent(
         requestId="0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10",
     ),
 ):
-    """A session came to `status`: finalised, cancelled, or open again."""
+    """A change of a session's status, to `status`: finalised, cancelled, or open again."""
 
     status: SessionStatus
     reason: str | None

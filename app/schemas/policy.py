@@ -10,7 +10,7 @@ from app.schemas.words import Answer, ClassId, Instant, StudentId, Words, exampl
 
 
 class Counting(StrEnum):
-    """An excused absence counts as an absence, not at all, or as presence."""
+    """Whether an excused absence counts as an absence, not at all, or as presence."""
 
     ABSENT = "absent"
     EXCLUDED = "excluded"
@@ -27,10 +27,10 @@ _RULES = {
 
 
 class PolicyRules(Words, json_schema_extra=example(**_RULES)):
-    """What decides who is below the line.
+    """The rules that decide who is below the line.
 
     `threshold` is in hundredths of a per cent (7500 = 75 %), `lateWeight` in hundredths of a
-    session (100 = late is as good as present). Nobody is judged before `minimumSessions`.
+    session (100 = late counts like present). Nobody is judged before `minimumSessions` counted.
     """
 
     threshold: Annotated[int, Strict(), Field(ge=0, le=10_000)]
@@ -50,7 +50,7 @@ class Policy(Answer, json_schema_extra=example(**_RULES)):
 
 
 class Direction(StrEnum):
-    """Across the line: `falls` below it, or `rises` above it."""
+    """Which way a student crosses the line: `falls` below it, or `rises` above it."""
 
     FALLS = "falls"
     RISES = "rises"
@@ -82,8 +82,8 @@ class Crossing(
 
 
 class PolicyPreview(Answer, json_schema_extra=example(falls=1, rises=0)):
-    """How many would cross the line each way, and a page of them by class (code, section) and
-    roll number."""
+    """How many students would cross the line each way, and a page of them by class (code, section)
+    and roll number."""
 
     falls: int
     rises: int

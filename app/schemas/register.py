@@ -15,7 +15,7 @@ class RegisterFormat(StrEnum):
 
 
 class RegisterSession(Answer):
-    """A column. `attended` is how many were present or late."""
+    """A column. `attended` is the number of students who were present or late."""
 
     date: Date
     start: Clock | None
@@ -40,10 +40,10 @@ class RegisterStudent(Counts):
 
 
 class Register(Answer):
-    """What a registrar files of a class: sessions by date and start, students by roll number.
+    """The register of a class: sessions by date and start, students by roll number.
 
-    `first` and `last` are the days it covers, `threshold` is in per cent, and `generated_by` the
-    name of who asked for it.
+    `first` and `last` are the days it covers, `threshold` is in per cent, and `generated_by` is
+    the name of the person who requested it.
     """
 
     class_id: UUID

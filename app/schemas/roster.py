@@ -34,10 +34,10 @@ class RosterEntry(
     Words,
     json_schema_extra=example(**A_ROSTER_STUDENT),
 ):
-    """A student as the app sends one. Unknown fields are ignored: the app sends extras.
+    """A student as the app sends them. Unknown fields are ignored, since the app sends extra ones.
 
-    A field left out, null or blank never erases a stored one. `from` is the first day of the
-    enrolment: of a new one (without it, today), or of the present one, which it moves.
+    A field left out, null or blank never erases a stored value. `from` is the first day of a new
+    enrolment (default: today), or the new first day of the current one.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -62,14 +62,14 @@ STUDENT_FIELDS = tuple(
 
 
 class Withdrawal(Words):
-    """A student who leaves: after `lastDay`, or without it, after yesterday."""
+    """A student who leaves after `lastDay`; without it, after yesterday."""
 
     roll_no: RollNo
     last_day: StoredDate | None = None
 
 
 class Roster(Words):
-    """Who is in the class, and who leaves it on which day."""
+    """The students of the class, and those who leave it, with their last days."""
 
     reason: Reason | None = None
     students: Annotated[list[RosterEntry], Field(max_length=MAX_ENTRIES)]
@@ -114,14 +114,14 @@ class RosterStudent(
 
 
 class EnrolledStudent(RosterStudent, json_schema_extra=example(**A_ROSTER_STUDENT)):
-    """A student with the days of the enrolment, both included; null: no end is known yet."""
+    """A student with the first and last day of the enrolment, inclusive; null: no end yet."""
 
     enrolled_from: Date
     enrolled_until: Date | None
 
 
 class Conflict(Answer, json_schema_extra=example(rollNo="23/CS/107", field="name")):
-    """A stored value that the actor may not change, and that was therefore left as it is."""
+    """A stored value that the actor is not allowed to change, and that therefore stayed."""
 
     roll_no: str
     field: str
@@ -131,9 +131,9 @@ class RosterOutcome(
     Answer,
     json_schema_extra=example(added=["23/CS/107"], removed=["23/CS/160"], changed=["23/CS/108"]),
 ):
-    """The roster as it now is (or, in a dry run, as it would be), and what that changed.
+    """The new roster (in a dry run, as it would be), and what changed.
 
-    `changed` are those who stay and whose first or last day is another now.
+    `changed` lists students who stay, but whose first or last day is now a different one.
     """
 
     students: list[EnrolledStudent]

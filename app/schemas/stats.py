@@ -1,4 +1,4 @@
-"""Attendance counted."""
+"""Attendance statistics."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -27,8 +27,8 @@ Attended = Annotated[Decimal, Field(ge=0), WithJsonSchema({"type": "number", "mi
 
 
 class Standing(StrEnum):
-    """Where a student stands. `no_data`: fewer sessions counted than the policy asks for.
-    `below` the line; `at_risk`: the next absence leads below it; else `ok`."""
+    """A student's standing. `no_data`: fewer sessions counted than the policy requires. `below`:
+    below the line. `at_risk`: the next absence leads below it. Otherwise `ok`."""
 
     OK = "ok"
     AT_RISK = "at_risk"
@@ -37,7 +37,7 @@ class Standing(StrEnum):
 
 
 class Counts(Answer):
-    """Marks by status; whatever counts marks has these."""
+    """The number of marks by status."""
 
     present: int
     absent: int
@@ -86,16 +86,17 @@ class StudentStats(
     _Figures,
     json_schema_extra=example(rollNo="23/CS/107", name="Kabir V. Demo", **_FIGURES),
 ):
-    """Marks of one student in one class, and where they lead.
+    """The marks of one student in one class, and their standing.
 
-    `total` counts the marks recorded. By the policy `attended` of `counted` sessions were
-    attended; `percentage` is 100 x attended / counted, two decimals half up, 0 when nothing
-    counts. While the policy is the default and nobody was on duty elsewhere, that is
+    `total` is the number of recorded marks. By the policy, `attended` of `counted` sessions were
+    attended; `percentage` is 100 x attended / counted, rounded half up to two decimals, and 0 if
+    nothing counts. With the default policy, and without leave on duty, it is
     100 x (present + late) / total.
 
-    `sessionsNeeded` in a row lead to the line: 0 if they are there, null if none do. `canMiss` in
-    a row still keep them there: null if there is no line. `bestPossible` is the percentage if
-    they attend all that is left of the term; null for a class without one.
+    `sessionsNeeded` is how many sessions in a row the student must attend to reach the line: 0 if
+    they have reached it, null if they cannot. `canMiss` is how many in a row they can miss and
+    still be above it: null if there is no line. `bestPossible` is the percentage if they attend
+    all remaining sessions of the term; null for a class without a term.
     """
 
     student_id: StudentId
@@ -116,7 +117,7 @@ class SessionStats(
         percentage=90,
     ),
 ):
-    """The marks of one session counted. `unmarked` were enrolled on its day and have none."""
+    """The counts of one session. `unmarked` students were enrolled on its day and have no mark."""
 
     session_id: SessionId
     date: Date
@@ -136,7 +137,7 @@ class ClassFigures(
         **_FIGURES,
     ),
 ):
-    """Where a student stands in one of their classes."""
+    """A student's standing in one of their classes."""
 
     class_id: ClassId
     code: str
@@ -147,13 +148,13 @@ class ClassFigures(
 
 
 class Sums(_Counted, json_schema_extra=example(**_COUNTED, unmarked=1)):
-    """The sums over several classes, and their percentage."""
+    """The sums over several classes, and the resulting percentage."""
 
     unmarked: int
 
 
 class StudentOverall(Answer, json_schema_extra=example(rollNo="23/CS/107", name="Kabir V. Demo")):
-    """One student in each class, by code and section, and in all of them together."""
+    """A student's figures in each class, by code and section, and in all of them together."""
 
     student_id: StudentId
     roll_no: str
@@ -177,7 +178,7 @@ class Defaulter(
         canMiss=0,
     ),
 ):
-    """A student below the line in a class. `sessionsNeeded` in a row lead to it; null: none do."""
+    """A student below the line in a class. `sessionsNeeded` in a row would reach it; null: none."""
 
     student_id: StudentId
     roll_no: str
@@ -206,9 +207,9 @@ class MissingSession(
         teacherEmail="asha@demo.university.example",
     ),
 ):
-    """An occurrence that is over without attendance taken, with the class's owner.
+    """A past occurrence without attendance, with the class's owner.
 
-    `sessionId` is of a session that was opened and in which nobody was marked.
+    `sessionId` is set if a session was opened, but nobody was marked in it.
     """
 
     date: Date
@@ -234,7 +235,7 @@ class Marks(Counts, json_schema_extra=example(present=310, absent=42, late=18, e
 
 
 class Standings(Answer, json_schema_extra=example(ok=48, atRisk=3, below=7, noData=2)):
-    """How many students have each standing; a student in two classes is counted twice."""
+    """How many students have each standing; students in two classes are counted twice."""
 
     ok: int
     at_risk: int
@@ -257,10 +258,10 @@ class Overview(
         classes=10, students=60, sessionsTaken=212, sessionsMissing=4, percentage=87.23
     ),
 ):
-    """A term in figures: of its classes that are not archived, and who is on their rosters.
+    """The figures of a term: its classes that are not archived, and the students on their rosters.
 
-    `sessionsMissing` are occurrences from its first day to now. In the current term are also
-    classes without one; `term` is null where there is none.
+    `sessionsMissing` counts occurrences from its first day to now. The current term includes
+    classes without a term; `term` is null if there is none.
     """
 
     term: OverviewTerm | None

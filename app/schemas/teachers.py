@@ -1,4 +1,4 @@
-"""Who teaches in a class: its owner, co-teachers and substitutes."""
+"""The teachers of a class: its owner, co-teachers and substitutes."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -12,7 +12,7 @@ MAX_TEACHERS = 100
 
 
 class Cover(StrEnum):
-    """What somebody besides the owner is in a class."""
+    """The role of a teacher of a class other than the owner."""
 
     CO_TEACHER = "co_teacher"
     SUBSTITUTE = "substitute"
@@ -21,9 +21,9 @@ class Cover(StrEnum):
 class TeacherEntry(
     Words, json_schema_extra=example(email="chitra@demo.university.example", role="co_teacher")
 ):
-    """A co-teacher or substitute, by `userId` or by `email`, and from which day to which.
+    """A co-teacher or substitute, by `userId` or by `email`, with their first and last day.
 
-    Both days count; one left out leaves that side open.
+    Both days are inclusive; a day left out leaves that end open.
     """
 
     user_id: Id | None = None
@@ -39,7 +39,7 @@ class TeacherList(
         teachers=[{"email": "chitra@demo.university.example", "role": "co_teacher"}]
     ),
 ):
-    """All who may work in the class besides its owner."""
+    """All co-teachers and substitutes of the class."""
 
     teachers: Annotated[list[TeacherEntry], Field(max_length=MAX_TEACHERS)]
 
@@ -75,7 +75,7 @@ class TeacherList(
 
 
 class TeacherRole(StrEnum):
-    """What somebody is in a class."""
+    """The role of a teacher of a class."""
 
     OWNER = "owner"
     CO_TEACHER = "co_teacher"
@@ -88,7 +88,7 @@ class ClassTeacher(
         name="Asha Demo", email="asha@demo.university.example", role="owner", active=True
     ),
 ):
-    """`active`: today is one of their days."""
+    """A teacher of a class. `active`: today is one of their days."""
 
     user_id: UserId
     name: str

@@ -1,6 +1,6 @@
-"""The vocabulary of the API: how JSON spells names, dates, times, text and roll numbers.
+"""The field types of the API: how JSON represents names, dates, times, text and roll numbers.
 
-Every refusal here is a `PydanticCustomError` whose type is the stable `code` of the answer
+Every error raised here is a `PydanticCustomError` whose type is the stable `code` of the answer
 and whose text never repeats the input.
 """
 
@@ -31,22 +31,22 @@ MAX_TEXT = 255
 MAX_REMARK = 1000
 MAX_EMAIL = 254
 MAX_ENTRIES = 2000
-# A key has to fit into a B-tree entry of PostgreSQL (2,704 bytes) with room for company.
+# A key has to fit into a B-tree entry of PostgreSQL (2,704 bytes) along with other columns.
 MAX_ROLL_KEY_BYTES = 1020
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Unicode's category Cc, and halves of characters, which a terminal may let through.
+# Unicode's category Cc, and lone surrogates, which a terminal may let through.
 _CONTROLS = "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]"
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?")
 
 
 def example(**values: Any) -> dict[str, Any]:
-    """Telling values of a model for OpenAPI, by their JSON names; types give the others."""
+    """Example values of a model for OpenAPI, by JSON name; the types provide the others."""
     return {"example": values}
 
 
 class Words(BaseModel):
-    """What the API reads: camelCase or snake_case, and nothing it does not know."""
+    """Base of request models: camelCase or snake_case names, no unknown fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid"
@@ -54,26 +54,26 @@ class Words(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the API says: camelCase, every field always there."""
+    """Base of answer models: camelCase names, every field is always present."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid"
     )
 
 
-# What looks like these capitals, and the dashes and slashes that office programs put in.
+# Letters that look like these capitals, and the dashes and slashes that office programs insert.
 _LOOK_ALIKES = str.maketrans(
     "АВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‐‑‒–—―−⁄∕⧸",
     "ABEKMHOPCTYXIJSABEZHIKMNOPTYX-------///",
 )
 
 
-@lru_cache(4096)  # a batch asks three times for each of its roll numbers
+@lru_cache(4096)  # a batch computes the key of each of its roll numbers three times
 def roll_key(roll_no: str) -> str:
-    """What roll numbers compare by, stored as `students.roll_key`: case-folded, and with letters of
-    full width or of another script, dashes and slashes as the ones of ASCII that they look like.
+    """The key by which roll numbers are compared, stored as `students.roll_key`: case-folded, with
+    full-width or foreign letters, dashes and slashes replaced by their ASCII look-alikes.
 
-    Migration 0011 has the same rule for the keys there were.
+    Migration 0011 applies the same rule to the keys stored before it.
     """
     text = unicodedata.normalize("NFKC", roll_no)
     visible = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
@@ -94,9 +94,9 @@ def is_address(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether the text can be a name: bounded, without control characters.
+    """Whether the text can be a name: not too long, and without control characters.
 
-    What joins letters in many scripts is no control character.
+    The characters that join letters in many scripts are not control characters.
     """
     return len(text) <= MAX_NAME and re.search(_CONTROLS, text) is None
 
@@ -106,7 +106,7 @@ def is_blank(text: str | None) -> bool:
 
 
 def repeated_rolls(roll_numbers: Iterable[str]) -> list[int]:
-    """The positions at which a roll number occurs again."""
+    """The positions of duplicate roll numbers, except the first of each."""
     seen: set[str] = set()
     places = []
     for place, key in enumerate(map(roll_key, roll_numbers)):
@@ -188,7 +188,7 @@ Name = Annotated[str, Strict(), Field(max_length=MAX_NAME), _VISIBLE]
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT), _VISIBLE]
 Prose = Annotated[str, Strict(), Field(max_length=MAX_REMARK), _PROSE]
 Reason = Annotated[Prose, AfterValidator(_not_blank)]
-# Identifiers lose surrounding white space, which phone keyboards like to add.
+# Identifiers are stripped of surrounding white space, which phone keyboards like to add.
 Label = Annotated[
     str,
     Strict(),
@@ -235,7 +235,7 @@ Instant = Annotated[
     ),
 ]
 
-# Ids by what they are of, so that the examples of the documentation tell one story.
+# One example id per kind of thing, so that the examples in the documentation are consistent.
 A_CLASS = "3f0a4a57-5b6c-4a0e-9d0c-1f6a2f0c7c11"
 A_SESSION = "8d1f6c52-7a3e-4f0b-b0c4-52d1b7a9e620"
 A_STUDENT = "c2e7a9b4-16d8-4b7f-8f3a-9b0d5e4c3a21"
@@ -249,7 +249,7 @@ UserId = Annotated[UUID, Field(examples=[A_TEACHER])]
 
 
 def ends_after_start(start: time | None, end: time | None, pointer: str) -> None:
-    """A slot ends after it starts, on the same date; else a refusal at `pointer`."""
+    """Raise an error at `pointer` unless the slot ends after it starts, on the same date."""
     if start is not None and end is not None and end <= start:
         raise PydanticCustomError(
             "ends_before_start", "The end must be after the start.", {"pointer": pointer}

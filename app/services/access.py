@@ -1,16 +1,16 @@
-"""May they? The relations that statements begin with, and the one reading of their verdict.
+"""Access control: the relations that begin a statement, and the check of their verdict.
 
 A class, a session or a roster is reached only through a statement that carries the actor:
-`:actor_id` is the user id from the token, `:class_id` or `:session_id` what the path names. The
-statement reads who that user is now, finds the class, and works on `granted` alone, which is
-empty unless they may. The relation `verdict` says why; `check` turns it into the refusal.
+`:actor_id` is the user id from the token, `:class_id` or `:session_id` comes from the path. The
+statement reads the user's current role, finds the class, and works only on `granted`, which is
+empty if access is refused. The relation `verdict` says why; `check` raises the matching error.
 
 `actor` is the signed-in person, `staff` the same person if they work here: everything that staff
-may do reads `staff`, so that a role that is neither teacher nor administrator inherits nothing.
+can do reads `staff`, so a role that is neither teacher nor administrator inherits nothing.
 
-This is the one place that says who may do what with a class.
+This is the only place that defines who can do what with a class.
 
-Whatever locks rows does so in one order, so that requests wait for each other and never
+Rows are always locked in the same order, so that requests wait for each other and never
 deadlock: the allow-list; classes by id; students by `roll_key COLLATE "C"`, the order in which
 unknown ones are created; leave; sessions by class and id; marks by session and student. All
 locks of one kind are taken by one statement, before those of the next kind.
@@ -29,7 +29,7 @@ from app.sql import Relations, Statement
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, as the token says, and in which request. Their role is read by each statement."""
+    """The user named by the token, and the request id. Each statement reads their role."""
 
     user_id: UUID
     request_id: str
@@ -43,7 +43,7 @@ actor AS MATERIALIZED (
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin'))"""
 
-# For what any teacher may see or do, whatever their classes.
+# For what any teacher can see or do, whichever classes they have.
 STAFF_VERDICT = """
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -51,7 +51,7 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 )"""
 
-# For what only administrators may see or change: nobody else learns whether it exists.
+# For what only administrators can see or change: nobody else learns whether it exists.
 ADMIN: Relations = (
     STAFF,
     """
@@ -64,8 +64,8 @@ verdict AS (
 )
 
 
-# The classes in which somebody teaches that day besides their owner. Nothing reads it for who owns
-# the class or is an admin, so it costs them nothing.
+# The classes the actor teaches that day as a co-teacher or substitute. Owners and admins never
+# read this relation, so it costs them nothing.
 def _covering(day: str) -> str:
     return f"""
 covering AS MATERIALIZED (
@@ -83,7 +83,7 @@ _MAY = f"({_OWNS} OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))"
 
 _MINE = f"mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE {_MAY})"
 
-# All classes in which the actor may work today, or on a later `:day`, archived ones too.
+# All classes the actor has access to today, or on a later `:day`, including archived ones.
 MINE: Relations = (STAFF, COVERING, _MINE)
 MINE_ON_DAY: Relations = (STAFF, _covering("greatest(:day::date, current_date)"), _MINE)
 
@@ -123,8 +123,8 @@ _READ, _SHARE, _CHANGE, _CLOSE = map(
 )
 
 
-# Who asks is decided before what they ask for, and whether it exists before whether they may.
-# `granted` is empty after all that only for a write to an archived class.
+# The order matters: first who the actor is, then whether the class exists, then whether they have
+# access. If all of that passes, `granted` is empty only for a write to an archived class.
 def _verdict(right: str) -> str:
     return f"""
 verdict AS (
@@ -155,13 +155,13 @@ READ_LIVE_CLASS: Relations = (STAFF, COVERING, _NAMED, _READ, _LIVE)
 WRITE_CLASS: Relations = (STAFF, COVERING, _NAMED, _SHARE, _LIVE)
 MARK_SESSION: Relations = (STAFF, COVERING, _OF_SESSION, _SHARE, _LIVE)
 CHANGE_CLASS: Relations = (STAFF, COVERING, _NAMED, _CHANGE, _LIVE)
-# For owners and admins alone: renaming, giving away, closing a class, and saying who else may.
+# Only for owners and admins: renaming, reassigning or closing a class, and granting access to it.
 OWN_CLASS: Relations = (STAFF, COVERING, _NAMED, _CHANGE, _OWNED_LIVE)
 CLOSE_CLASS: Relations = (STAFF, COVERING, _NAMED, _CLOSE, _OWNED)
 
 
 def check(row: asyncpg.Record, what: str = "class") -> None:
-    """Raise the error for the row's `verdict`; `what` names the thing if it is missing."""
+    """Raise the error for the row's `verdict`; `what` names the thing that was not found."""
     match row["verdict"]:
         case "granted":
             return
@@ -180,7 +180,7 @@ def check(row: asyncpg.Record, what: str = "class") -> None:
 
 
 def _hold(lock: str) -> Statement:
-    """Locks those of the classes in which the actor may work, in the order of their ids."""
+    """Lock those of the classes that the actor has access to, in the order of their ids."""
     return Statement(
         STAFF,
         COVERING,
@@ -206,9 +206,9 @@ _IS_STAFF = Statement(STAFF, STAFF_VERDICT, "SELECT verdict FROM verdict")
 async def hold_classes(
     tx: Transaction, actor: Actor, class_ids: Iterable[UUID], *, to_change: bool
 ) -> None:
-    """Lock the classes, in one order for everybody: to write in them, or to change them.
+    """Lock the classes in the global order, to write in them or to change them.
 
-    Raises the refusal of one in which the actor may not do that.
+    Raises the error for the first class that the actor cannot write in or change.
     """
     many, one = (_HOLD_TO_CHANGE, _MAY_CHANGE) if to_change else (_HOLD_TO_WRITE, _MAY_WRITE)
     wanted = sorted(set(class_ids))

@@ -1,4 +1,4 @@
-"""The audit log: who did what to which record, by ids alone."""
+"""The audit log: who did what to which record, by ids only."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from app.sql import Statement
 
 COMMAND_LINE = "command line"
 
-# From `acts` (action, subject, subject_id, details), what was done, by whom and in which request.
+# Writes `acts` (action, subject, subject_id, details) to the log, with the actor and the request.
 RECORDED = """
 recorded AS (
     INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
@@ -21,7 +21,7 @@ recorded AS (
 
 
 def signed(actor: Actor | None) -> dict[str, object]:
-    """Who does it, as `RECORDED` has it; without an actor it was done on the command line."""
+    """The parameters of `RECORDED`; without an actor it was done on the command line."""
     if actor is None:
         return {"actor_id": None, "request_id": COMMAND_LINE}
     return {"actor_id": actor.user_id, "request_id": actor.request_id}
@@ -29,7 +29,7 @@ def signed(actor: Actor | None) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries to show; None shows all. Dates are inclusive, of the institution's zone."""
+    """Which entries to show; None shows all. Dates are inclusive, in the institution's zone."""
 
     actor_id: UUID | None = None
     subject_id: UUID | None = None
@@ -78,7 +78,7 @@ async def list_entries(
     limit: int,
     after: tuple[object, UUID] | None,
 ) -> Document[list[AuditEntry]]:
-    """Administrative acts, newest first, `limit` of them after `after` (instant and id)."""
+    """List administrative acts, newest first: `limit` of them after `after` (instant and id)."""
     at, entry_id = after or (None, None)
     row = await db.row(
         _LIST,

@@ -1,4 +1,4 @@
-"""Whether the database answers, and whether its schema is the one this version works with."""
+"""Whether the database answers, and whether its schema is the one this version needs."""
 
 import re
 from functools import cache
@@ -47,9 +47,10 @@ async def is_current(db: Database) -> bool:
 
 @cache
 def newest_revision() -> str:
-    """The revision `alembic upgrade head` leads to: the one that no other comes after.
+    """The revision that `alembic upgrade head` leads to: the one without a successor.
 
-    Read from the files, since a server needs nothing else of Alembic, which is slow to load.
+    It is read from the files, since a server needs nothing else from Alembic, which is slow to
+    import.
     """
     before: dict[str, str] = {}
     for file in MIGRATIONS.glob("*.py"):
@@ -65,5 +66,5 @@ async def is_empty(db: Database) -> bool:
 
 
 async def has_classes(db: Database) -> bool:
-    """Whether anybody has made a class yet."""
+    """Whether any class has been created yet."""
     return bool((await db.row(_CLASSES))["any"])

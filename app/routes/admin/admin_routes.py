@@ -48,7 +48,7 @@ _LISTS = problems_of(401, 403, 422) | PAGED
 
 Search = Annotated[
     str | None,
-    Query(max_length=200, description="Part of what is looked for", examples=["demo"]),
+    Query(max_length=200, description="A part of the text to search for", examples=["demo"]),
 ]
 DryRun = Annotated[bool, Query(alias="dryRun", description="Answer, but change nothing")]
 
@@ -56,7 +56,7 @@ DryRun = Annotated[bool, Query(alias="dryRun", description="Answer, but change n
 @router.get(
     "/allowed-emails",
     operation_id="listAllowedEmails",
-    summary="List who may sign in",
+    summary="List who can sign in",
     response_model=list[AllowedEmail],
     responses=_LISTS,
 )
@@ -67,7 +67,7 @@ async def list_allowed_emails(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """By address. Where there are more, the `Link` header names the next page."""
+    """By address. If there are more, the `Link` header has the next page."""
     check_text(query, cursor)
     page = await allow_list.list_allowed(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
@@ -97,10 +97,10 @@ async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
 )
 @limited(FILE)
 async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = False) -> Upload:
-    """The columns are `email`, `name` and `role`. All lines count, or none.
+    """The columns are `email`, `name` and `role`. All lines are imported, or none.
 
-    Addresses that are there get the role and name of the file, where it has one; new ones without
-    a role are teachers. None is taken off the list.
+    Addresses on the list get the role and name in the file, if given; new ones without a role
+    become teachers. No address is removed.
     """
     require_media(request)
     await call.require_admin()
@@ -120,7 +120,7 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
     responses=WRITES,
 )
 async def change_allowed_email(id: UUID, body: AllowedEmailChange, call: Call) -> Response:
-    """Counts from the person's next request on. The last administrator stays one (409)."""
+    """Takes effect with the person's next request. Demoting the last administrator is a 409."""
     return answer(await allow_list.change(call.db, call.actor, id, body))
 
 
@@ -132,7 +132,7 @@ async def change_allowed_email(id: UUID, body: AllowedEmailChange, call: Call) -
     responses=problems_of(401, 403, 404, 409, 422),
 )
 async def remove_allowed_email(id: UUID, call: Call) -> Response:
-    """Refused from the next request on; what the person did stays."""
+    """The person is refused from the next request on; what they did stays."""
     await allow_list.remove(call.db, call.actor, id)
     return Response(status_code=204)
 
@@ -160,12 +160,13 @@ async def list_users(
 @router.patch(
     "/users/{id}",
     operation_id="changeUser",
-    summary="Disable a user, or note department and employee id",
+    summary="Disable a user, or set department and employee id",
     response_model=User,
     responses=WRITES,
 )
 async def change_user(id: UUID, body: UserChange, call: Call) -> Response:
-    """A disabled user is refused from the next request on. The last administrator stays."""
+    """A disabled user is refused from the next request on. Disabling the last administrator is a
+    409."""
     return answer(await users.change_user(call.db, call.actor, id, body))
 
 
@@ -197,22 +198,22 @@ async def find_students(
     responses=WRITES,
 )
 async def change_student(id: UUID, body: StudentChange, call: Call) -> Response:
-    """Marks and rosters follow a corrected roll number; one that is taken is a 409."""
+    """Marks and rosters follow a corrected roll number; one already in use is a 409."""
     return answer(await records.change_student(call.db, call.actor, id, body))
 
 
 @router.post(
     "/students/{id}/merge",
     operation_id="mergeStudents",
-    summary="Make two records of one person one",
+    summary="Merge two records of one person",
     response_model=Merged,
     responses=WRITES,
 )
 async def merge_students(id: UUID, body: Merge, call: Call, dry_run: DryRun = False) -> Response:
-    """Rosters, marks and history of the other record come to this one, and it is gone.
+    """Rosters, marks and history of the other record move to this one; the other is removed.
 
-    Two different marks in one session are a 409 until `onClash` says which stays. Marks of the
-    other in sessions that are finalised or older than the edit window need a `reason`.
+    Different marks in the same session are a 409 unless `onClash` says which is kept. Moving marks
+    in sessions that are finalised or older than the edit window needs a `reason`.
     """
     return answer(
         await merging.merge(call.db, call.actor, id, body, window=call.window, dry_run=dry_run)
@@ -237,7 +238,7 @@ async def list_audit(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Administrative acts, newest first, by ids alone; dates are those of the institution."""
+    """Administrative acts, newest first, with ids only; dates are in the institution's zone."""
     check_range(first, last)
     shown = audit.Filter(actor_id, subject_id, action, first, last)
     after = instant_cursor(cursor) if cursor is not None else None

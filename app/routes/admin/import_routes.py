@@ -1,4 +1,4 @@
-"""Rosters, classes, timetables, people and past attendance from files."""
+"""Importing rosters, classes, timetables, people and past attendance from files."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +25,10 @@ from app.services.sessions.session_lock import Change
 
 router = APIRouter(route_class=SignedInRoute)
 
-# A client that knows no better may send either of them as this.
+# Clients that do not know the media type send this.
 _UNKNOWN = "application/octet-stream"
 
-# One file at a time is read, beside the event loop: each may need a hundred MiB.
+# Files are read one at a time, outside the event loop: each may need a hundred MiB.
 _READER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
 
 DryRun = Annotated[
@@ -40,28 +40,29 @@ TrustNumbers = Annotated[
     bool,
     Query(
         alias="trustNumbers",
-        description="Take rows, too, whose name is another person's than the one stored under "
-        "their number; without it they are refused (`another_name`)",
+        description="Accept rows whose name differs from the one stored under their roll number; "
+        "by default they are refused (`another_name`)",
     ),
 ]
 
 
 Why = Annotated[
-    Reason | None, Query(description="Required if marks would change that are closed for marking")
+    Reason | None,
+    Query(description="Required if marks in sessions that are closed for marking would change"),
 ]
 Sheet = Annotated[
     str | None,
-    Query(max_length=255, description="The sheet of a workbook to read; without it the first"),
+    Query(max_length=255, description="The sheet of a workbook to read; default: the first"),
 ]
 AllSheets = Annotated[
     bool,
     Query(
         alias="allSheets",
-        description="Read all sheets of a workbook; places then name theirs, as do `rows`",
+        description="Read all sheets of a workbook; places and `rows` then name the sheet",
     ),
 ]
 MeetingDay = Annotated[
-    StoredDate | None, Query(alias="date", description="Of the report of a meeting: its date")
+    StoredDate | None, Query(alias="date", description="For a meeting report: the meeting's date")
 ]
 PresentMinutes = Annotated[
     int | None,
@@ -69,28 +70,29 @@ PresentMinutes = Annotated[
         alias="presentMinutes",
         ge=1,
         le=1440,
-        description="Of the report of a meeting: who joined for so many minutes was present",
+        description="For a meeting report: how many minutes somebody must have joined to be "
+        "present",
     ),
 ]
 Columns = Annotated[
     str,
     Query(
         max_length=1000,
-        description="What headings mean: `roll_no=Exam Seat`, several with `;` between them",
+        description="What headings mean: `roll_no=Exam Seat`, several separated by `;`",
     ),
 ]
 MarkMeanings = Annotated[
     str,
     Query(
         max_length=1000,
-        description="What words of attendance mean: `L=excused`, several with `;` between them. "
+        description="What attendance words mean: `L=excused`, several separated by `;`. "
         "One of present, absent, late, excused, on_duty, nothing",
     ),
 ]
 
 
 def file_body(example: str) -> dict[str, Any]:
-    """The body, for OpenAPI: either kind of file; what it is shows in its content."""
+    """The request body, for OpenAPI: either kind of file, recognised by its content."""
     return {
         "requestBody": {
             "required": True,
@@ -127,11 +129,11 @@ async def import_roster(
     marks: MarkMeanings = "",
 ) -> ImportOutcome:
     """By the rules of a merged roster, all rows or none: nobody leaves the class, an empty cell
-    erases nothing, and a stored value that the actor may not change stays (`conflicts`).
+    erases nothing, and a stored value that the actor is not allowed to change stays (`conflicts`).
     A teacher's dry run treats students who are in none of their classes as new.
 
-    Send the file itself, with its media type. Headings are known in their common spellings:
-    `Roll No`, `University Roll`, `Student Name` ... The same file again changes nothing.
+    Send the file itself, with its media type. Headings are recognised in their common spellings:
+    `Roll No`, `University Roll`, `Student Name` ... Importing the same file again changes nothing.
     """
     require_media(request)
     await require_roster(call.db, call.actor, id)
@@ -175,8 +177,9 @@ async def import_file(
 ) -> ImportOutcome:
     """People, classes, timetables, rosters or past attendance, all rows or none.
 
-    Send the file itself, with its media type; a register that this server wrote is one of
-    attendance. The same file again changes nothing. Each bad row is named with its place.
+    Send the file itself, with its media type; a register that this server wrote can be imported
+    as attendance. Importing the same file again changes nothing. Each bad row is listed with its
+    place.
     """
     require_media(request)
     await call.require_admin()
@@ -206,6 +209,6 @@ def _chosen(
 async def read_beside(
     kind: Kind, content: bytes, chosen: Choices = UNCHOSEN, *, in_class: bool = False
 ) -> Batch:
-    """`read_batch` in a thread, so that the event loop keeps running."""
+    """Run `read_batch` in a thread, so that the event loop keeps running."""
     read = partial(read_batch, kind, content, in_class=in_class, chosen=chosen)
     return await asyncio.get_running_loop().run_in_executor(_READER, read)

@@ -1,4 +1,4 @@
-"""`/stats` of the whole institution, for administrators."""
+"""`/stats`: statistics of the whole institution, for administrators."""
 
 import re
 from datetime import date, time
@@ -42,13 +42,13 @@ Term = Annotated[
 _PER_CENT = {"type": "number", "minimum": 0, "maximum": 100, "examples": [66.67]}
 Threshold = Annotated[
     Annotated[Decimal, Field(ge=0, le=100, decimal_places=2), WithJsonSchema(_PER_CENT)] | None,
-    Query(description="In per cent, with two decimals at most; without it the policy's"),
+    Query(description="In per cent, with at most two decimals; default: the policy's"),
 ]
 From = Annotated[
     StoredDate | None,
-    Query(alias="from", description="First date; without it the first of the current term"),
+    Query(alias="from", description="First date; default: the first day of the current term"),
 ]
-To = Annotated[StoredDate | None, Query(alias="to", description="Last date; without it today")]
+To = Annotated[StoredDate | None, Query(alias="to", description="Last date; default: today")]
 
 
 @router.get(
@@ -59,7 +59,7 @@ To = Annotated[StoredDate | None, Query(alias="to", description="Last date; with
     responses=problems_of(401, 403, 422),
 )
 async def get_overview(call: Call, term: Term = "current") -> Response:
-    """Classes, students, sessions and marks of the institution, for admins."""
+    """Classes, students, sessions and marks of the institution; for admins."""
     return answer(await institution_stats.overview(call.db, call.actor, term, call.now()))
 
 
@@ -78,7 +78,7 @@ async def list_defaulters(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Every student of a class below the line there, by roll number and class, for admins."""
+    """Every student who is below the line in a class, by roll number and class; for admins."""
     hundredths = int(threshold * 100) if threshold is not None else None
     after = class_cursor(cursor) if cursor is not None else None
     page = await institution_stats.defaulters(call.db, call.actor, hundredths, term, limit, after)
@@ -100,7 +100,7 @@ async def list_missing_sessions(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Of all classes, by date, start and class, for admins; at most 400 days at a time."""
+    """In all classes, by date, start and class; for admins. At most 400 days at a time."""
     now = call.now()
     check_range(first, last or now.date())
     last = min(last or now.date(), now.date())
@@ -115,7 +115,7 @@ async def list_missing_sessions(
 
 
 def _occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
-    """The date, the start and the class of the occurrence after which a list continues."""
+    """Parse the cursor of a list of occurrences: date, start and class."""
     found = _OCCURRENCE.fullmatch(cursor)
     try:
         if found:

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/admin/policy", tags=["Administration"], route_class=
     responses=problems_of(401),
 )
 async def get_policy(call: Call) -> Response:
-    """The rules in force, by which everybody's students are judged: teachers read them, too."""
+    """The rules in force; teachers can read them, too."""
     return answer(await policies.get_policy(call.db, call.actor))
 
 
@@ -39,7 +39,7 @@ async def get_policy(call: Call) -> Response:
     responses=WRITES,
 )
 async def set_policy(body: PolicyRules, call: Call) -> Response:
-    """Every percentage and every judgement follows it from the next request on."""
+    """All percentages and standings follow it from the next request on."""
     return answer(await policies.set_policy(call.db, call.actor, body))
 
 
@@ -57,8 +57,8 @@ async def preview_policy(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Changes nothing. Counted are those on a roster of a class that is not archived. Where
-    there are more students than fit, the `Link` header names the next page: the same request.
+    """Changes nothing. Only students on the roster of a class that is not archived are counted. If
+    there are more, the `Link` header has the next page: repeat the same request with it.
     """
     after = class_cursor(cursor) if cursor is not None else None
     page = await policies.preview_policy(call.db, call.actor, body, limit, after)

@@ -1,4 +1,4 @@
-"""`/attendance/sessions`: opening sessions, marking students, reading it all back."""
+"""`/attendance/sessions`: opening sessions, marking students, reading sessions and history."""
 
 import re
 from datetime import date, time
@@ -52,10 +52,10 @@ _CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~([0-9a-f-]{36})~(.+)", re.DOTALL)
     responses=WRITES | VERSIONED,
 )
 async def open_session(body: SessionDraft, call: Call) -> Response:
-    """The session of that class, date and slot: the one there is, else a new one.
+    """The existing session of that class, date and slot, or a new one.
 
-    Without `startTime` the timetable decides: for today the slot in progress, else the one
-    begun last, else the first; for another date its only session, else its first slot.
+    Without `startTime` the timetable decides: for today the slot in progress, else the last one
+    begun, else the first; for another date its only session, else its first slot.
     """
     now = call.now()
     return answer(await attendance_service.open_session(call.db, call.actor, body, now))
@@ -77,7 +77,7 @@ async def list_sessions(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Newest first. Where there are more, the `Link` header names the next page."""
+    """Newest first. If there are more, the `Link` header has the next page."""
     check_range(first, last)
     after = _session_cursor(cursor) if cursor is not None else None
     page = await attendance_service.list_sessions(
@@ -94,7 +94,7 @@ async def list_sessions(
     responses=READS | VERSIONED,
 )
 async def get_session(id: UUID, call: Call) -> Response:
-    """Its version is the `ETag`."""
+    """The `ETag` is its version."""
     return answer(await attendance_service.get_session(call.db, call.actor, id))
 
 
@@ -125,9 +125,9 @@ async def mark_students(
     strict: Annotated[bool, Query(description="Refuse the batch if any roll is rejected")] = False,
     if_match: IfMatch = None,
 ) -> Response:
-    """Merges the marks into the session, all of them or none; others stay.
+    """Merges the marks into the session in one step; other marks stay.
 
-    With `If-Match` a batch made from an older version is a 412, unless it changes nothing.
+    With `If-Match`, a batch made from an older version is a 412, unless it changes nothing.
     """
     return answer(
         await marking.mark(

@@ -1,4 +1,4 @@
-"""`/leaves`: leave of absence, asked for and decided."""
+"""`/leaves`: requesting leave of absence and deciding on it."""
 
 from typing import Annotated
 from uuid import UUID
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/leaves", tags=["Leave"], route_class=SignedInRoute)
 
 _DECISIONS = WRITES
 
-# A reason is needed for marks that are closed for marking alone: an empty body will do.
+# A reason is needed only for marks that are closed for marking: the body may be empty.
 _NO_REASON = Explained()
 
 
@@ -55,7 +55,7 @@ async def list_leaves(
     limit: Limit = MAX_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Newest first: an admin's are all, a teacher's those of students in their classes."""
+    """Newest first. Admins see all leave, teachers that of students in their classes."""
     check_range(first, last)
     check_text(roll_no, cursor, name="rollNo")
     shown = Filter(class_id, roll_no, status, first, last)
@@ -74,7 +74,7 @@ async def list_leaves(
     | {200: {"model": Leave, "description": "The same leave was requested already"}},
 )
 async def request_leave(body: LeaveDraft, call: Call) -> Response:
-    """For a class of one's own, or for all classes of a student; it is then to be decided."""
+    """For one of your classes, or for all classes of a student. It is pending until decided."""
     leave, made = await ask(call.db, call.actor, body)
     return answer(leave, status=201 if made else 200)
 
@@ -87,7 +87,7 @@ async def request_leave(body: LeaveDraft, call: Call) -> Response:
     responses=READS,
 )
 async def get_leave(id: UUID, call: Call) -> Response:
-    """One leave, for those it concerns."""
+    """One leave, if you can see it."""
     return answer(await leaves.get_leave(call.db, call.actor, id))
 
 
@@ -99,10 +99,11 @@ async def get_leave(id: UUID, call: Call) -> Response:
     responses=_DECISIONS,
 )
 async def approve_leave(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
-    """Absences and missing marks in its time become `excused`, now and in sessions to come.
+    """Absences and missing marks on its days become `excused`, now and in future sessions.
 
-    A teacher decides for a class of theirs, an admin for any and for all classes. Marks of sessions
-    that are finalised or older than the edit window change only if an admin gives a `reason`.
+    A teacher decides for their own class, an admin for any class and for all classes. Marks in
+    sessions that are finalised or older than the edit window change only if an admin gives a
+    `reason`.
     """
     return await _decide(call, id, Decision.APPROVE, body.reason)
 
@@ -115,7 +116,7 @@ async def approve_leave(id: UUID, call: Call, body: Explained = _NO_REASON) -> R
     responses=_DECISIONS,
 )
 async def reject_leave(id: UUID, call: Call) -> Response:
-    """It changes no mark."""
+    """No mark changes."""
     return await _decide(call, id, Decision.REJECT, None)
 
 
@@ -127,7 +128,7 @@ async def reject_leave(id: UUID, call: Call) -> Response:
     responses=_DECISIONS,
 )
 async def withdraw_leave(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
-    """What the leave had hidden comes back, by the rules of approving it."""
+    """What the leave had hidden is restored, by the same rules as for approving it."""
     return await _decide(call, id, Decision.WITHDRAW, body.reason)
 
 

@@ -1,4 +1,4 @@
-"""`/attendance/sessions/{id}`: what is done with a whole session."""
+"""`/attendance/sessions/{id}`: acts on a whole session."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from app.services.sessions.session_lock import Change
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 
-# For acts that need no reason: an empty body will do.
+# For acts that need no reason: the body may be empty.
 _NO_REASON = Explained()
 
 
@@ -28,7 +28,7 @@ _NO_REASON = Explained()
     responses=WRITES | VERSIONED,
 )
 async def finalise_session(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
-    """Mark everybody enrolled on its day without a mark absent, and close the session to marks."""
+    """Marks everybody enrolled on its day without a mark absent, and closes it for marking."""
     return answer(await _perform(call, id, Act.FINALISE, body.reason))
 
 
@@ -40,7 +40,7 @@ async def finalise_session(id: UUID, call: Call, body: Explained = _NO_REASON) -
     responses=WRITES | VERSIONED,
 )
 async def reopen_session(id: UUID, body: Reasoned, call: Call) -> Response:
-    """Marks may be changed again. Absences filled in by finalising stay as ordinary marks."""
+    """Marks can be changed again. Absences filled in by finalising stay as ordinary marks."""
     return answer(await _perform(call, id, Act.REOPEN, body.reason))
 
 
@@ -52,7 +52,7 @@ async def reopen_session(id: UUID, body: Reasoned, call: Call) -> Response:
     responses=WRITES | VERSIONED,
 )
 async def cancel_session(id: UUID, body: Reasoned, call: Call) -> Response:
-    """The class did not take place: its marks stay, count nowhere, and are closed."""
+    """The class did not take place: its marks stay, but are not counted and cannot change."""
     return answer(await _perform(call, id, Act.CANCEL, body.reason))
 
 
@@ -64,7 +64,7 @@ async def cancel_session(id: UUID, body: Reasoned, call: Call) -> Response:
     responses=WRITES | VERSIONED,
 )
 async def restore_session(id: UUID, call: Call, body: Explained = _NO_REASON) -> Response:
-    """Takes a cancellation back."""
+    """Undoes the cancellation."""
     return answer(await _perform(call, id, Act.RESTORE, body.reason))
 
 
@@ -81,7 +81,7 @@ async def _perform(call: Call, session_id: UUID, act: Act, reason: str | None) -
     responses=WRITES | VERSIONED,
 )
 async def mark_unmarked(id: UUID, body: Unmarked, call: Call) -> Response:
-    """Those who were enrolled on the session's day and have no mark get this one."""
+    """Students who were enrolled on the session's day and have no mark get this one."""
     change = Change(call.window, body.reason)
     return answer(await lifecycle.mark_unmarked(call.db, call.actor, id, body.status, change))
 

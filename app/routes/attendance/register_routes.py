@@ -28,15 +28,15 @@ _MEDIA_TYPES = {
 _CSV = {"type": "string", "example": "Class,CS301\r\n...\r\nRoll No,Name,2025-10-20 09:00,...\r\n"}
 _FILE = {"type": "string", "format": "binary", "example": "..."}
 
-# Laying out a register takes tenths of a second of one core. So many at a time leave the others
-# to everybody else; the next wait, and give up when their request does.
+# Laying out a register keeps one core busy for tenths of a second. Limiting how many run at a time
+# leaves the other cores free; further ones wait, and are dropped when their request is.
 _LAYING_OUT = ThreadPoolExecutor(max_workers=2, thread_name_prefix="register")
 
 From = Annotated[
-    StoredDate | None, Query(alias="from", description="First date; without it the term's first")
+    StoredDate | None, Query(alias="from", description="First date; default: the term's first")
 ]
 To = Annotated[
-    StoredDate | None, Query(alias="to", description="Last date; without it the term's last")
+    StoredDate | None, Query(alias="to", description="Last date; default: the term's last")
 ]
 
 
@@ -62,13 +62,13 @@ async def get_register(
     request: Request,
     first: From = None,
     last: To = None,
-    format: Annotated[RegisterFormat, Query(description="Of the file")] = RegisterFormat.CSV,
+    format: Annotated[RegisterFormat, Query(description="File format")] = RegisterFormat.CSV,
 ) -> Response:
-    """A row for each student, a column for each session that was not cancelled, and the totals
-    of these sessions by the policy.
+    """A row for each student, a column for each session that was not cancelled, and the totals of
+    these sessions by the policy.
 
-    In a class without a term, dates left out are those of its first and last session. XLSX and
-    PDF keep to the term, to 300 sessions and 60,000 marks; CSV may hold 250,000.
+    For a class without a term, the dates default to those of its first and last session. XLSX and
+    PDF are limited to the term, 300 sessions and 60,000 marks; CSV to 250,000 marks.
     """
     check_range(first, last)
     now = call.now()
@@ -90,7 +90,7 @@ async def get_register(
 def _laid_out(
     register: Register, format: RegisterFormat, now: datetime, font: Path | None
 ) -> bytes:
-    # What lays out takes 25 MiB and half a second to import, in every process: most never need it.
+    # These modules take 25 MiB and half a second to import, and most processes never need them.
     from app.files.register import register_pdf, register_xlsx
 
     if format is RegisterFormat.XLSX:

@@ -1,4 +1,4 @@
-"""`/classes`: classes, who teaches there and who is enrolled."""
+"""`/classes`: classes, their teachers and their rosters."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -15,13 +15,13 @@ from app.services.classes import class_service, rosters, teachers
 
 router = APIRouter(prefix="/classes", tags=["Classes"], route_class=SignedInRoute)
 
-WithRoster = Annotated[bool, Query(description="false: no students, but how many there are")]
+WithRoster = Annotated[bool, Query(description="false: the number of students instead of a list")]
 TermChoice = Annotated[
     str | None,
     Query(
         pattern="^(current|all|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
         description="The id of a term, `all`, or `current`: the term of today, else the latest. "
-        "Without it `current`, and `all` for archived classes",
+        "Default: `current`, or `all` for archived classes",
     ),
 ]
 
@@ -45,9 +45,9 @@ async def list_classes(
     archived: Annotated[bool, Query(description="true: the archived ones instead")] = False,
     term: TermChoice = None,
 ) -> Response:
-    """The classes of a teacher, or for an admin all, by code and section.
+    """A teacher sees their own classes, an admin all, by code and section.
 
-    Those that belong to no term are shown with the current ones.
+    Classes without a term are included in the current ones.
     """
     wanted = term or ("all" if archived else "current")
     return answer(
@@ -66,8 +66,8 @@ async def list_classes(
     responses=problems_of(400, 401, 403, 409, 413, 415, 422),
 )
 async def create_class(body: ClassDraft, call: Call) -> Response:
-    """A class of one's own; an admin may name another `teacherId`. One code and section may
-    be there once a term; without `termId` it is the current term."""
+    """A class of your own; an admin can give another `teacherId`. A teacher can have a code and
+    section once per term; `termId` defaults to the current term."""
     return answer(await class_service.create_class(call.db, call.actor, body), status=201)
 
 
@@ -91,7 +91,7 @@ async def get_class(id: UUID, call: Call, roster: WithRoster = True) -> Response
     responses=WRITES,
 )
 async def update_class(id: UUID, body: ClassChange, call: Call) -> Response:
-    """What is left out stays. Giving the class to another teacher is the admins'."""
+    """Fields left out stay as they are. Only admins can give the class to another teacher."""
     return answer(await class_service.update_class(call.db, call.actor, id, body))
 
 
@@ -103,7 +103,7 @@ async def update_class(id: UUID, body: ClassChange, call: Call) -> Response:
     responses=problems_of(401, 403, 404, 422),
 )
 async def delete_class(id: UUID, call: Call) -> Response:
-    """A class with any session is archived, so that no mark is ever lost."""
+    """A class that has sessions is archived instead, so that no mark is lost."""
     await class_service.delete_class(call.db, call.actor, id)
     return Response(status_code=204)
 
@@ -140,8 +140,8 @@ async def list_teachers(id: UUID, call: Call) -> Response:
     responses=WRITES,
 )
 async def put_teachers(id: UUID, body: TeacherList, call: Call) -> Response:
-    """On their days they may do what the owner may, except rename, delete, give away or share
-    the class. Those not in the list may no more, from the next request on.
+    """On their days they can do what the owner can, except rename, delete, reassign or share the
+    class. Teachers not in the list lose access from the next request on.
     """
     return answer(await teachers.put_teachers(call.db, call.actor, id, body))
 
@@ -167,12 +167,12 @@ async def put_roster(
 ) -> Response:
     """Students not in the list leave the roster and keep their history.
 
-    `from` of an entry is the first day of the enrolment; `withdrawals` names who leaves with a
-    last day of their own. Without them an enrolment begins today, or ended yesterday.
-    A stored value that the actor may not change stays, and is named in `conflicts`.
-    A teacher's dry run treats students who are in none of their classes as new. Days that show or
-    hide leave in sessions that are finalised or older than the edit window take an admin and a
-    `reason`.
+    `from` of an entry is the first day of the enrolment (default: today); `withdrawals` lists
+    students who leave, with their last day (default: yesterday).
+    A stored value that the actor is not allowed to change stays, and is listed in `conflicts`.
+    A teacher's dry run treats students who are in none of their classes as new. If new days show
+    or hide leave in sessions that are finalised or older than the edit window, an admin has to do
+    it and give a `reason`.
     """
     return answer(
         await rosters.put_roster(

@@ -1,4 +1,4 @@
-"""`/occurrences` and `/classes/{id}/occurrences`: the teaching day, as JSON and for calendars."""
+"""`/occurrences` and `/classes/{id}/occurrences`: planned meetings, as JSON and iCalendar."""
 
 from datetime import date
 from typing import Annotated
@@ -26,27 +26,29 @@ router = APIRouter(tags=["Occurrences"], route_class=SignedInRoute)
 
 _ICS = {"type": "string", "example": "BEGIN:VCALENDAR\r\n...\r\nEND:VCALENDAR\r\n"}
 DAYS_BACK, DAYS_AHEAD = 7, 28
-# The ends of Python's calendar are infinite to asyncpg.
+# asyncpg sends Python's first and last date as PostgreSQL's infinities.
 _FIRST, _LAST = date.min.toordinal() + 1, date.max.toordinal() - 1
 
 From = Annotated[
-    StoredDate | None, Query(alias="from", description="First date; with neither given, a week ago")
+    StoredDate | None,
+    Query(alias="from", description="First date; if both are left out, a week ago"),
 ]
 To = Annotated[
-    StoredDate | None, Query(alias="to", description="Last date; with neither given, in four weeks")
+    StoredDate | None,
+    Query(alias="to", description="Last date; if both are left out, in four weeks"),
 ]
-Day = Annotated[StoredDate | None, Query(alias="date", description="Without it today")]
+Day = Annotated[StoredDate | None, Query(alias="date", description="Default: today")]
 
 
 @router.get(
     "/occurrences",
     operation_id="listOccurrences",
-    summary="List what is on a date",
+    summary="List the occurrences on a date",
     response_model=list[Occurrence],
     responses=problems_of(401, 422),
 )
 async def list_occurrences(call: Call, day: Day = None) -> Response:
-    """Of the classes of a teacher, or for an admin of all, by start. Archived ones are left out."""
+    """By start. A teacher sees their own classes, an admin all, without archived ones."""
     now = call.now()
     return answer(await occurrences.on_date(call.db, call.actor, day or now.date(), now))
 
@@ -61,9 +63,9 @@ async def list_occurrences(call: Call, day: Day = None) -> Response:
 async def list_class_occurrences(
     id: UUID, call: Call, first: From = None, last: To = None
 ) -> Response:
-    """By date and start, inside the term of the class; at most 400 days at a time.
+    """By date and start, within the term of the class; at most 400 days at a time.
 
-    With one bound alone it is as many days from or up to there as without both.
+    With only one of `from` and `to`, the range is as long as the default one.
     """
     now = call.now()
     first, last = _range(first, last, now.date())
@@ -102,13 +104,13 @@ def _days_from(day: date, days: int) -> date:
     },
 )
 async def get_class_calendar(id: UUID, call: Call) -> Response:
-    """All meetings of its term; without a term, those of 30 days back to 180 ahead.
+    """All meetings of its term; without a term, those from 30 days ago to 180 days ahead.
 
-    Holidays are left out, and what was moved is where it went, as the same event.
+    Holidays are left out, and a moved meeting is the same event at its new time.
     """
     now = call.now()
     plan = await occurrences.plan(call.db, call.actor, id, now)
-    # Writing some hundred events takes long enough to hold up the requests of others.
+    # Writing a few hundred events would block the event loop noticeably.
     content = await run_in_threadpool(calendar_file.written, plan, call.zone, now)
     headers = attachment(plan.code, plan.section, name="{}.ics")
     return Response(content, headers=headers, media_type="text/calendar")

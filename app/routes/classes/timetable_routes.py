@@ -35,7 +35,7 @@ async def list_slots(id: UUID, call: Call) -> Response:
     responses=WRITES,
 )
 async def add_slot(id: UUID, body: SlotDraft, call: Call) -> Response:
-    """Several a day are fine; two that overlap are a 409."""
+    """A day can have several slots, but overlapping ones are a 409."""
     return answer(await slots.add_slot(call.db, call.actor, id, body), status=201)
 
 
@@ -59,7 +59,7 @@ async def get_slot(id: UUID, scheduleId: UUID, call: Call) -> Response:
     responses=WRITES,
 )
 async def change_slot(id: UUID, scheduleId: UUID, body: SlotChange, call: Call) -> Response:
-    """What is left out stays. Sessions already opened are not moved."""
+    """Fields left out stay as they are. Sessions already opened are not moved."""
     return answer(await slots.change_slot(call.db, call.actor, id, scheduleId, body))
 
 
@@ -124,7 +124,7 @@ async def get_reschedule(id: UUID, rescheduleId: UUID, call: Call) -> Response:
 async def replace_reschedule(
     id: UUID, rescheduleId: UUID, body: RescheduleDraft, call: Call
 ) -> Response:
-    """The whole move, its occurrence included."""
+    """Replaces the whole move, including which occurrence is moved."""
     return answer(await reschedules.replace_reschedule(call.db, call.actor, id, rescheduleId, body))
 
 
@@ -136,6 +136,6 @@ async def replace_reschedule(
     responses=_REMOVES,
 )
 async def remove_reschedule(id: UUID, rescheduleId: UUID, call: Call) -> Response:
-    """The occurrence is again where the weekly timetable has it."""
+    """The occurrence returns to its slot in the weekly timetable."""
     await reschedules.remove_reschedule(call.db, call.actor, id, rescheduleId)
     return Response(status_code=204)

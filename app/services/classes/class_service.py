@@ -1,4 +1,4 @@
-"""Classes: list, read, make, change, archive and restore."""
+"""Classes: list, read, create, change, archive and restore."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from app.services.classes.rosters import ROSTERS
 from app.services.timetable.calendar import no_such_term
 from app.sql import Relations, Statement
 
-# From `listed`, the classes to show, to `documents`, one JSON object each.
+# Turns `listed`, the classes to show, into `documents`, one JSON object per class.
 _TIMETABLES = """
 schedules AS MATERIALIZED (
     SELECT class_id, json_agg(slot_json(s) ORDER BY day_of_week, start_time) AS schedule
@@ -81,7 +81,7 @@ documents AS (
 )""",
 )
 
-# `:term` is the id of a term, `all` or `current`, which shows classes without a term as well.
+# `:term` is the id of a term, `all` or `current`, which includes classes without a term.
 _LISTED: Relations = (
     MINE,
     """
@@ -115,10 +115,10 @@ _GET = {
 async def list_classes(
     db: Database, actor: Actor, *, roster: bool, archived: bool, term: str
 ) -> Document[list[ClassDetails]]:
-    """The classes of a term the actor may work in today (an admin's are all).
+    """List the classes of a term that the actor has access to today (an admin: all classes).
 
-    They are in the order of code and section. `term` is an id, `current` or `all`; classes
-    without a term are among the current ones.
+    They are ordered by code and section. `term` is an id, `current` or `all`; `current` includes
+    classes without a term.
     """
     row = await db.row(_LIST[roster], actor_id=actor.user_id, archived=archived, term=term.lower())
     check(row)
@@ -163,9 +163,9 @@ verdict AS (
 
 
 async def create_class(db: Database, actor: Actor, draft: ClassDraft) -> Document[ClassDetails]:
-    """A new class of the actor's own, or of `teacher_id` when an admin says so.
+    """Create a class owned by the actor, or by `teacher_id` if an admin names one.
 
-    Unless the draft names a term, it is one of the current term.
+    Unless the draft names a term, the class belongs to the current term.
     """
     async with db.transaction() as tx:
         with _collisions_named():
@@ -191,7 +191,7 @@ _COLUMNS = (
     "term_id",
 )
 
-# `:given` names the columns to change. Who becomes the owner needs no place beside the owner.
+# `:given` names the columns to change. A new owner is removed from the class's other teachers.
 _UPDATE = Statement(
     OWN_CLASS,
     """
@@ -237,7 +237,7 @@ FROM verdict
 async def update_class(
     db: Database, actor: Actor, class_id: UUID, change: ClassChange
 ) -> Document[ClassDetails]:
-    """Change what was given; giving the class to another teacher is the admins'."""
+    """Change the given fields; only admins can give the class to another teacher."""
     given = [column for column in _COLUMNS if column in change.model_fields_set]
     if "teacher_id" in given and change.teacher_id is None:
         raise _no_such_teacher()
@@ -255,12 +255,12 @@ async def update_class(
 
 _LOCK_TO_CLOSE = Statement(CLOSE_CLASS, "SELECT verdict FROM verdict")
 
-# A statement of its own, to see a session whose opening the lock waited for.
+# A separate statement, so that it sees a session whose creation the lock waited for.
 _HAS_SESSIONS = Statement(
     "SELECT EXISTS (SELECT FROM attendance_sessions WHERE class_id = :class_id) AS has_sessions"
 )
 
-# Each act is recorded only if it changes something: archiving twice is once.
+# Each act is recorded only if it changes something: archiving twice is recorded once.
 _ARCHIVE = Statement(
     """
 acts AS (
@@ -298,7 +298,7 @@ acts AS (
 
 
 async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
-    """Remove a class without sessions; archive one that has any, so no mark is ever lost."""
+    """Delete a class without sessions; archive one that has any, so that no mark is lost."""
     async with db.transaction() as tx:
         check(await tx.row(_LOCK_TO_CLOSE, actor_id=actor.user_id, class_id=class_id))
         archives = (await tx.row(_HAS_SESSIONS, class_id=class_id))["has_sessions"]
@@ -307,7 +307,7 @@ async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
 
 
 async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[ClassDetails]:
-    """Bring an archived class back; for one that is not archived nothing changes."""
+    """Restore an archived class; one that is not archived stays as it is."""
     async with db.transaction() as tx:
         check(await tx.row(_LOCK_TO_CLOSE, actor_id=actor.user_id, class_id=class_id))
         with _collisions_named():

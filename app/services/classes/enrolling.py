@@ -1,10 +1,10 @@
-"""Enrolling students in a class and ending that, by roll number.
+"""Enrolling students in a class and withdrawing them, by roll number.
 
-Of students that are known, an empty field is filled, and a stored value changed only by an
-administrator or by a teacher in whose classes alone the student is. Those unknown are created.
+Unknown students are created. For known ones, empty fields are filled; a stored value is changed
+only by an administrator, or by a teacher with access to all classes the student is in.
 
-An enrolment has periods of days. At most the last of them is not over yet, and who has such
-a one is on the roster: also before its first day, since a teacher sees everybody they have entered.
+An enrolment has periods of days. Only the last of them can still be running, and a student with
+such a period is on the roster, even before its first day: teachers see everybody they entered.
 """
 
 import json
@@ -21,7 +21,7 @@ from app.services.sessions.leave_shown import Scope, settle
 from app.services.sessions.session_lock import Change
 from app.sql import Statement
 
-# The entries of a roster: `record` has the fields that are given, as JSON.
+# The entries of a roster: `record` holds the given fields as JSON.
 _GIVEN = """
 given AS MATERIALIZED (
     SELECT * FROM unnest(:roll_keys::text[], :roll_nos::text[], :records::jsonb[], :begins::date[])
@@ -44,12 +44,12 @@ ON CONFLICT (roll_key) DO UPDATE SET roll_no = students.roll_no WHERE false
 
 
 async def create_and_lock(tx: Transaction, entries: Sequence[RosterEntry]) -> None:
-    """Create the unknown students of these and lock the known ones: classes are locked before."""
+    """Create the unknown students and lock the known ones; the classes are already locked."""
     await tx.execute(_CREATE_AND_LOCK_STUDENTS, **_columns(entries))
 
 
-# Whoever was never in the class loses their roll number to a new record; anybody who once was keeps
-# it, and with it the days of their enrolment. Nobody learns by a rehearsal who of them is on leave.
+# A student who was never in the class loses their roll number to a new record; one who was keeps
+# it, and with it their enrolment days. Leave is hidden too: a dry run must not reveal who is away.
 _FORGET_STRANGERS = Statement(
     MINE,
     _GIVEN,
@@ -81,9 +81,10 @@ FROM strangers WHERE s.id = strangers.id
 async def forget_strangers(
     tx: Transaction, actor: Actor, class_id: UUID, entries: Sequence[RosterEntry]
 ) -> None:
-    """In a dry run, treat as unknown those who are in no class of the actor now.
+    """In a dry run, treat students who are in none of the actor's classes as unknown.
 
-    Enrolling shows a record and is audited; a rehearsal leaves no trace, so it tells of none.
+    Enrolling reveals a student record and is audited. A dry run leaves no trace, so it must not
+    reveal any.
     """
     by_key = {roll_key(entry.roll_no): entry for entry in entries}
     known = list(by_key.values())
@@ -93,7 +94,7 @@ async def forget_strangers(
     )
 
 
-# What differs from the records there are, and who may change those values.
+# What differs from the stored records, and whether the actor may change those values.
 _FILL = Statement(
     MINE,
     _GIVEN,
@@ -138,9 +139,9 @@ SELECT (SELECT array_agg(roll_key) FROM filled) AS filled,
 # How far ahead an enrolment may begin or end, in days.
 _AHEAD = 400
 
-# What is asked of each enrolment, and the refusal where that cannot be. Where two periods touch
-# they would be one, and a later repeat of the request would cut the one they have become: hence
-# the day between them. With `:replace` who is not named leaves.
+# What is requested for each enrolment, and the refusal if it is impossible. Two adjacent periods
+# would merge, and repeating the request later would then cut the merged period: hence at least one
+# day between them. With `:replace`, students who are not named are withdrawn.
 _JUDGED = """
 enrolments AS MATERIALIZED (
     SELECT student_id, periods, on_roster(periods) AS enrolled, enrolled_from(periods) AS first_day,
@@ -240,7 +241,7 @@ SELECT
 """,
 )
 
-# The API's names of the fields.
+# The fields' names in the API.
 _NAMES = json.dumps({field: json_name(field) for field in STUDENT_FIELDS})
 
 
@@ -254,12 +255,12 @@ async def enrol(
     change: Change,
     replace: bool = False,
 ) -> dict[str, Any]:
-    """Enrol these students, who are locked, withdraw the leavers and, to `replace`, all others.
+    """Enrol these locked students, withdraw the leavers and, with `replace`, all other students.
 
-    `added`, `changed`, `removed` and `conflicts` of the answer are JSON, as `RosterOutcome` has
-    them; `filled` are the keys of those of whose record something changed. A day that cannot be
-    leaves that enrolment as it is: `refused` and `refusals` name it, and the caller decides.
-    Leave shows in the sessions of new days, by the rules of `settle`.
+    `added`, `changed`, `removed` and `conflicts` of the result are JSON, as in `RosterOutcome`;
+    `filled` holds the keys of students whose record changed. An impossible day leaves that
+    enrolment unchanged: `refused` and `refusals` name it, and the caller decides what to do.
+    Leave is applied to the sessions of newly enrolled days, by the rules of `settle`.
     """
     columns = _columns(entries)
     filled = await tx.row(_FILL, actor_id=actor.user_id, names=_NAMES, **columns)
@@ -294,7 +295,7 @@ def _record(entry: RosterEntry) -> str:
     return json.dumps({field: value for field, value in values.items() if not is_blank(value)})
 
 
-# Why a day cannot be.
+# Why a day is impossible.
 SENTENCES = {
     "not_enrolled": "Not enrolled in this class.",
     "too_far_ahead": f"This day is more than {_AHEAD} days ahead.",

@@ -1,6 +1,6 @@
 """Rosters: who is in a class, read and replaced.
 
-How students come into a class and leave it is `app.services.classes.enrolling`'s matter.
+`app.services.classes.enrolling` does the enrolling and withdrawing.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ rosters AS MATERIALIZED (
     GROUP BY e.class_id
 )"""
 
-# With the days for which the actor teaches the class, if they are bounded and it is not theirs.
+# Includes the days to which the actor's access is limited, unless they own the class.
 _LOCK = Statement(
     CHANGE_CLASS,
     """
@@ -43,7 +43,7 @@ LEFT JOIN class_teachers t ON NOT c.owns AND t.class_id = c.id AND t.user_id = c
 """,
 )
 
-# A statement of its own, to count those too whose enrolment the lock waited for.
+# A separate statement, so that it also counts students whose enrolment the lock waited for.
 _COUNT = Statement("""
 SELECT count(*) AS students FROM class_students
 WHERE class_id = :class_id AND on_roster(periods)
@@ -67,12 +67,13 @@ async def put_roster(
     confirm: bool,
     window: int | None = None,
 ) -> Document[RosterOutcome]:
-    """Make the roster the given one (`merge`: only what it names) and say what that changed.
+    """Replace the roster (`merge`: change only the students named) and return what changed.
 
-    Those withdrawn keep their marks. `dry_run` answers the same and changes nothing, but for a
-    teacher treats as unknown those who are in no class of theirs (`forget_strangers`).
-    Emptying a roster of more than one needs `confirm`. Days that show or hide leave in marks of
-    sessions that are finalised or older than `window` days take an administrator and a reason.
+    Withdrawn students keep their marks. `dry_run` returns the same and changes nothing, but for a
+    teacher it treats students who are in none of their classes as unknown (`forget_strangers`).
+    Emptying a roster of more than one student needs `confirm`. If new days show or hide leave in
+    sessions that are finalised or older than `window` days, an administrator has to do it and give
+    a reason.
     """
     async with db.transaction(keep=not dry_run) as tx:
         actor_role = await lock_roster(tx, actor, class_id, roster.students, roster.withdrawals)
@@ -101,14 +102,14 @@ async def lock_roster(
     entries: Iterable[RosterEntry],
     leavers: Iterable[Withdrawal] = (),
 ) -> str:
-    """Hold the class for changing its roster, if the actor may; gives the actor's role.
+    """Lock the class to change its roster, if the actor may; return the actor's role.
 
-    Who teaches the class for some days may date enrolments within these alone.
+    A teacher who has the class only for some days can only date enrolments within those days.
     """
     lock = await tx.row(_LOCK, actor_id=actor.user_id, class_id=class_id)
     check(lock)
     days = [entry.from_ for entry in entries if entry.from_]
-    # The day after the last one is the first without the student.
+    # A withdrawal takes effect on the day after the last one.
     days += [leaver.last_day + timedelta(days=1) for leaver in leavers if leaver.last_day]
     first, last = lock["first_day"] or date.min, lock["last_day"] or date.max
     if not all(first <= day <= last for day in days):
@@ -118,7 +119,7 @@ async def lock_roster(
 
 
 async def require_roster(db: Database, actor: Actor, class_id: UUID) -> None:
-    """Raise what keeps the actor from changing the roster, before that costs anything."""
+    """Refuse early, before expensive work, an actor who cannot change the roster."""
     check(await db.row(_LOCK, actor_id=actor.user_id, class_id=class_id))
 
 
@@ -132,7 +133,7 @@ async def _refuse_emptying(tx: Transaction, class_id: UUID) -> None:
 
 
 def _check_dates(change: dict[str, Any]) -> None:
-    """Refuse the whole roster if a day in it cannot be."""
+    """Refuse the whole roster if a day in it is impossible."""
     flaws = []
     for place, code in zip(change["refused"] or (), change["refusals"] or (), strict=True):
         day = "lastDay" if place.startswith("/withdrawals") else "from"

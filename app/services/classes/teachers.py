@@ -1,4 +1,4 @@
-"""Who may work in a class besides its owner: co-teachers and substitutes, each in their days."""
+"""Who has access to a class besides its owner: co-teachers and substitutes, on their days."""
 
 from uuid import UUID
 
@@ -42,7 +42,7 @@ FROM verdict
 async def list_teachers(
     db: Database | Transaction, actor: Actor, class_id: UUID
 ) -> Document[list[ClassTeacher]]:
-    """Owner, co-teachers and substitutes of the class."""
+    """List the owner, co-teachers and substitutes of the class."""
     row = await db.row(_LIST, actor_id=actor.user_id, class_id=class_id)
     check(row)
     return Document(row["document"])
@@ -52,7 +52,7 @@ _LOCK = Statement(
     OWN_CLASS, "SELECT verdict, (SELECT teacher_id FROM granted) AS owner FROM verdict"
 )
 
-# The users meant by ids or addresses, in the order of the list; null where there is none.
+# The users with these ids or addresses, in the order of the list; null for unknown ones.
 _FIND_USERS = Statement("""
 SELECT array_agg(u.id ORDER BY given.place) AS ids
 FROM unnest(:user_ids::uuid[], :emails::text[]) WITH ORDINALITY AS given(user_id, email, place)
@@ -100,9 +100,9 @@ acts AS (
 async def put_teachers(
     db: Database, actor: Actor, class_id: UUID, wanted: TeacherList
 ) -> Document[list[ClassTeacher]]:
-    """Make the co-teachers and substitutes those of the list; the owner's and the admins' to do.
+    """Replace the co-teachers and substitutes by the list; only for the owner and admins.
 
-    An allowed address that has never signed in gets its user here.
+    A user is created for an allowed address that has never signed in.
     """
     teachers = wanted.teachers
     async with db.transaction() as tx:
@@ -133,7 +133,7 @@ async def _users_of(tx: Transaction, teachers: list[TeacherEntry]) -> list[UUID 
 
 
 def _check_each(user_ids: list[UUID | None], owner: UUID, teachers: list[TeacherEntry]) -> None:
-    """Refuse who is nobody, the owner, or named before."""
+    """Refuse unknown users, the owner, and duplicates."""
     flaws = []
     for place, (user_id, teacher) in enumerate(zip(user_ids, teachers, strict=True)):
         pointer = f"/teachers/{place}/{'email' if teacher.email else 'userId'}"

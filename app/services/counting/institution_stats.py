@@ -1,4 +1,4 @@
-"""The statistics of the institution, for administrators: all classes that are not archived."""
+"""Statistics of the whole institution, for administrators: all classes that are not archived."""
 
 from datetime import date, datetime, time
 from typing import NamedTuple
@@ -13,9 +13,9 @@ from app.services.timetable.calendar import no_such_term
 from app.services.timetable.meetings import JUDGED, MAX_DAYS
 from app.sql import Statement
 
-DAYS_BACK = 30  # to look at, where there is no term
+DAYS_BACK = 30  # to look at if there is no term
 
-# The classes of `:term` (the id of a term, `current` or `all`), and what is counted in them.
+# The classes of `:term` (the id of a term, `current` or `all`), and the counts of their marks.
 _OF_TERM = """
 shown AS MATERIALIZED (
     SELECT c.* FROM classes c
@@ -84,10 +84,10 @@ async def defaulters(
     limit: int,
     after: tuple[UUID, str] | None,
 ) -> Document[list[Defaulter]]:
-    """Every student of a class below the line there, by roll number and class.
+    """List every student who is below the line in a class, by roll number and class.
 
-    `threshold` is in hundredths of a per cent; without it the line is the policy's. `term` is
-    an id or `current`. `limit` of them follow after `after` (class and roll key).
+    `threshold` is in hundredths of a per cent and defaults to the policy's. `term` is an id,
+    `current` or `all`. Returns `limit` of them after `after` (class and roll key).
     """
     class_id, after_roll = after or (None, None)
     row = await db.row(
@@ -106,7 +106,7 @@ async def defaulters(
 
 
 class _Term(NamedTuple):
-    """A term, if it is there, and today."""
+    """A term, if it exists, and today's date."""
 
     id: UUID | None
     first_day: date | None
@@ -114,8 +114,8 @@ class _Term(NamedTuple):
     today: date
 
     def begins(self, last: date) -> date:
-        """The first of the days to look at up to `last`. Before the term begins, classes that are
-        of none meet all the same."""
+        """The first day to look at, up to `last`: today if the term begins later, since classes
+        without a term already meet."""
         return min(self.first_day, self.today) if self.first_day else _before(last, DAYS_BACK)
 
 
@@ -136,7 +136,7 @@ async def _term(db: Database, actor: Actor, term: str) -> _Term:
 
 
 def _days(first: date, last: date) -> dict[str, date]:
-    """The parameters `first` and `last`, of which the last `MAX_DAYS` are looked at."""
+    """The parameters `first` and `last`, limited to the last `MAX_DAYS` days."""
     return {"first": max(first, _before(last, MAX_DAYS - 1)), "last": last}
 
 
@@ -145,7 +145,7 @@ def _before(day: date, days: int) -> date:
     return date.fromordinal(max(day.toordinal() - days, date.min.toordinal() + 1))
 
 
-# The days before the one to go on from are not judged again.
+# Days before the cursor's day are not judged again.
 _MISSING = Statement(
     ADMIN,
     """
@@ -192,10 +192,10 @@ async def missing_sessions(
     limit: int,
     after: tuple[date, time, UUID] | None,
 ) -> Document[list[MissingSession]]:
-    """Occurrences that are over and for which nobody took attendance, by date, start and class.
+    """List past occurrences without attendance, by date, start and class.
 
-    From `first`, without it the first day of the current term, to `last`, but not more than
-    `MAX_DAYS`. `limit` of them follow after `after` (date, start and class).
+    They are those from `first` (default: the first day of the current term) to `last`, at most
+    `MAX_DAYS` days. Returns `limit` of them after `after` (date, start and class).
     """
     after_day, after_start, class_id = after or (None, None, None)
     if first is None:
@@ -264,10 +264,10 @@ FROM verdict
 
 
 async def overview(db: Database, actor: Actor, term: str, now: datetime) -> Document[Overview]:
-    """The classes of a term, their students and sessions, in figures.
+    """Figures about the classes of a term, their students and sessions.
 
-    `term` is an id or `current`; `now` is the institution's time. What is over is counted from
-    the term's first day to today, or to its last.
+    `term` is an id, `current` or `all`; `now` is the institution's time. Past occurrences are
+    counted from the term's first day to today, or to its last day.
     """
     wanted = term.lower()
     found = await _term(db, actor, wanted)

@@ -1,8 +1,8 @@
-"""The attendance policy: read, set, and tried out before it is set.
+"""The attendance policy: read it, set it, and preview a change.
 
-How it counts is written once, in the functions `attendance_attended`, `attendance_counted` and
-`attendance_below` of the database (migration 0006), and what follows for a student in those of
-migration 0007.
+The counting rules are defined once, in the database functions `attendance_attended`,
+`attendance_counted` and `attendance_below` (migration 0006); the functions of migration 0007
+derive a student's standing from them.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from app.services.audit import RECORDED, signed
 from app.services.counting.places import after_class
 from app.sql import Statement
 
-# Everybody who works here may know by which line their students are judged.
+# All staff can read the rules by which their students are judged.
 _GET = Statement(
     STAFF,
     STAFF_VERDICT,
@@ -75,7 +75,7 @@ _SUBJECT = UUID(int=0)
 
 
 async def set_policy(db: Database, actor: Actor, rules: PolicyRules) -> Document[Policy]:
-    """Put these rules in force for every number from the next request on."""
+    """Put these rules in force; all figures follow them from the next request on."""
     said = rules.model_dump_json(by_alias=True)
     async with db.transaction() as tx:
         await require_admin(tx, actor)
@@ -152,7 +152,7 @@ async def preview_policy(
     limit: int,
     after: tuple[UUID, str] | None,
 ) -> Document[PolicyPreview]:
-    """Who would cross the line if these rules were in force; nothing is changed."""
+    """List who would cross the line if these rules were in force; nothing is changed."""
     class_id, after_roll = after or (None, None)
     row = await db.row(
         _PREVIEW,

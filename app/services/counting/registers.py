@@ -1,4 +1,4 @@
-"""The register of a class, read in one statement. `app.files` makes files of it."""
+"""The register of a class, read in one statement. `app.files` turns it into files."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,21 +14,21 @@ from app.sql import Statement
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much a register may hold, and whether it keeps to the term of its class."""
+    """How large a register may be, and whether it is limited to the term of its class."""
 
     sessions: int
     marks: int
     one_term: bool
 
 
-# 1,000 students of 250 sessions: what the database gives in half the time a statement may take.
-# A mark is a character, so all of it is small, and no connection waits while somebody reads it.
+# 1,000 students in 250 sessions: the database answers that in half the statement timeout. A mark
+# is one character, so the result is small, and no connection is held while the client reads it.
 LISTED = Bounds(sessions=250_000, marks=250_000, one_term=False)
-# What can be laid out on paper in some seconds: 1,000 students of 60 sessions.
+# What can be laid out on paper in a few seconds: 1,000 students in 60 sessions.
 PRINTED = Bounds(sessions=300, marks=60_000, one_term=True)
 
-# The days that are asked for; left out, they are those of the whole class, its term and whatever
-# was held beside it. `sessions` are those in them.
+# The requested days; by default those of the whole class: its term and any sessions held outside
+# it. `sessions` are the sessions on these days.
 _PERIOD = """
 held AS MATERIALIZED (
     SELECT s.class_id, s.id, s.session_date, s.start_time
@@ -52,7 +52,7 @@ sessions AS MATERIALIZED (
     FROM held h JOIN period p ON h.session_date BETWEEN p.first AND p.last
 )"""
 
-# `:most_sessions` and `:most_marks` bound it.
+# `:most_sessions` and `:most_marks` limit its size.
 _REGISTER = Statement(
     READ_CLASS,
     _PERIOD,
@@ -142,9 +142,9 @@ async def register(
 ) -> Document[Register]:
     """The register of the class from `first` to `last`, both inclusive.
 
-    Left out, they are those of its term, or of all its sessions. Cancelled sessions are not in
-    it; students are, who were enrolled or marked on those days. Raises `Invalid` for days beyond
-    the term if `bounds` keep to it, and for more than they allow.
+    By default these are the days of its term and of all its sessions. Cancelled sessions are left
+    out; the students are those who were enrolled or marked on these days. Raises `Invalid` for
+    days outside the term if `bounds` are limited to it, and for registers larger than `bounds`.
     """
     row = await db.row(
         _REGISTER,

@@ -1,4 +1,4 @@
-"""The sessions of one class, each with its marks counted."""
+"""Statistics of the sessions of one class."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,8 +11,8 @@ from app.services.counting.as_of import standing_at
 from app.sql import Statement
 
 # Everybody enrolled on the day without a mark is unmarked; every mark counts, enrolled or not. The
-# days of enrolments filter what is counted and not what is joined, which the planner would take
-# for next to nothing.
+# enrolment days are a filter of the aggregate, not a join condition, since the planner would
+# estimate that join as almost empty.
 _OF_CLASS = Statement(
     READ_CLASS,
     """
@@ -49,7 +49,7 @@ FROM verdict
 async def of_class(
     db: Database, actor: Actor, class_id: UUID, *, as_of: datetime | None
 ) -> Document[list[SessionStats]]:
-    """The sessions that are not cancelled, oldest first, each with its marks counted."""
+    """List the sessions that are not cancelled, oldest first, with the counts of their marks."""
     async with standing_at(db, as_of) as then:
         row = await then.row(_OF_CLASS, actor_id=actor.user_id, class_id=class_id)
     check(row)

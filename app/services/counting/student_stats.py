@@ -1,6 +1,6 @@
-"""Where students stand: those of one class, or one student in all classes.
+"""The standing of students: of all in one class, or of one student in all classes.
 
-What counts, and where the line is, the view `v_enrolment_attendance` says (migration 0012).
+The view `v_enrolment_attendance` (migration 0012) defines what counts, and where the line is.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.services.counting.as_of import standing_at
 from app.services.timetable.meetings import REMAINING
 from app.sql import Relations, Statement
 
-# From `shown`, the classes, to the enrolments in them, each with its `numbers` as the API has them.
+# Turns `shown`, the classes, into their enrolments, each with its `numbers` as the API has them.
 _FIGURES: Relations = (
     REMAINING,
     """
@@ -54,9 +54,9 @@ FROM verdict
 async def of_class(
     db: Database, actor: Actor, class_id: UUID, *, withdrawn: bool, as_of: datetime | None
 ) -> Document[list[StudentStats]]:
-    """Where each student stands, by roll number; `withdrawn` ones too if asked for.
+    """The standing of each student, by roll number, optionally including `withdrawn` ones.
 
-    With `as_of` the figures are those that stood then.
+    With `as_of`, the figures are those of that instant.
     """
     async with standing_at(db, as_of) as then:
         row = await then.row(
@@ -66,9 +66,9 @@ async def of_class(
     return Document(row["document"])
 
 
-# Who is in none of the classes that the actor may see is not found, like somebody who is nowhere.
-# `OFFSET 0` has the figures of each class planned by itself; in one plan for all of them, the marks
-# of everybody would be counted.
+# A student in none of the classes that the actor can see is not found, like an unknown student.
+# `OFFSET 0` makes PostgreSQL plan the figures of each class separately; a single plan for all of
+# them would count everybody's marks.
 _OF_STUDENT = Statement(
     MINE,
     """
@@ -122,10 +122,10 @@ FROM verdict
 async def of_student(
     db: Database, actor: Actor, roll_no: str, *, withdrawn: bool, as_of: datetime | None
 ) -> Document[StudentOverall]:
-    """Where the student stands in each class the actor may see, and all of them together.
+    """The student's standing in each class the actor can see, and in all of them together.
 
-    Archived classes are left out, and unless `withdrawn` those the student has left. Raises
-    `NotFound` for who is in none of them. With `as_of` the figures are those that stood then.
+    Archived classes are left out, and unless `withdrawn`, so are those the student has left.
+    Raises `NotFound` if no class remains. With `as_of`, the figures are those of that instant.
     """
     asked = {"roll_key": roll_key(roll_no), "withdrawn": withdrawn}
     async with standing_at(db, as_of) as then:

@@ -1,4 +1,4 @@
-"""Asking for leave."""
+"""Requesting leave."""
 
 from datetime import date
 from uuid import UUID
@@ -82,9 +82,9 @@ _LOCK_STUDENT = Statement("SELECT FROM students WHERE id = :student_id FOR NO KE
 async def request_leave(
     db: Database, actor: Actor, draft: LeaveDraft
 ) -> tuple[Document[Leave], bool]:
-    """The leave asked for, and whether this request made it: the very same again is found.
+    """The requested leave, and whether this request created it; a repeat finds the first one.
 
-    Who teaches a class for some days asks for leave that lies in them.
+    A teacher who has the class only for some days can only request leave within those days.
     """
     async with db.transaction() as tx:
         student_id = await _find_student(tx, actor, draft)
@@ -104,7 +104,7 @@ async def request_leave(
         same = await tx.find_row(_SAME, **leave)
         made = same or await tx.row(_REQUEST, **leave, request_id=actor.request_id)
         read = await read_leave(tx, actor, made["id"])
-        # Who teaches the class decides on leave that lies in their days, and may ask for no other.
+        # Teachers decide on leave within their days in the class, and can request only such leave.
         if draft.class_id is not None and not read["decides"]:
             raise AccessDenied("Access denied")
         return Document(read["document"]), same is None
@@ -124,7 +124,7 @@ async def _find_student(tx: Transaction, actor: Actor, draft: LeaveDraft) -> UUI
 
 
 async def _days(tx: Transaction, draft: LeaveDraft) -> tuple[date, date, list[UUID] | None]:
-    """First and last day, and the sessions in order if it is for some of them alone."""
+    """The first and last day, and the sorted sessions if the leave is only for some of them."""
     if draft.session_ids is None:
         assert draft.first_day is not None
         assert draft.last_day is not None
@@ -155,6 +155,6 @@ def _not_its_sessions() -> Invalid:
 
 
 async def lock_student(tx: Transaction, student_id: UUID) -> None:
-    """Hold the student: nobody enrols them, asks for leave of theirs or merges them meanwhile."""
+    """Lock the student: nobody can enrol them, request leave for them or merge them meanwhile."""
     if await tx.find_row(_LOCK_STUDENT, student_id=student_id) is None:
         raise Unavailable("This student has just been merged. Please try again.", retry_after=1)

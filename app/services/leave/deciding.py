@@ -1,4 +1,4 @@
-"""Deciding on leave: approved, rejected or withdrawn, and what that changes in marks."""
+"""Deciding on leave: approve, reject or withdraw it, and update the marks it affects."""
 
 from enum import Enum
 from uuid import UUID
@@ -19,14 +19,14 @@ from app.sql import Statement
 
 
 class Decision(Enum):
-    """What may be decided: from which statuses to which."""
+    """The possible decisions: from which statuses to which."""
 
     APPROVE = (("pending",), "approved")
     REJECT = (("pending",), "rejected")
     WITHDRAW = (("pending", "approved"), "withdrawn")
 
 
-# Holding the classes keeps everybody from marking in them, and from opening sessions of them.
+# While the classes are locked, nobody can mark students or open sessions in them.
 _LOCK_CLASSES = Statement(
     """
 locked AS (
@@ -64,10 +64,10 @@ acts AS (
 async def decide(
     db: Database, actor: Actor, leave_id: UUID, decision: Decision, change: Change
 ) -> Document[DecidedLeave]:
-    """Bring the leave to its new status, and show it in marks or no longer.
+    """Set the status of the leave, and show it in marks or stop showing it.
 
-    Deciding the same again changes nothing. Who asked for leave may withdraw it undecided. Marks
-    that are closed for marking change by the rules of `settle`.
+    Repeating a decision changes nothing. The person who requested leave can withdraw it while it
+    is undecided. Marks in sessions that are closed for marking change by the rules of `settle`.
     """
     sources, goal = decision.value
     changed = 0
@@ -75,7 +75,7 @@ async def decide(
         leave = await _read_to_decide(tx, actor, leave_id, decision)
         class_ids = await _hold(tx, leave["student_id"], leave["class_id"])
         await tx.execute(_LOCK, leave_id=leave_id)
-        # The request that was waited for may have decided it, or have taken it or the right away.
+        # A concurrent request may have decided or deleted the leave, or revoked the actor's access.
         leave = await _read_to_decide(tx, actor, leave_id, decision)
         if leave["status"] in sources:
             await tx.execute(_DECIDE, **signed(actor), leave_id=leave_id, status=goal)
@@ -90,7 +90,7 @@ async def decide(
 
 
 async def _hold(tx: Transaction, student_id: UUID, class_id: UUID | None) -> list[UUID]:
-    """Hold the student, and the classes in which leave of theirs may change marks: these."""
+    """Lock the student and the classes in which the leave can change marks; return the classes."""
     whose = {"student_id": student_id, "class_id": class_id}
     held: list[UUID] = (await tx.row(_LOCK_CLASSES, **whose))["class_ids"]
     await lock_student(tx, student_id)

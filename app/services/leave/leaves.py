@@ -1,4 +1,4 @@
-"""Leave as it is seen: one, and lists of it."""
+"""Reading leave: one, and lists."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,9 +13,10 @@ from app.schemas.words import roll_key
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
 from app.sql import Statement
 
-# All leave, with what the actor may. Administrators, who own the class, and others who teach it
-# today decide, these on leave that lies in their own days. It is seen by whose class it is for,
-# and leave from all classes by in whose class the student is on one of its days.
+# All leave, with the actor's rights. Administrators and the owner of the class decide; its other
+# teachers of today decide on leave within their own days. Leave for a class is visible to everybody
+# who teaches it today; leave from all classes to those in whose class the student is enrolled on
+# one of its days.
 _JUDGED = """
 judged AS NOT MATERIALIZED (
     SELECT l.*, staff.role = 'admin' OR EXISTS (
@@ -32,7 +33,7 @@ judged AS NOT MATERIALIZED (
     FROM leaves l CROSS JOIN staff
 )"""
 
-# From `listed`, some of `judged`, to their `documents`.
+# Turns `listed`, a subset of `judged`, into `documents`.
 _DOCUMENTS = """
 documents AS (
     SELECT l.id, json_build_object(
@@ -73,12 +74,12 @@ FROM verdict LEFT JOIN listed l ON true
 
 
 async def get_leave(db: Database | Transaction, actor: Actor, leave_id: UUID) -> Document[Leave]:
-    """One leave, for those it concerns."""
+    """Return one leave, if the actor can see it."""
     return Document((await read_leave(db, actor, leave_id))["document"])
 
 
 async def read_leave(db: Database | Transaction, actor: Actor, leave_id: UUID) -> asyncpg.Record:
-    """One leave with its `document`, what the actor may (`decides`) and is (`actor_role`)."""
+    """Return one leave with its `document`, the actor's right (`decides`) and `actor_role`."""
     row = await db.row(_GET, actor_id=actor.user_id, leave_id=leave_id)
     check(row, "leave")
     return row
@@ -86,7 +87,7 @@ async def read_leave(db: Database | Transaction, actor: Actor, leave_id: UUID) -
 
 @dataclass(frozen=True)
 class Filter:
-    """Which leaves to show; None shows all. Dates are inclusive: leave that touches them."""
+    """Which leaves to show; None shows all. Dates are inclusive; leave that overlaps is shown."""
 
     class_id: UUID | None = None
     roll_no: str | None = None
@@ -136,7 +137,7 @@ async def list_leaves(
     limit: int,
     after: tuple[datetime, UUID] | None,
 ) -> Document[list[Leave]]:
-    """The leaves that concern the actor, newest first, `limit` of them after `after`."""
+    """List the leaves that the actor can see, newest first: `limit` of them after `after`."""
     at, leave_id = after or (None, None)
     row = await db.row(
         _LIST,

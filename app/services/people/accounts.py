@@ -1,4 +1,4 @@
-"""Signing in, and who one is then."""
+"""Signing in, and the profile of the signed-in user."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -76,7 +76,7 @@ async def sign_in(db: Database, issuer: str, subject: str, email: str, name: str
     try:
         row = await db.row(_SIGN_IN, **who)
     except asyncpg.UniqueViolationError:
-        # A first sign-in that came twice at once has made the user by now.
+        # A concurrent first sign-in has just created the user.
         row = await _sign_in_again(db, who)
     if row["role"] is None:
         raise AccessDenied(
@@ -126,7 +126,7 @@ FROM verdict
 
 
 async def me(db: Database, actor: Actor) -> Document[Me]:
-    """The profile of the actor, with the role they have now."""
+    """The actor's profile with their current role."""
     row = await db.row(_ME, actor_id=actor.user_id)
     check(row)
     return Document(row["document"])

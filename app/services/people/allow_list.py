@@ -1,4 +1,4 @@
-"""The allow-list: who may sign in, and as what."""
+"""The allow-list: who can sign in, and in which role."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -22,9 +22,9 @@ NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control character
 
 @dataclass(frozen=True)
 class Entry:
-    """An address with the role it has and the name shown for it.
+    """An address with its role and the name shown for it.
 
-    What is left out stays as it is; a new address without a role is a teacher's.
+    Values left out stay as they are; a new address without a role gets the role of teacher.
     """
 
     email: str
@@ -34,15 +34,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many addresses a list put on, changed, and found as they are to be."""
+    """How many addresses were added, changed and left unchanged."""
 
     added: int
     changed: int
     unchanged: int
 
 
-# Every change of the list takes this lock, so that two of them can't each remove the other
-# of the last two admins. Those who only read it wait for nobody.
+# Every change of the list takes this lock, so that two concurrent ones can't each remove one of
+# the last two admins. Readers do not wait.
 _LOCK = Statement("LOCK TABLE allowed_emails IN SHARE ROW EXCLUSIVE MODE")
 
 _ADMINS = Statement("""
@@ -57,9 +57,9 @@ WHERE a.role = 'admin' AND u.disabled_at IS NULL
 async def keeping_an_admin(
     db: Database, actor: Actor | None, *, keep: bool = True
 ) -> AsyncIterator[Transaction]:
-    """A transaction for changing who may do what, in which the last administrator stays.
+    """A transaction that changes who has which rights, but keeps at least one administrator.
 
-    Without an actor it is the command line's, which may start with none.
+    Without an actor it is run from the command line, which can start with no administrator.
     """
     async with db.transaction(keep=keep) as tx:
         if actor is not None:
@@ -70,7 +70,7 @@ async def keeping_an_admin(
 
 @asynccontextmanager
 async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
-    """Hold the list while the block changes it; a conflict if no administrator is left then."""
+    """Lock the list while the block changes it; a conflict if that removes the last admin."""
     await tx.execute(_LOCK)
     before = (await tx.row(_ADMINS))["admins"]
     yield
@@ -78,7 +78,7 @@ async def last_admin_stays(tx: Transaction) -> AsyncIterator[None]:
         raise Conflict("At least one administrator has to remain.", code="last_admin")
 
 
-# A name or a role left out keeps the one that is there: `_LOCK` is held.
+# A name or role left out keeps the stored one, which cannot change meanwhile: `_LOCK` is held.
 _ALLOW = Statement(
     """
 written AS (
@@ -109,9 +109,9 @@ FROM written
 async def allow(
     db: Database, entries: Iterable[Entry], actor: Actor | None = None, *, dry_run: bool = False
 ) -> Outcome:
-    """Put the addresses on the list, or give those there their new role and name.
+    """Add the addresses to the list, or update the role and name of those already on it.
 
-    The last of several entries for one address counts. `dry_run` only says what would be.
+    The last of several entries for one address counts. `dry_run` only returns what would happen.
     """
     listed = {entry.email.lower(): entry for entry in map(_checked, entries)}
     async with keeping_an_admin(db, actor, keep=not dry_run) as tx:
@@ -122,9 +122,9 @@ async def allow(
 async def put(
     tx: Transaction, actor: Actor | None, entries: list[Entry]
 ) -> tuple[list[str], list[str]]:
-    """Put these, an address each, on the list; gives those added and those changed, in lower case.
+    """Upsert these entries, one per address; return those added and those changed, in lower case.
 
-    Within `last_admin_stays`.
+    Must be called within `last_admin_stays`.
     """
     done = await tx.row(
         _ALLOW,
@@ -156,21 +156,21 @@ acts AS (
 
 
 async def disallow(db: Database, email: str) -> bool:
-    """Take the address off the list; False if it was not on it."""
+    """Remove the address from the list; False if it was not on it."""
     async with keeping_an_admin(db, None) as tx:
         removed = await tx.find_row(_DISALLOW, email=check_address(email), **signed(None))
     return removed is not None
 
 
 def check_address(email: str) -> str:
-    """The address without surrounding space; `Invalid` unless it can be one."""
+    """The address without surrounding space; `Invalid` if it is not an e-mail address."""
     address = email.strip()
     if not is_address(address):
         raise Invalid("This is not an e-mail address.", code="invalid_email")
     return address
 
 
-# Those who have never signed in yet get their row here, without Google's `sub`.
+# Creates the rows of people who have never signed in, without Google's `sub`.
 _MAKE_USERS = Statement(
     """
 made AS (
@@ -194,13 +194,13 @@ WHERE lower(btrim(u.email)) = lower(btrim(:email))
 
 
 async def make_users(tx: Transaction, emails: list[str]) -> int:
-    """Give the allowed ones of these addresses a user, where there is none yet: how many."""
+    """Create the missing users of those addresses that are allowed; return how many."""
     made: int = (await tx.row(_MAKE_USERS, emails=emails))["made"]
     return made
 
 
 async def user_of(db: Database, email: str) -> UUID:
-    """The user of an allowed address, made if they have never signed in."""
+    """The user of an allowed address, created if they have never signed in."""
     address = check_address(email)
     async with db.transaction() as tx:
         await make_users(tx, [address])
@@ -220,7 +220,7 @@ WHERE a.role = 'admin' AND u.disabled_at IS NULL
 
 
 async def only_admin(db: Database) -> str:
-    """The address of the one administrator there is; a conflict if there are several or none."""
+    """The address of the only administrator; a conflict if there are several or none."""
     emails = (await db.row(_ADMIN_ADDRESSES))["emails"]
     if len(emails) != 1:
         raise Conflict(
@@ -233,7 +233,7 @@ async def only_admin(db: Database) -> str:
     return email
 
 
-# From `entries`, those to show.
+# Turns `entries` into `documents`.
 _DOCUMENTS = """
 documents AS (
     SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
@@ -270,7 +270,7 @@ FROM verdict
 async def list_allowed(
     db: Database, actor: Actor, query: str | None, limit: int, after: str | None
 ) -> Document[list[AllowedEmail]]:
-    """The list by address, `limit` entries after `after`; `query` is part of address or name."""
+    """List entries by address, `limit` after `after`; `query` is part of an address or name."""
     row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
@@ -307,10 +307,10 @@ entries AS (
 async def add(
     db: Database, actor: Actor, draft: AllowedEmailDraft
 ) -> tuple[Document[AllowedEmail], bool]:
-    """The new entry, and whether this request made it.
+    """Add an entry; return it, and whether this request created it.
 
-    The very same one again is found, so that a lost answer can be asked for again; an address
-    that is there with another role or name is a conflict.
+    An identical entry is returned as it is, so that the request can be retried; an address on the
+    list with another role or name is a conflict.
     """
     values = {"email": draft.email, "role": draft.role, "name": draft.name}
     async with keeping_an_admin(db, actor) as tx:
@@ -347,7 +347,7 @@ acts AS (
 async def change(
     db: Database, actor: Actor, entry_id: UUID, wanted: AllowedEmailChange
 ) -> Document[AllowedEmail]:
-    """Change what was given. Another address is for the same person, once they sign in."""
+    """Change the given fields. A new address stays with the same person, once they sign in."""
     given = sorted(wanted.model_fields_set)
     async with keeping_an_admin(db, actor) as tx:
         try:
@@ -380,7 +380,7 @@ acts AS (
 
 
 async def remove(db: Database, actor: Actor, entry_id: UUID) -> None:
-    """Take an entry off the list; its person is refused from the next request on."""
+    """Remove an entry from the list; the person is refused from the next request on."""
     async with keeping_an_admin(db, actor) as tx:
         if await tx.find_row(_REMOVE, id=entry_id, **signed(actor)) is None:
             raise _missing()

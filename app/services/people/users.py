@@ -1,4 +1,4 @@
-"""The people who operate the app."""
+"""The users: teachers and administrators."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from app.services.audit import RECORDED, signed
 from app.services.people.allow_list import keeping_an_admin
 from app.sql import Statement
 
-# From `people`, those to show; who left the allow-list has no role.
+# Turns `people`, the users to show, into `documents`; without an allow-list entry, role is null.
 _DOCUMENTS = """
 documents AS (
     SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
@@ -51,13 +51,13 @@ FROM verdict
 async def list_users(
     db: Database, actor: Actor, query: str | None, limit: int, after: str | None
 ) -> Document[list[User]]:
-    """Everybody who ever signed in, by address; `query` is part of what identifies them."""
+    """List users by address; `query` is part of an address, name, department or employee id."""
     row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
     check(row)
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-# `:given` names the fields to change. Disabling somebody twice keeps the first time.
+# `:given` names the fields to change. Disabling a user twice keeps the first timestamp.
 _CHANGE = Statement(
     """
 people AS (
@@ -84,7 +84,7 @@ acts AS (
 async def change_user(
     db: Database, actor: Actor, user_id: UUID, wanted: UserChange
 ) -> Document[User]:
-    """Change what was given; a disabled user is refused from the next request on."""
+    """Change the given fields; a disabled user is refused from the next request on."""
     given = sorted(wanted.model_fields_set)
     async with keeping_an_admin(db, actor) as tx:
         row = await tx.find_row(

@@ -1,4 +1,4 @@
-"""Attendance sessions: opening one, and reading them with their marks."""
+"""Attendance sessions: opening one, and reading sessions with their marks."""
 
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -19,7 +19,7 @@ from app.services.sessions.leave_shown import settle_session
 from app.services.timetable.meetings import SLOTS_ON_DAY
 from app.sql import Statement
 
-# From `sessions`, those to show, to `fields`, their columns as the API names them.
+# Turns `sessions`, those to show, into `fields`, their columns as the API names them.
 SESSION_FIELDS = """
 fields AS (
     SELECT s.id AS "sessionId", s.class_id AS "classId", s.session_date AS "sessionDate",
@@ -29,9 +29,9 @@ fields AS (
     FROM sessions s
 )"""
 
-# `:start_time` is the start that was asked for, `:today` and `:clock` the institution's date and
-# time. Without a start: today's slot in progress, else the one begun last, else the first; on
-# another date its only session, else its first slot; without a slot the untimed session.
+# `:start_time` is the requested start, `:today` and `:clock` are the institution's date and time.
+# Without a start: today's slot in progress, else the last one begun, else the first; on another
+# date its only session, else its first slot; without a slot the untimed session.
 _FIND = Statement(
     READ_LIVE_CLASS,
     SLOTS_ON_DAY,
@@ -67,8 +67,8 @@ FROM verdict CROSS JOIN chosen LEFT JOIN fields f ON true
 """,
 )
 
-# Two requests for one new session: the second finds the first's, and fills only its image.
-# The class stays held, so leave that is decided meanwhile finds the session or is found.
+# If two requests open the same session, the second finds it and fills only an empty image. The
+# class stays locked, so leave decided concurrently either sees the session or is seen here.
 _OPEN = Statement(
     WRITE_CLASS,
     """
@@ -104,10 +104,10 @@ FROM fields f CROSS JOIN LATERAL (SELECT f.*, true AS created) d
 async def open_session(
     db: Database, actor: Actor, draft: SessionDraft, now: datetime
 ) -> Document[OpenedSession]:
-    """The session of that class, date and slot, made if it is not there yet.
+    """The session of that class, date and slot, created if it does not exist yet.
 
     `now` is the institution's local time: it decides what "today" and "in progress" mean.
-    A repeat gives the same session, filling an empty image and overwriting nothing.
+    A repeat returns the same session; it fills an empty image and overwrites nothing.
     """
     if draft.session_date > now.date() + timedelta(days=1):
         raise _too_far_ahead()
@@ -150,7 +150,7 @@ def _too_far_ahead() -> Invalid:
     )
 
 
-# Everyone who ever was in the class has an enrolment, so no mark is without its student.
+# Everyone who was ever in the class has an enrolment, so every mark finds its student.
 _PEOPLE = """
 people AS MATERIALIZED (
     SELECT st.id, st.roll_key, st.roll_no, st.name
@@ -158,7 +158,7 @@ people AS MATERIALIZED (
     WHERE e.class_id = (SELECT id FROM granted)
 )"""
 
-# From `people` and `sessions`, those of one class to show, to `marks`, their marks as JSON arrays.
+# From `people` and `sessions` of one class, `marks`: the marks of each session as a JSON array.
 MARKS = """
 marks AS MATERIALIZED (
     SELECT m.session_id, json_agg(mark ORDER BY p.roll_key) AS statuses
@@ -174,8 +174,8 @@ marks AS MATERIALIZED (
     GROUP BY m.session_id
 )"""
 
-# Newest first; on one date the untimed session comes last. `:after_day` and `:after_time` say
-# after which one.
+# Newest first; within a date the untimed session comes last. `:after_day` and `:after_time` are
+# the cursor.
 _LIST = Statement(
     READ_CLASS,
     """
@@ -213,8 +213,8 @@ FROM verdict
 """,
 )
 
-# NOT IN reads the marked once. For NOT EXISTS a new database, whose sizes PostgreSQL does not
-# know yet, would walk the whole index of marks for each student.
+# NOT IN reads the marked students once. With NOT EXISTS, a new database without statistics would
+# scan the whole index of marks for each student.
 _GET = Statement(
     READ_SESSION,
     """
@@ -261,7 +261,7 @@ async def list_sessions(
     limit: int,
     after: tuple[date, time | None] | None,
 ) -> Document[list[Session]]:
-    """Sessions of the class with their marks, newest first, `limit` of them after `after`.
+    """List sessions of the class with their marks, newest first: `limit` of them after `after`.
 
     `first` and `last` are inclusive dates.
     """
@@ -283,7 +283,7 @@ async def list_sessions(
 async def get_session(
     db: Database | Transaction, actor: Actor, session_id: UUID
 ) -> Document[SessionDetail]:
-    """One session with its marks, and who was enrolled on its day and has none."""
+    """One session with its marks, and the students enrolled on its day who have none."""
     row = await db.row(_GET, actor_id=actor.user_id, session_id=session_id)
     check(row, "session")
     return Document(row["document"], version=row["version"])

@@ -8,8 +8,8 @@ from app.schemas.attendance import MarkChange
 from app.services.access import READ_SESSION, Actor, check
 from app.sql import Statement
 
-# A mark and the ones it replaced, in the order of the versions that made them: each holds
-# beside the one before it. `:version`, `:roll_key` and `:student_id` say after which one to go on.
+# A mark and the ones it replaced, in the order of the versions that made them, each next to its
+# predecessor. `:version`, `:roll_key` and `:student_id` are the cursor.
 _HISTORY = Statement(
     READ_SESSION,
     """
@@ -76,7 +76,7 @@ async def history(
     limit: int,
     after: tuple[int, str, UUID] | None,
 ) -> Document[list[MarkChange]]:
-    """Who changed which mark from what to what, newest first, `limit` changes after `after`."""
+    """List who changed which mark from what to what, newest first: `limit` after `after`."""
     version, key, student = after or (None, None, None)
     row = await db.row(
         _HISTORY,

@@ -1,7 +1,7 @@
-"""Leave as it shows in marks that are there: whenever leave, a roster or a session changes.
+"""Applying leave to existing marks whenever leave, a roster or a session changes.
 
-One statement says of given students and sessions which marks leave hides now and which not, and
-writes those that differ. Code that changes what it depends on calls it in the same transaction.
+For given students and sessions, one statement computes which marks leave hides now, and writes
+those that differ. Code that changes anything this depends on calls it in the same transaction.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from app.services.sessions.mark_changes import (
 from app.services.sessions.session_lock import Change, reason_required
 from app.sql import Statement
 
-# Cancelled sessions too: they may be restored. Days and ids are left open by nulls.
+# Cancelled sessions are included: they may be restored. Null days and ids do not restrict.
 _SCOPE = """
 sessions AS MATERIALIZED (
     SELECT class_id, id AS session_id, session_date AS day, status AS state
@@ -39,7 +39,7 @@ enrolments AS MATERIALIZED (
       AND (:student_ids::uuid[] IS NULL OR student_id = ANY(:student_ids))
 )"""
 
-# Everybody who is on leave or was excused by leave, with what was said of them.
+# Everybody who is on leave or was excused by leave, with the mark that was entered for them.
 _SAID = """
 marks AS (
     SELECT m.* FROM enrolments
@@ -79,7 +79,7 @@ FROM changes JOIN sessions USING (class_id, session_id) WHERE state <> 'cancelle
 """,
 )
 
-# A statement that may write costs more than one that asks, and somebody is rarely on leave.
+# A statement that may write costs more than one that only reads, and leave is rare.
 _ANYBODY_ON_LEAVE = Statement(
     ONE_SESSION,
     ON_LEAVE,
@@ -89,8 +89,8 @@ _ANYBODY_ON_LEAVE = Statement(
 
 @dataclass(frozen=True)
 class Scope:
-    """In which marks leave is settled: of these classes all, or of some students, sessions and
-    days, both inclusive. With `open_alone` sessions that are closed stay as they are."""
+    """The marks to settle: all in these classes, or only those of some students, sessions or days
+    (`first` and `last` inclusive). With `open_alone`, closed sessions stay as they are."""
 
     class_ids: Sequence[UUID]
     student_ids: Sequence[UUID] | None = None
@@ -102,8 +102,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Settled:
-    """How many marks changed in sessions that are not cancelled, and how many of them had been
-    `absent`."""
+    """How many marks changed in sessions that are not cancelled, and how many of them hide an
+    entered `absent`."""
 
     changed: int
     absent: int
@@ -112,11 +112,11 @@ class Settled:
 async def settle(
     tx: Transaction, actor: Actor, scope: Scope, change: Change, *, role: str
 ) -> Settled:
-    """Show leave in the marks of `scope`, whose classes are held.
+    """Apply leave to the marks of `scope`, whose classes are locked.
 
-    Raises `session_finalised` and `session_locked` unless `role` is admin if that changes marks
-    of sessions that are finalised or older than the edit window, and for an administrator who
-    gives no reason `reason_required`.
+    If that changes marks in sessions that are finalised or older than the edit window, it raises
+    `session_finalised` or `session_locked` unless `role` is admin, and `reason_required` for an
+    administrator who gives no reason.
     """
     row = await tx.row(
         _SETTLE,
@@ -134,7 +134,7 @@ async def settle(
 async def settle_session(
     tx: Transaction, actor: Actor, class_id: UUID, session_id: UUID, day: date
 ) -> bool:
-    """Show leave in a session that is new or counts again; gives whether a mark changed."""
+    """Apply leave to a new or restored session; return whether a mark changed."""
     asked = {"class_id": class_id, "session_id": session_id, "day": day}
     if not (await tx.row(_ANYBODY_ON_LEAVE, **asked))["anybody"]:
         return False
@@ -143,7 +143,7 @@ async def settle_session(
 
 
 def _check_closed(finalised: bool, role: str, change: Change) -> None:
-    """Raise what keeps this role from changing marks that are closed for marking."""
+    """Refuse a change of closed marks unless an administrator makes it and gives a reason."""
     what = "that is finalised" if finalised else f"older than {change.window} days"
     sentence = f"This changes marks in attendance {what}"
     if role != "admin":

@@ -1,4 +1,4 @@
-"""The life of a session: open, finalised or cancelled, and the ways between."""
+"""The life cycle of a session: open, finalised or cancelled, and the transitions between."""
 
 from enum import Enum
 from uuid import UUID
@@ -18,10 +18,10 @@ from app.sql import Statement
 
 
 class Act(Enum):
-    """What can be done with a session: from which status to which.
+    """The transitions of a session: from which status to which.
 
-    Where it has come to already nothing changes, so each may be asked for again. From the
-    third status it is a conflict: a finalised session is reopened before it is cancelled.
+    Each is idempotent: if the session already has the target status, nothing changes. From the
+    third status it is a conflict: a finalised session has to be reopened before it is cancelled.
     """
 
     FINALISE = ("open", "finalised")
@@ -33,10 +33,10 @@ class Act(Enum):
 async def perform(
     db: Database, actor: Actor, session_id: UUID, act: Act, change: Change
 ) -> Document[SessionDetail]:
-    """Bring the session from one status to the other, and answer with it as it then is.
+    """Move the session to the act's target status and return it.
 
-    Finalising marks absent everybody who was enrolled on the day and has no mark; those marks stay
-    when it is reopened. A cancelled session keeps its marks, which count nowhere.
+    Finalising marks everybody absent who was enrolled on the day and has no mark; those marks stay
+    when it is reopened. A cancelled session keeps its marks, but they count nowhere.
     """
     start, goal = act.value
     async with db.transaction() as tx:
@@ -45,7 +45,7 @@ async def perform(
             if act is Act.FINALISE:
                 await fill_absent(tx, actor, session, change.reason)
             await _set_status(tx, actor, session, goal, change.reason)
-            # Version 0.4 showed no leave in cancelled sessions: one cancelled then shows it now.
+            # Version 0.4 applied no leave to cancelled sessions, so it is applied on restoring.
             if act is Act.RESTORE:
                 key = (session["class_id"], session_id)
                 await settle_session(tx, actor, *key, session["session_date"])
@@ -57,7 +57,7 @@ async def perform(
 async def mark_unmarked(
     db: Database, actor: Actor, session_id: UUID, status: Status, change: Change
 ) -> Document[SessionDetail]:
-    """Give this mark to everybody who was enrolled on the day and has none."""
+    """Give this mark to everybody who was enrolled on the day and has no mark."""
     async with db.transaction() as tx:
         session = await lock_session(tx, actor, session_id, change)
         require_open(session)
@@ -113,7 +113,7 @@ FROM verdict
 
 
 async def list_events(db: Database, actor: Actor, session_id: UUID) -> Document[list[SessionEvent]]:
-    """When the session was finalised, reopened, cancelled or restored, newest first."""
+    """List when the session was finalised, reopened, cancelled or restored, newest first."""
     row = await db.row(_EVENTS, actor_id=actor.user_id, session_id=session_id)
     check(row, "session")
     return Document(row["document"])

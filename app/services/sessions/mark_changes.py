@@ -1,24 +1,24 @@
-"""How marks change: one way for all that changes any, by hand, by file, by rule or by leave.
+"""How marks change: one mechanism for all changes, by hand, by file, by rule or by leave.
 
-Two things are kept apart: what was said of a student in a session, and the leave that hides it.
-A statement that changes marks begins with its locks taken (class, then session). It has the
-relations `enrolments` and `sessions`, in which leave is looked for, and `said`, a row for each
-mark to be made again: class_id, session_id, student_id; status (null: nothing is said),
-recognized_by_ai, similarity_score, remark, source, leave_kind; and `note`, the remark to be seen
-where leave hides the mark. `ON_LEAVE`, `SHOWN` and `DIFFERENT` make of these the rows that would
-stand, and `WRITTEN` writes those chosen for `changes`.
+Two things are kept apart: the mark entered for a student in a session (`said`), and the leave
+that hides it. A statement that changes marks runs after the locks were taken (class, then
+session). It has the relations `enrolments` and `sessions`, in which leave is looked up, and
+`said`, a row for each mark to recompute: class_id, session_id, student_id; status (null: none was
+entered), recognized_by_ai, similarity_score, remark, source, leave_kind; and `note`, the remark
+to show where leave hides the mark. `ON_LEAVE`, `SHOWN` and `DIFFERENT` turn these into the rows
+that differ from the stored ones, and `WRITTEN` writes those chosen for `changes`.
 """
 
-# One session of the class, as `ON_LEAVE` wants it.
+# One session of the class, as `ON_LEAVE` needs it.
 ONE_SESSION = """
 sessions AS (
     SELECT :class_id::uuid AS class_id, :session_id::uuid AS session_id, :day::date AS day
 ),
 enrolments AS NOT MATERIALIZED (SELECT * FROM class_students WHERE class_id = :class_id)"""
 
-# From `enrolments` (class_id, student_id, periods) and `sessions` (class_id, session_id, day) to
-# who of them is on approved leave, one leave each. Of several the one decided first counts, so
-# that the answer stays the same.
+# From `enrolments` (class_id, student_id, periods) and `sessions` (class_id, session_id, day), the
+# students on approved leave, with one leave each. If there are several, the one decided first
+# counts, so that the result is stable.
 ON_LEAVE = """
 on_leave AS MATERIALIZED (
     SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
@@ -32,7 +32,7 @@ on_leave AS MATERIALIZED (
     ORDER BY s.session_id, l.student_id, l.decided_at, l.id
 )"""
 
-# The rule of leave: it hides an absence, and excuses who was enrolled that day and has no mark.
+# The rule of leave: it hides an absence, and excuses students enrolled that day without a mark.
 SHOWN = """
 shown AS MATERIALIZED (
     SELECT said.class_id, said.session_id, said.student_id, mark.*
@@ -50,7 +50,7 @@ shown AS MATERIALIZED (
     ) mark
 )"""
 
-# Those of `shown` that differ from what is stored.
+# The rows of `shown` that differ from the stored marks.
 DIFFERENT = """
 different AS MATERIALIZED (
     SELECT * FROM shown
@@ -60,9 +60,9 @@ different AS MATERIALIZED (
     FROM attendance_statuses JOIN sessions USING (class_id, session_id)
 )"""
 
-# Writes `changes` with a new version of each session, keeps the marks they replace, and says who
-# did it, in which request and why. Times are of the statement, which began after the locks were
-# had, so they grow as versions do.
+# Writes `changes` with a new version of each session, keeps the marks they replace, and records who
+# made the change, in which request and why. Times are the statement's, which began after the locks
+# were taken, so they increase with the versions.
 WRITTEN = """
 numbered AS (
     UPDATE attendance_sessions s SET version = version + 1
@@ -101,7 +101,7 @@ written AS (
         marked_by = excluded.marked_by, marked_at = excluded.marked_at, version = excluded.version
 )"""
 
-# Leave that is withdrawn may leave nothing said: then the mark goes, and history says so.
+# If no mark was entered beneath withdrawn leave, the mark is deleted, and the history records it.
 REMOVED = """
 unsaid AS (
     INSERT INTO superseded_statuses (

@@ -16,8 +16,8 @@ from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, ONE_SESSION,
 from app.services.sessions.session_lock import Change, lock_session, require_open
 from app.sql import Statement
 
-# Writes all that changes, or nothing. An excuse for who is excused by leave already leaves what
-# was said as it is: the app sends back what it read.
+# Writes all changes or none. `excused` for a student already excused by leave keeps the mark
+# entered beneath the leave: the app sends back what it has read.
 _MARK = Statement(
     ONE_SESSION,
     ON_LEAVE,
@@ -77,8 +77,8 @@ FROM judged
 """,
 )
 
-# A statement of its own: what the one before wrote it could not have seen. Of one session, whose
-# students they are is looked up for each mark.
+# A separate statement, since `_MARK` could not see its own writes. Within one session, the student
+# is looked up for each mark.
 _MARKS = Statement(
     """
 sessions AS (SELECT :session_id::uuid AS id),
@@ -99,11 +99,11 @@ async def mark(
     if_match: list[int] | None,
     window: int | None = None,
 ) -> Document[Marks]:
-    """Merge the marks into the session, all of them or none, and answer with all its marks.
+    """Merge the marks into the session in one step, and return all its marks.
 
-    Roll numbers that may not be marked are named in `rejected`; `strict`, or nothing else in
-    the batch, makes them an `Invalid`. `if_match` lists the versions the caller has seen;
-    another one is `Stale`, unless the batch changes nothing.
+    Roll numbers that cannot be marked are listed in `rejected`; with `strict`, or if all are
+    rejected, `Invalid` is raised instead. `if_match` lists the versions the caller has seen; any
+    other current version raises `Stale`, unless the batch changes nothing.
     """
     async with db.transaction() as tx:
         session = await lock_session(tx, actor, session_id, Change(window, batch.reason))
@@ -133,7 +133,7 @@ async def mark(
 
 
 def _held(session: asyncpg.Record, actor: Actor, reason: str | None) -> dict[str, object]:
-    """The session that is held, and who changes marks in it, and why."""
+    """The parameters for the locked session, the actor and the reason."""
     return {
         "class_id": session["class_id"],
         "session_id": session["session_id"],
@@ -162,7 +162,7 @@ _REFUSALS = {
 
 
 def _check_outcome(outcome: str, refused: dict[int, str]) -> None:
-    """`refused` are codes by the places of the updates, from 1 on."""
+    """Raise the error for the outcome; `refused` maps positions of updates, from 1, to codes."""
     if outcome == "stale":
         raise Stale("Somebody else has changed this attendance since. Reload it and try again.")
     if outcome == "refused":
@@ -173,7 +173,7 @@ def _check_outcome(outcome: str, refused: dict[int, str]) -> None:
         raise Invalid(f"Nothing was marked. {flaws[0].detail}", code=flaws[0].code, flaws=flaws)
 
 
-# Marks everybody who was enrolled on the day and has no mark; who is excused by leave has one.
+# Marks everybody who was enrolled on the day and has no mark (being excused by leave is a mark).
 _FILL = Statement(
     ONE_SESSION,
     ON_LEAVE,
@@ -202,11 +202,11 @@ async def fill(
     source: str,
     reason: str | None,
 ) -> None:
-    """Mark who was enrolled on the session's day and has no mark yet."""
+    """Mark everybody who was enrolled on the session's day and has no mark yet."""
     await tx.execute(_FILL, **_held(session, actor, reason), status=status, source=source)
 
 
-# What leave hides is in no history and has no version of its own.
+# A mark hidden by leave is not in the history and has no version of its own.
 _FILL_BENEATH_LEAVE = Statement("""
 UPDATE attendance_statuses m SET said_status = 'absent', said_source = 'auto'
 FROM class_students e
@@ -219,7 +219,7 @@ WHERE m.class_id = :class_id AND m.session_id = :session_id
 async def fill_absent(
     tx: Transaction, actor: Actor, session: asyncpg.Record, reason: str | None
 ) -> None:
-    """Mark absent everybody without a mark, also where leave hides it."""
+    """Mark everybody without a mark absent, also beneath leave, which hides it."""
     await tx.execute(
         _FILL_BENEATH_LEAVE,
         class_id=session["class_id"],

@@ -1,4 +1,4 @@
-"""A session held for changing it: the rights, the order of locks, its state, its edit window."""
+"""Locking a session to change it: access, lock order, status and edit window."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,8 +10,8 @@ from app.errors import Conflict, Flaw, Invalid
 from app.services.access import MARK_SESSION, Actor, check
 from app.sql import Statement
 
-# Locks class, then session, so that the next statement sees what these waited for: a
-# statement that waits and then compares would compare marks from before the wait.
+# Locks the class, then the session, so that the next statement sees the changes these locks waited
+# for: a statement that waits and then compares would compare with marks from before the wait.
 LOCK = Statement(
     MARK_SESSION,
     """
@@ -31,10 +31,10 @@ FROM verdict LEFT JOIN granted ON true LEFT JOIN session ON true
 
 @dataclass(frozen=True)
 class Change:
-    """Under which terms a session is changed.
+    """The conditions under which a session is changed.
 
-    `window` is the days for which a teacher may (EDIT_WINDOW_DAYS; None: for ever), `reason`
-    what an administrator gives for changing it later.
+    `window` is the number of days for which a teacher can change it (EDIT_WINDOW_DAYS; None: no
+    limit), `reason` the reason an administrator gives for a later change.
     """
 
     window: int | None = None
@@ -46,8 +46,8 @@ async def lock_session(
 ) -> asyncpg.Record:
     """The session (class_id, version, status, session_date), locked until the transaction ends.
 
-    Raises the refusals of access, and outside the edit window `session_locked` for a teacher,
-    `reason_required` for an administrator who gives none.
+    Raises the errors of `check`, and outside the edit window `session_locked` for a teacher, or
+    `reason_required` for an administrator who gives no reason.
     """
     row = await tx.row(LOCK, actor_id=actor.user_id, session_id=session_id, window=change.window)
     check(row, "session")
@@ -63,7 +63,7 @@ async def lock_session(
 
 
 def reason_required(cause: str) -> Invalid:
-    """The refusal of a change that an administrator may make, but not without saying why."""
+    """The refusal of a change that an administrator can make only with a reason."""
     sentence = f"{cause}: give a reason."
     return Invalid(
         sentence,
@@ -73,7 +73,7 @@ def reason_required(cause: str) -> Invalid:
 
 
 def require_open(session: asyncpg.Record) -> None:
-    """Raise a conflict unless marks of the session may be changed."""
+    """Raise a conflict unless the session is open."""
     if session["status"] == "finalised":
         raise Conflict(
             "This attendance is finalised. Reopen it to change it.", code="session_finalised"

@@ -1,6 +1,6 @@
-"""Two records of one person become one, with the rosters, marks and history of both.
+"""Merging two records of one person, with the rosters, marks and history of both.
 
-In the statements `:this` is the record that stays and `:other` the one that goes.
+In the statements, `:this` is the record that is kept and `:other` the one that is removed.
 """
 
 import json
@@ -17,7 +17,7 @@ from app.services.sessions.session_lock import Change, reason_required
 from app.services.students.records import missing, student_document
 from app.sql import Statement
 
-# With these nobody marks either student meanwhile. Locks are in the order of `services.access`.
+# Keeps anybody from marking either student meanwhile. Locks follow the order of `services.access`.
 _LOCK_CLASSES = Statement(
     """
 locked AS (
@@ -51,8 +51,8 @@ SELECT EXISTS (
 ) AS closed
 """)
 
-# The sessions in which both have a mark and something else was said of the other. What leave shows
-# is no matter: it is shown again when the records are one. `silent`: nothing was said of this one.
+# The sessions in which both have a mark and a different one was entered for the other. Leave is
+# ignored here: it is applied again after the merge. `silent`: no mark was entered for this record.
 _DIFFERING = """
 said AS MATERIALIZED (
     SELECT m.class_id, m.session_id, m.student_id, n.*
@@ -103,7 +103,7 @@ ON CONFLICT (class_id, student_id) DO UPDATE
 SET periods = e.periods + excluded.periods, added_at = least(e.added_at, excluded.added_at)
 """)
 
-# The other's events stay as they were until now; from now on there is one record.
+# The other record's events keep their past; from now on there is only one record.
 _END_EVENTS = Statement("""
 INSERT INTO enrolment_events (class_id, student_id, recorded_for, periods, actor_id, request_id)
 SELECT class_id, student_id, student_id, CASE student_id WHEN :this THEN periods ELSE '{}' END,
@@ -115,8 +115,8 @@ WHERE student_id IN (:this, :other)
 
 _MOVE_EVENTS = Statement("UPDATE enrolment_events SET student_id = :this WHERE student_id = :other")
 
-# A session that loses a mark of the other record changes, so it gets a version of its own. Its
-# time is the statement's: the transaction began before the locks it waited for.
+# A session in which the other record has a mark changes, so it gets a new version. Its time is the
+# statement's, since the transaction began before the locks it waited for.
 _COUNT_VERSIONS = Statement(
     """
 counted AS (
@@ -135,8 +135,8 @@ recorded AS (
     "SELECT count(*) AS marks FROM counted",
 )
 
-# Leave may have given this record a mark and taken it away again. The other's mark then stands
-# in its own history, and starts again in that of the record that stays.
+# Leave may have given this record a mark and removed it again. The other's mark then goes into its
+# own history, and starts over in the history of the record that is kept.
 _BEGIN_ANEW = Statement(
     """
 begun AS MATERIALIZED (
@@ -167,9 +167,9 @@ WHERE m.class_id = begun.class_id AND m.session_id = begun.session_id AND m.stud
 """,
 )
 
-# Where both were marked their histories are kept side by side, distinguished by `recorded_for`;
-# elsewhere the other's simply becomes that of the record that stays. What the other took in
-# from a third record stays that one's: a single batch may have marked both.
+# Where both were marked, their histories are kept side by side, distinguished by `recorded_for`;
+# elsewhere the other's history simply becomes this record's. Entries that the other took over from
+# a third record in an earlier merge stay the third's: a single batch may have marked both.
 _MOVE_HISTORY = Statement(
     """
 shared AS MATERIALIZED (
@@ -247,7 +247,7 @@ _LEAVE_CLASSES = Statement(
     "SELECT count(*) AS classes FROM gone",
 )
 
-# What this record has stays; what it lacks it takes from the other.
+# This record keeps its values and takes those it lacks from the other.
 _FILL_AND_REMOVE = Statement(
     "gone AS (DELETE FROM students WHERE id = :other RETURNING *)",
     """
@@ -286,14 +286,14 @@ async def merge(
     window: int | None,
     dry_run: bool,
 ) -> Document[Merged]:
-    """Take the other record into this one, which keeps its roll number and its values.
+    """Merge the other record into this one, which keeps its roll number and its values.
 
-    Where both have a different mark in one session, `wanted.on_clash` says which stays; left
-    open that is a conflict. Marks in sessions that are finalised or older than `window` days
-    move only with a reason. `dry_run` answers the same and changes nothing.
+    Where both have different marks in a session, `wanted.on_clash` says which is kept; without it
+    that is a conflict. Marks in sessions that are finalised or older than `window` days move only
+    with a reason. `dry_run` returns the same and changes nothing.
     """
     both = {"this": student_id, "other": wanted.other_id}
-    # A rehearsal says what it would take, and is not asked for it.
+    # A dry run reports whether a reason is needed, and does not need one itself.
     change = Change(window, wanted.reason or ("dry run" if dry_run else None))
     async with db.transaction(keep=not dry_run) as tx:
         await require_admin(tx, actor)
@@ -326,7 +326,7 @@ async def _move(
     change: Change,
     kept: Keep | None,
 ) -> tuple[int, int]:
-    """Move all of the other record's to this one; gives how many marks and classes it had."""
+    """Move all data of the other record to this one; return how many marks and classes it had."""
     other, author = {"other": both["other"]}, {"actor_id": actor.user_id}
     await tx.execute(_ENROL, **both)
     await tx.execute(_END_EVENTS, **both, **signed(actor))
@@ -346,7 +346,7 @@ async def _move(
 
 
 async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:
-    """Hold both records and every class of theirs, which it gives; `NotFound` if one is gone."""
+    """Lock both records and all their classes; return the classes. `NotFound` if one is gone."""
     class_ids: list[UUID] = (await tx.row(_LOCK_CLASSES, **both))["class_ids"]
     if (await tx.row(_LOCK_STUDENTS, **both))["students"] < 2:
         raise missing()

@@ -1,4 +1,4 @@
-"""Student records as an administrator finds and corrects them."""
+"""Student records: search and corrections, for administrators."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from app.services.access import ADMIN, Actor, check, require_admin
 from app.services.audit import RECORDED, signed
 from app.sql import Statement
 
-# From `found`, the students to show.
+# Turns `found`, the students to show, into `documents`.
 _DOCUMENTS = """
 documents AS (
     SELECT s.roll_key, json_build_object(
@@ -57,7 +57,7 @@ FROM verdict
 async def find_students(
     db: Database, actor: Actor, query: str | None, limit: int, after: str | None
 ) -> Document[list[Student]]:
-    """Students by roll number; `query` is part of a roll number, a name or an address."""
+    """List students by roll number; `query` is part of a roll number, a name or an address."""
     key = roll_key(query) if query is not None else None
     row = await db.row(
         _LIST, actor_id=actor.user_id, after=after, query=query, roll_key=key, most=limit
@@ -105,7 +105,7 @@ _GET = Statement(
 async def change_student(
     db: Database, actor: Actor, student_id: UUID, wanted: StudentChange
 ) -> Document[Student]:
-    """Change what was given; marks and rosters follow a corrected roll number."""
+    """Change the given fields; marks and rosters follow a corrected roll number."""
     given = sorted(wanted.model_fields_set)
     values = {field: getattr(wanted, field) for field in ("roll_no", *STUDENT_FIELDS)}
     async with db.transaction() as tx:
@@ -131,7 +131,7 @@ async def change_student(
 
 
 async def student_document(tx: Transaction, student_id: UUID) -> str:
-    """The JSON of a student who is there."""
+    """The JSON of an existing student."""
     document: str = (await tx.row(_GET, id=student_id))["document"]
     return document
 

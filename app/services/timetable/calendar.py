@@ -1,4 +1,4 @@
-"""The institution's calendar: terms, in which classes meet, and holidays, on which none does."""
+"""The institution's calendar: terms, in which classes meet, and holidays, on which they do not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ Change = TypeVar("Change", TermChange, HolidayChange)
 
 
 def no_such_term(place: str) -> Invalid:
-    """The refusal of a term that is not there, named at `place`."""
+    """The refusal of an unknown term, which was named at `place`."""
     sentence = "There is no such term."
     return Invalid(sentence, code="unknown_term", flaws=(Flaw(place, "unknown_term", sentence),))
 
 
-# From `entries`, terms or holidays, those to show.
+# Turns `entries`, terms or holidays, into `documents`.
 _DOCUMENTS = """
 documents AS (
     SELECT d.*, json_build_object(
@@ -76,13 +76,13 @@ FROM verdict
 async def calendar(
     db: Database, actor: Actor, first: date | None, last: date | None
 ) -> Document[Calendar]:
-    """The terms and holidays that have a day between `first` and `last`, for everybody."""
+    """The terms and holidays that overlap `first` to `last`, for all staff."""
     row = await db.row(_CALENDAR, actor_id=actor.user_id, first=first, last=last)
     check(row)
     return Document(row["document"])
 
 
-# From `entries`, those added, changed or removed; `:given` names the fields that were changed.
+# One act per row of `entries`, those added, changed or removed; `:given` names changed fields.
 _ACTS = """
 acts AS (
     SELECT :action::text AS action, :noun::text AS subject, id AS subject_id,
@@ -101,7 +101,7 @@ _DOCUMENT = "SELECT document::text FROM documents"
 
 @dataclass(frozen=True)
 class _Table:
-    """What is asked of one of the two tables: relations called `entries`."""
+    """The relations, all called `entries`, for one of the two tables."""
 
     all: str
     same: str
@@ -158,7 +158,7 @@ entries AS (
 
 
 class Kept(Generic[Entry, Draft, Change]):
-    """What administrators keep in the calendar: terms or holidays, which are stored alike."""
+    """The terms or the holidays, as administrators maintain them; both are stored alike."""
 
     def __init__(self, noun: str, table: _Table) -> None:
         self._noun = noun
@@ -170,15 +170,15 @@ class Kept(Generic[Entry, Draft, Change]):
         )
 
     async def list(self, db: Database, actor: Actor) -> Document[list[Entry]]:
-        """All of them, by first day."""
+        """List all of them, by first day."""
         row = await db.row(self._list, actor_id=actor.user_id)
         check(row)
         return Document(row["document"])
 
     async def add(self, db: Database, actor: Actor, draft: Draft) -> tuple[Document[Entry], bool]:
-        """The new entry, and whether this request made it.
+        """Add an entry; return it, and whether this request created it.
 
-        The very same one again is found, so that a lost answer can be asked for again.
+        An identical entry is returned as it is, so that the request can be retried.
         """
         values = {
             "name": draft.name,
@@ -196,7 +196,7 @@ class Kept(Generic[Entry, Draft, Change]):
     async def change(
         self, db: Database, actor: Actor, entry_id: UUID, wanted: Change
     ) -> Document[Entry]:
-        """Change what was given."""
+        """Change the given fields."""
         given = sorted(wanted.model_fields_set)
         async with db.transaction() as tx:
             await require_admin(tx, actor)
@@ -218,7 +218,7 @@ class Kept(Generic[Entry, Draft, Change]):
         return Document(row["document"])
 
     async def remove(self, db: Database, actor: Actor, entry_id: UUID) -> None:
-        """Take it out of the calendar; a term stays as long as a class belongs to it."""
+        """Remove the entry; a term that has classes cannot be removed."""
         async with db.transaction() as tx:
             await require_admin(tx, actor)
             try:

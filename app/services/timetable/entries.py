@@ -1,4 +1,4 @@
-"""What weekly slots and moved occurrences share: the lock on their class, and refusals."""
+"""What weekly slots and rescheduled occurrences share: the lock on their class, and errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ LOCK = Statement(CHANGE_CLASS, "SELECT verdict FROM verdict")
 async def remove(
     db: Database, actor: Actor, class_id: UUID, entry_id: UUID, statement: Statement, what: str
 ) -> None:
-    """Run the statement that takes one of them from its class; `NotFound` if it is not there."""
+    """Run the statement that removes one of them from its class; `NotFound` if there is none."""
     async with db.transaction() as tx:
         check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
         if await tx.find_row(statement, class_id=class_id, id=entry_id) is None:
@@ -27,7 +27,7 @@ async def remove(
 
 
 def found(row: asyncpg.Record, what: str) -> Document[Any]:
-    """The document of the row; `NotFound` if the class has no such thing."""
+    """The document of the row; `NotFound` if the class has no such entry."""
     check(row)
     if row["document"] is None:
         raise missing(what)
@@ -40,7 +40,7 @@ def missing(what: str) -> NotFound:
 
 @contextmanager
 def moved_twice_named() -> Iterator[None]:
-    """Name the conflict of two moves of one occurrence."""
+    """Turn a unique violation into the conflict of two moves of one occurrence."""
     try:
         yield
     except asyncpg.UniqueViolationError:

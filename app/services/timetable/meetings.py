@@ -1,11 +1,11 @@
-"""When classes meet: how weekly slots and moves become meetings on dates."""
+"""When classes meet: how weekly slots and reschedules become meetings on dates."""
 
 from app.sql import Relations
 
 MAX_DAYS = 400  # of one request for meetings
 
-# From `days` (class_id, day) to what is planned on them. A slot of the weekday that was moved away
-# says where to (`moved_to`, as the API writes it); a meeting moved to the day, where from.
+# From `days` (class_id, day), the meetings planned on them. A slot of the weekday that was moved
+# away has `moved_to`, as the API writes it; a meeting moved to the day has `moved_from`.
 MEETINGS = """
 meetings AS (
     SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
@@ -16,9 +16,9 @@ meetings AS (
         AND a.original_date = d.day AND a.original_start_time = w.start_time
 )"""
 
-# From `shown`, the classes, to how many meetings each has left in its term (`remaining`): those
-# from today on that are neither taken nor cancelled. A term of 400 days and more has no end to
-# speak of, and nobody can say what is left of it.
+# From `shown`, the classes, the number of meetings that each has left in its term (`remaining`):
+# those from today on that are neither taken nor cancelled. Terms longer than 400 days are treated
+# as open-ended, so they have no remaining meetings.
 REMAINING: Relations = (
     """
 days AS MATERIALIZED (
@@ -41,12 +41,12 @@ remaining AS MATERIALIZED (
 )""",
 )
 
-# From `shown`, the classes, and `span`, the dates, to `judged`, their occurrences, each with its
+# From `shown`, the classes, and `span`, the dates, `judged`: their occurrences, each with its
 # `state` at `:now` and its session.
 #
-# A session is that of the meeting which begins then. Only where none does, it is that of a slot
-# moved away: it was held before the move. The end of a meeting is never before its start, though
-# clocks that go forward may skip the one and not the other.
+# A session belongs to the meeting that begins at its time. Only if there is none, it belongs to a
+# slot moved away: it was held before the move. A meeting never ends before its start, even if the
+# clocks go forward over one of the two.
 JUDGED: Relations = (
     """
 dates AS MATERIALIZED (
@@ -85,8 +85,8 @@ judged AS (
 )""",
 )
 
-# The slots of a class on a date, `:class_id` and `:day`: those of its weekday that were not moved
-# away, and those moved there.
+# The slots of a class (`:class_id`) on a date (`:day`): those of its weekday that were not moved
+# away, and those moved to it.
 SLOTS_ON_DAY: Relations = (
     "days AS (SELECT :class_id::uuid AS class_id, :day::date AS day)",
     MEETINGS,

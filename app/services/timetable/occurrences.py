@@ -1,4 +1,4 @@
-"""The teaching day: every planned occurrence of a class and its state."""
+"""The planned occurrences of classes and their states."""
 
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -41,7 +41,7 @@ _OF_CLASS = Statement(
     _ANSWER,
 )
 
-# Who will be a substitute on a day to come sees today what will be on it.
+# A future substitute already sees the occurrences of their days.
 _ON_DATE = Statement(
     MINE_ON_DAY,
     "shown AS MATERIALIZED (SELECT * FROM mine WHERE archived_at IS NULL)",
@@ -51,7 +51,7 @@ _ON_DATE = Statement(
     _ANSWER,
 )
 
-# What a calendar shows of a class: its whole term, unless that has no end to speak of.
+# What a calendar feed shows of a class: its whole term, unless that is longer than `MAX_DAYS`.
 _PLANNED = Statement(
     READ_CLASS,
     """
@@ -64,7 +64,7 @@ FROM verdict LEFT JOIN granted c ON true LEFT JOIN terms t ON t.id = c.term_id
 async def of_class(
     db: Database, actor: Actor, class_id: UUID, first: date, last: date, now: datetime
 ) -> Document[list[Occurrence]]:
-    """The occurrences of one class from `first` to `last`, by date and start."""
+    """List the occurrences of one class from `first` to `last`, by date and start."""
     asked = {"class_id": class_id, "first": first, "last": last, "now": now}
     row = await db.row(_OF_CLASS, actor_id=actor.user_id, **asked)
     check(row)
@@ -74,14 +74,14 @@ async def of_class(
 async def on_date(
     db: Database, actor: Actor, day: date, now: datetime
 ) -> Document[list[Occurrence]]:
-    """What the actor's classes (an admin's are all) have on a date, by start."""
+    """List the occurrences of the actor's classes (an admin: all classes) on a date, by start."""
     row = await db.row(_ON_DATE, actor_id=actor.user_id, day=day, now=now)
     check(row)
     return Document(row["document"])
 
 
 async def plan(db: Database, actor: Actor, class_id: UUID, now: datetime) -> Plan:
-    """The class with the occurrences of its term; without a term, of the weeks around `now`."""
+    """The class with the occurrences of its term, or of the months around `now` without one."""
     row = await db.row(_PLANNED, actor_id=actor.user_id, class_id=class_id)
     check(row)
     first, last = row["first_day"], row["last_day"]

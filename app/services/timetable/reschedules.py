@@ -1,4 +1,4 @@
-"""Single occurrences of weekly slots, moved elsewhere."""
+"""Rescheduling single occurrences of weekly slots."""
 
 from datetime import date
 from uuid import UUID
@@ -36,9 +36,8 @@ FROM verdict
 """,
 )
 
-# The slot meant: the one named, else of that weekday's the first not yet moved, else, all
-# being moved already, the first. `:start_time` is null when none is named, `:id` the reschedule
-# to replace.
+# The slot meant: the one named, else the first of that weekday that is not yet moved, else the
+# first. `:start_time` is null if none is named, `:id` is the reschedule to replace.
 _ORIGINAL_SLOT = Statement("""
 SELECT w.start_time, w.end_time
 FROM class_schedules w
@@ -51,7 +50,7 @@ ORDER BY (r.id IS NOT NULL), w.start_time
 LIMIT 1
 """)
 
-# The occurrence is among the slots of its new date by then, so alone there it counts one.
+# The moved occurrence is already among the slots of its new date, so without a clash this is 1.
 _CLASHES = Statement(
     SLOTS_ON_DAY,
     """
@@ -94,7 +93,7 @@ _REMOVE_MOVE = Statement(
 async def list_reschedules(
     db: Database, actor: Actor, class_id: UUID, first: date | None, last: date | None
 ) -> Document[list[Reschedule]]:
-    """The moved occurrences whose old or new date lies between `first` and `last`."""
+    """List the moved occurrences whose old or new date lies between `first` and `last`."""
     row = await db.row(
         _LIST_MOVES, actor_id=actor.user_id, class_id=class_id, first=first, last=last
     )
@@ -125,7 +124,7 @@ async def add_reschedule(
 async def replace_reschedule(
     db: Database, actor: Actor, class_id: UUID, move_id: UUID, draft: RescheduleDraft
 ) -> Document[Reschedule]:
-    """Make the move what `draft` says, its occurrence included."""
+    """Replace the move by `draft`, including which occurrence is moved."""
     async with db.transaction() as tx:
         check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
         if await tx.find_row(_FIND_MOVE, class_id=class_id, id=move_id) is None:
@@ -138,14 +137,14 @@ async def replace_reschedule(
 
 
 async def remove_reschedule(db: Database, actor: Actor, class_id: UUID, move_id: UUID) -> None:
-    """Put the occurrence back where the weekly timetable has it."""
+    """Move the occurrence back to its slot in the weekly timetable."""
     await remove(db, actor, class_id, move_id, _REMOVE_MOVE, "reschedule")
 
 
 async def _move(
     tx: Transaction, class_id: UUID, draft: RescheduleDraft, move_id: UUID | None
 ) -> dict[str, object]:
-    """The columns of a reschedule, its original slot looked up in the weekly timetable."""
+    """The columns of a reschedule, with its original slot from the weekly timetable."""
     original = await tx.find_row(
         _ORIGINAL_SLOT,
         class_id=class_id,

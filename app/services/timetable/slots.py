@@ -51,7 +51,7 @@ SELECT day_of_week, start_time, end_time FROM class_schedules
 WHERE class_id = :class_id AND id = :id
 """)
 
-# Occurrences already moved away stay moved when their slot begins at another time.
+# Occurrences already moved away stay moved when the time of their slot changes.
 _CHANGE_SLOT = Statement(
     """
 followed AS (
@@ -76,7 +76,7 @@ _REMOVE_SLOT = Statement(
 
 
 async def list_slots(db: Database, actor: Actor, class_id: UUID) -> Document[list[Slot]]:
-    """The weekly slots, by day and time."""
+    """List the weekly slots, by day and time."""
     row = await db.row(_LIST_SLOTS, actor_id=actor.user_id, class_id=class_id)
     check(row)
     return Document(row["document"])
@@ -89,7 +89,7 @@ async def get_slot(db: Database, actor: Actor, class_id: UUID, slot_id: UUID) ->
 
 
 async def add_slot(db: Database, actor: Actor, class_id: UUID, draft: SlotDraft) -> Document[Slot]:
-    """A new weekly slot; one that overlaps another of the class is a conflict."""
+    """Add a weekly slot; one that overlaps another slot of the class is a conflict."""
     async with db.transaction() as tx:
         check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
         await _refuse_overlap(tx, class_id, draft, None)
@@ -100,7 +100,7 @@ async def add_slot(db: Database, actor: Actor, class_id: UUID, draft: SlotDraft)
 async def change_slot(
     db: Database, actor: Actor, class_id: UUID, slot_id: UUID, change: SlotChange
 ) -> Document[Slot]:
-    """Change day or times of a weekly slot; sessions already opened stay where they are."""
+    """Change the day or times of a weekly slot; sessions already opened do not move."""
     async with db.transaction() as tx:
         check(await tx.row(LOCK, actor_id=actor.user_id, class_id=class_id))
         stored = await tx.find_row(_FIND_SLOT, class_id=class_id, id=slot_id)
@@ -132,7 +132,7 @@ def _merged(stored: asyncpg.Record, change: SlotChange) -> SlotDraft:
 
 
 async def remove_slot(db: Database, actor: Actor, class_id: UUID, slot_id: UUID) -> None:
-    """Take a slot off the weekly timetable."""
+    """Remove a slot from the weekly timetable."""
     await remove(db, actor, class_id, slot_id, _REMOVE_SLOT, "slot")
 
 
