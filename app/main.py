@@ -30,6 +30,7 @@ from app.routes import (
     calendar_routes,
     health_routes,
     stats_routes,
+    student_routes,
     user_routes,
 )
 from app.routes.admin import admin_routes, import_routes, institution_routes, policy_routes
@@ -51,6 +52,7 @@ ROUTERS = tuple(
     for routes in (
         auth_routes,
         user_routes,
+        student_routes,
         class_routes,
         timetable_routes,
         occurrence_routes,

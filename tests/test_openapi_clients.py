@@ -12,8 +12,9 @@ from app.files.sheets.batches import read_batch
 from app.problems import Problem
 from app.schemas.imports import Kind
 from scripts.write_openapi import FILE, text
+from tests.scene import Scene, scene
 from tests.support import MODELS, ROUTES
-from tests.test_authorization import MARKS, TABLE, Scene, scene
+from tests.test_authorization import MARKS, TABLE
 from tests.test_openapi import DOCUMENT, OPERATIONS, answers_of, every_part
 
 __all__ = ["scene"]  # a fixture, used by its name

@@ -4,6 +4,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -30,6 +32,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -56,6 +60,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -85,6 +91,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -114,6 +122,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
@@ -130,11 +140,39 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
                 WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict FROM verdict;
+
+-- app.services.access._IS_STUDENT
+-- $1 actor_id, $2 let_in
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
                 ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;

@@ -4,6 +4,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),

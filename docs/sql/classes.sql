@@ -4,6 +4,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -78,6 +80,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -141,6 +145,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -214,6 +220,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -276,6 +284,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 owner AS MATERIALIZED (
@@ -305,6 +315,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -370,6 +382,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -458,6 +472,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -496,6 +512,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -514,9 +532,11 @@ known AS MATERIALIZED (
 ),
 different AS MATERIALIZED (
     SELECT k.id, k.roll_key, k.roll_no, f.key AS field, f.value,
-           coalesce(k.stored ->> f.key, '') = '' OR coalesce((
+           coalesce(k.stored ->> f.key, '') = '' OR (coalesce((
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
-               WHERE e.student_id = k.id AND on_roster(e.periods)), true) AS may_change
+               WHERE e.student_id = k.id AND on_roster(e.periods)), true)
+           AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR NOT EXISTS (
+               SELECT FROM student_accounts a WHERE a.student_id = k.id))) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),
@@ -642,6 +662,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -696,6 +718,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -743,6 +767,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (

@@ -10,6 +10,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
@@ -74,6 +76,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
@@ -92,6 +96,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
@@ -130,8 +136,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $5 < m.starts_at THEN 'upcoming'
@@ -140,8 +145,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 page AS MATERIALIZED (
@@ -174,6 +178,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
@@ -217,8 +223,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $5 < m.starts_at THEN 'upcoming'
@@ -227,8 +232,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 students AS MATERIALIZED (
@@ -281,6 +285,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
@@ -335,6 +341,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
@@ -400,6 +408,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -519,6 +529,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -572,6 +584,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -646,6 +660,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (

@@ -4,6 +4,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -75,6 +77,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -136,6 +140,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -216,6 +222,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -294,6 +302,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -524,6 +534,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -795,6 +807,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (

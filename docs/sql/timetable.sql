@@ -4,6 +4,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 verdict AS (
@@ -43,6 +45,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -72,6 +76,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -121,8 +127,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $5 < m.starts_at THEN 'upcoming'
@@ -131,8 +136,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 occurrences AS (
@@ -154,6 +158,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -190,8 +196,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $3 < m.starts_at THEN 'upcoming'
@@ -200,8 +205,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 occurrences AS (
@@ -228,6 +232,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -258,6 +264,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -287,6 +295,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -322,6 +332,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -414,6 +426,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -443,6 +457,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (
@@ -476,6 +492,8 @@ WITH actor AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
 ),
 staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
 covering AS MATERIALIZED (

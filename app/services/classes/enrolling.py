@@ -2,6 +2,7 @@
 
 Of students that are known, an empty field is filled, and a stored value changed only by an
 administrator or by a teacher in whose classes alone the student is. Those unknown are created.
+The institution's address of a student who has signed in with it only an administrator changes.
 
 An enrolment has periods of days. At most the last of them is not over yet, and who has such
 a one is on the roster: also before its first day, since a teacher sees everybody they have entered.
@@ -104,9 +105,11 @@ known AS MATERIALIZED (
 ),
 different AS MATERIALIZED (
     SELECT k.id, k.roll_key, k.roll_no, f.key AS field, f.value,
-           coalesce(k.stored ->> f.key, '') = '' OR coalesce((
+           coalesce(k.stored ->> f.key, '') = '' OR (coalesce((
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
-               WHERE e.student_id = k.id AND on_roster(e.periods)), true) AS may_change
+               WHERE e.student_id = k.id AND on_roster(e.periods)), true)
+           AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR NOT EXISTS (
+               SELECT FROM student_accounts a WHERE a.student_id = k.id))) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),

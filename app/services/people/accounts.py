@@ -1,26 +1,14 @@
 """Signing in, and who one is then."""
 
-from dataclasses import dataclass
-from uuid import UUID
-
 import asyncpg
 
 from app.db import Database
 from app.documents import Document
-from app.errors import AccessDenied
-from app.schemas.auth import Role
+from app.schemas.auth import SignedInRole
 from app.schemas.users import Me
 from app.services.access import STAFF, STAFF_VERDICT, Actor, check
+from app.services.people.signed_in import SignedIn, bound_elsewhere, disabled, not_allowed
 from app.sql import Statement
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    id: UUID
-    email: str
-    name: str
-    role: Role
-
 
 # The same `sub` is the same user, whatever their allow-listed address has become since. A
 # first sign-in takes the row of its address only while no other `sub` is bound to it.
@@ -69,6 +57,14 @@ LEFT JOIN person ON true
 
 async def sign_in(db: Database, email: str, google_sub: str, google_name: str) -> SignedIn:
     """The user behind a verified Google account; `AccessDenied` when it is not allowed."""
+    user = await find_user(db, email, google_sub, google_name)
+    if user is None:
+        raise not_allowed()
+    return user
+
+
+async def find_user(db: Database, email: str, google_sub: str, google_name: str) -> SignedIn | None:
+    """The same, but None when the address is not on the allow-list."""
     who = {"email": email, "google_sub": google_sub, "google_name": google_name or email}
     try:
         row = await db.row(_SIGN_IN, **who)
@@ -76,13 +72,10 @@ async def sign_in(db: Database, email: str, google_sub: str, google_name: str) -
         # A first sign-in that came twice at once has made the user by now.
         row = await _sign_in_again(db, who)
     if row["role"] is None:
-        raise AccessDenied(
-            "This account is not on the list of people who may use AIMS. Ask your administrator.",
-            code="account_not_allowed",
-        )
+        return None
     if row["id"] is None:
-        raise _disabled() if row["disabled"] else _bound_elsewhere()
-    return SignedIn(row["id"], row["email"], row["name"], Role(row["role"]))
+        raise disabled() if row["disabled"] else bound_elsewhere()
+    return SignedIn(row["id"], row["email"], row["name"], SignedInRole(row["role"]))
 
 
 async def _sign_in_again(db: Database, who: dict[str, str]) -> asyncpg.Record:
@@ -90,20 +83,7 @@ async def _sign_in_again(db: Database, who: dict[str, str]) -> asyncpg.Record:
         return await db.row(_SIGN_IN, **who)
     except asyncpg.UniqueViolationError:
         # The new address of this account belongs to another user's row.
-        raise _bound_elsewhere() from None
-
-
-def _disabled() -> AccessDenied:
-    return AccessDenied(
-        "This account has been disabled. Ask your administrator.", code="account_disabled"
-    )
-
-
-def _bound_elsewhere() -> AccessDenied:
-    return AccessDenied(
-        "This address already belongs to another Google account here. Ask your administrator.",
-        code="account_mismatch",
-    )
+        raise bound_elsewhere() from None
 
 
 _ME = Statement(

@@ -1,0 +1,82 @@
+"""`/my`: what a student sees of their own."""
+
+import re
+from datetime import date, time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.auth.dependencies import MyCall, StudentRoute
+from app.routes.answers import (
+    MAX_PAGE,
+    PAGED,
+    READS,
+    Cursor,
+    From,
+    Limit,
+    To,
+    answer,
+    bad_cursor,
+    check_range,
+    problems_of,
+)
+from app.schemas.mine import MyAttendance, MySession
+from app.services.mine import my_attendance, my_sessions
+from app.services.mine.my_sessions import Filter
+
+router = APIRouter(prefix="/my", tags=["Students"], route_class=StudentRoute)
+
+_CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?~([0-9a-f-]{36})")
+
+Supposed = Annotated[int | None, Query(ge=0, le=1000)]
+
+
+@router.get(
+    "/attendance",
+    operation_id="getMyAttendance",
+    summary="Where I stand in each class",
+    response_model=list[MyAttendance],
+    responses=problems_of(401, 403, 422),
+)
+async def get_my_attendance(
+    call: MyCall, attend: Supposed = None, miss: Supposed = None
+) -> Response:
+    """By code and section, without archived classes. With `attend` or `miss`, `whatIf` says what
+    so many sessions more, attended and missed, would make of it."""
+    return answer(await my_attendance.attendance(call.db, call.actor, attend, miss))
+
+
+@router.get(
+    "/sessions",
+    operation_id="listMySessions",
+    summary="My marks, session by session",
+    response_model=list[MySession],
+    responses=READS | PAGED,
+)
+async def list_my_sessions(
+    request: Request,
+    call: MyCall,
+    class_id: Annotated[UUID | None, Query(alias="classId")] = None,
+    first: From = None,
+    last: To = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first, of one class or of all. A class that is not the student's is a 404."""
+    check_range(first, last)
+    after = _session_cursor(cursor) if cursor is not None else None
+    shown = Filter(class_id, first, last)
+    page = await my_sessions.sessions(call.db, call.actor, shown, limit, after)
+    return answer(page, request=request)
+
+
+def _session_cursor(cursor: str) -> tuple[date, time | None, UUID]:
+    found = _CURSOR.fullmatch(cursor)
+    try:
+        if found:
+            start = time.fromisoformat(found[2]) if found[2] else None
+            return date.fromisoformat(found[1]), start, UUID(found[3])
+    except ValueError:
+        pass
+    raise bad_cursor()
