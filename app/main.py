@@ -38,6 +38,7 @@ from app.routes.attendance import (
     attendance_routes,
     leave_routes,
     lifecycle_routes,
+    question_routes,
     register_routes,
 )
 from app.routes.classes import class_routes, occurrence_routes, timetable_routes
@@ -60,6 +61,7 @@ ROUTERS = tuple(
         lifecycle_routes,
         register_routes,
         leave_routes,
+        question_routes,
         stats_routes,
         institution_routes,
         calendar_routes,

@@ -58,8 +58,8 @@ class Case:
 
 @dataclass
 class Scene:
-    """Asha's class with a slot, a move, a session and a mark, and Chitra and Esha as in the
-    cast; Kiran is who has the mark. Bilal has a class of his own."""
+    """Asha's class with a slot, a move, two sessions and a mark in each, and Chitra and Esha as in
+    the cast; Kiran has the marks and questions the first. Bilal has a class of his own."""
 
     stage: Stage
     ids: dict[str, str]
@@ -112,8 +112,13 @@ async def scene(
     ids |= await _calendar_of(stage)
     asked = {name: value.replace("{class}", room.id) for name, value in LEAVE.items()}
     leave = await stage.meera.post("/leaves", {**asked, "kind": "other"})
-    ids |= {"session": session, "leave": leave.json()["id"]}
-    return Scene(stage, ids, await kiran_of(stage, google))
+    late = await room.open("2025-10-21")
+    await room.mark(late, {ROLLS[0]: "late"})
+    kiran = await kiran_of(stage, google)
+    asked = {"classId": room.id, "sessionId": session, "text": "I was late"}
+    question = await kiran.post("/my/questions", asked)
+    ids |= {"session": session, "late": late, "leave": leave.json()["id"]}
+    return Scene(stage, {**ids, "question": question.json()["id"]}, kiran)
 
 
 async def _calendar_of(stage: Stage) -> dict[str, str]:

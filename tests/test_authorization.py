@@ -55,10 +55,18 @@ POLICY = {
     "onDuty": "present",
     "minimumSessions": 1,
 }
+QUESTION = {"classId": "{class}", "sessionId": "{late}", "text": "I was there"}
+ANSWER = {"outcome": "changed", "status": "absent", "answer": "You left"}
+
 TABLE = {
     "getMe": Case("GET", "/users/me", 200, 200, 200),
     "getMyAttendance": _of_students("GET", "/attendance", 200),
     "listMySessions": _of_students("GET", "/sessions?classId={class}", 200),
+    "listMyQuestions": _of_students("GET", "/questions", 200),
+    "askMyQuestion": _of_students("POST", "/questions", 201, QUESTION),
+    "withdrawMyQuestion": _of_students("POST", "/questions/{question}/withdraw", 200),
+    "listQuestions": Case("GET", "/questions", 200, 200, 200),
+    "answerQuestion": Case("POST", "/questions/{question}/answer", 200, 403, 200, ANSWER),
     "listClasses": Case("GET", "/classes", 200, 200, 200),
     "createClass": Case(
         "POST", "/classes", 201, 201, 201, {"code": "N1", "name": "New", "section": "A"}

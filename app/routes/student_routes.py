@@ -12,6 +12,7 @@ from app.routes.answers import (
     MAX_PAGE,
     PAGED,
     READS,
+    WRITES,
     Cursor,
     From,
     Limit,
@@ -19,10 +20,12 @@ from app.routes.answers import (
     answer,
     bad_cursor,
     check_range,
+    instant_cursor,
     problems_of,
 )
 from app.schemas.mine import MyAttendance, MySession
-from app.services.mine import my_attendance, my_sessions
+from app.schemas.questions import MyQuestion, QuestionDraft
+from app.services.mine import my_attendance, my_questions, my_sessions
 from app.services.mine.my_sessions import Filter
 
 router = APIRouter(prefix="/my", tags=["Students"], route_class=StudentRoute)
@@ -69,6 +72,50 @@ async def list_my_sessions(
     shown = Filter(class_id, first, last)
     page = await my_sessions.sessions(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
+
+
+@router.get(
+    "/questions",
+    operation_id="listMyQuestions",
+    summary="My questions about marks",
+    response_model=list[MyQuestion],
+    responses=problems_of(401, 403, 422) | PAGED,
+)
+async def list_my_questions(
+    request: Request, call: MyCall, limit: Limit = MAX_PAGE, cursor: Cursor = None
+) -> Response:
+    """Newest first, with what was answered."""
+    after = instant_cursor(cursor) if cursor is not None else None
+    page = await my_questions.questions(call.db, call.actor, limit, after)
+    return answer(page, request=request)
+
+
+@router.post(
+    "/questions",
+    operation_id="askMyQuestion",
+    summary="Say that a mark is wrong",
+    status_code=201,
+    response_model=MyQuestion,
+    responses=WRITES
+    | {200: {"model": MyQuestion, "description": "The same question was asked already"}},
+)
+async def ask_my_question(body: QuestionDraft, call: MyCall) -> Response:
+    """It goes to those who teach the class. A mark has one open question at most, a student ten in
+    a class."""
+    question, made = await my_questions.ask(call.db, call.actor, body)
+    return answer(question, status=201 if made else 200)
+
+
+@router.post(
+    "/questions/{id}/withdraw",
+    operation_id="withdrawMyQuestion",
+    summary="Withdraw a question",
+    response_model=MyQuestion,
+    responses=WRITES,
+)
+async def withdraw_my_question(id: UUID, call: MyCall) -> Response:
+    """While nobody has answered it."""
+    return answer(await my_questions.withdraw(call.db, call.actor, id))
 
 
 def _session_cursor(cursor: str) -> tuple[date, time | None, UUID]:

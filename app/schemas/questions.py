@@ -18,6 +18,7 @@ from app.schemas.words import (
     Id,
     Instant,
     Reason,
+    Sentence,
     SessionId,
     StudentId,
     UserId,
@@ -26,7 +27,6 @@ from app.schemas.words import (
 )
 
 QuestionId = Annotated[UUID, Field(examples=["4a9d1c7e-8b35-4f60-9e2a-c6d0b7f3a518"])]
-MAX_QUESTION = 500
 
 
 class QuestionStatus(StrEnum):
@@ -49,9 +49,6 @@ class Outcome(StrEnum):
 class QuestionState(Answer, json_schema_extra=example(status="open")):
     id: QuestionId
     status: QuestionStatus
-
-
-Sentence = Annotated[Reason, Field(max_length=MAX_QUESTION)]
 
 
 class QuestionDraft(

@@ -110,6 +110,204 @@ SELECT verdict, (
 )::text AS document
 FROM verdict;
 
+-- app.services.mine.my_questions._LOCK
+-- $1 actor_id, $2 let_in
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                ELSE 'granted' END AS verdict
+),
+locked AS (SELECT FROM students WHERE id = (SELECT id FROM student) FOR NO KEY UPDATE)
+SELECT verdict, (SELECT count(*) FROM locked) AS locked FROM verdict;
+
+-- app.services.mine.my_questions._ASK
+-- $1 actor_id, $2 let_in, $3 class_id, $4 session_id, $5 text, $6 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+my_classes AS MATERIALIZED (
+    SELECT c.*, e.periods
+    FROM class_students e JOIN classes c ON c.id = e.class_id
+    WHERE e.student_id = (SELECT id FROM student) AND on_roster(e.periods)
+      AND c.archived_at IS NULL
+),
+own AS MATERIALIZED (
+    SELECT m.class_id, m.session_id, m.student_id, m.status
+    FROM attendance_statuses m JOIN student ON student.id = m.student_id
+    WHERE m.class_id = $3 AND m.session_id = $4
+      AND m.class_id IN (SELECT id FROM my_classes)
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM own) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+),
+pending AS MATERIALIZED (
+    SELECT q.* FROM mark_questions q JOIN student ON student.id = q.student_id
+    WHERE q.class_id = $3 AND q.status = 'open'
+),
+same AS (SELECT * FROM pending WHERE session_id = $4),
+asked AS (
+    INSERT INTO mark_questions (class_id, session_id, student_id, text, said)
+    SELECT class_id, session_id, student_id, $5, status FROM own
+    WHERE NOT EXISTS (SELECT FROM same) AND (SELECT count(*) FROM pending) < $6::integer
+    RETURNING *
+),
+shown AS (SELECT * FROM asked UNION ALL SELECT * FROM same WHERE text = $5),
+documents AS (
+    SELECT q.id, json_build_object(
+        'id', q.id, 'classId', q.class_id, 'code', c.code, 'sessionId', q.session_id,
+        'date', s.session_date, 'start', json_time(s.start_time), 'text', q.text,
+        'said', q.said, 'mark', m.status, 'status', q.status,
+        'askedAt', json_instant(q.asked_at), 'answer', q.answer,
+        'answeredAt', json_instant(q.answered_at)) AS document
+    FROM shown q
+    JOIN classes c ON c.id = q.class_id
+    JOIN attendance_sessions s ON s.class_id = q.class_id AND s.id = q.session_id
+    LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
+        AND m.student_id = q.student_id
+)
+SELECT verdict, EXISTS (SELECT FROM asked) AS made, EXISTS (SELECT FROM same) AS open,
+       (SELECT document FROM documents)::text AS document
+FROM verdict;
+
+-- app.services.mine.my_questions._LIST
+-- $1 actor_id, $2 let_in, $3 after_at, $4 after_id, $5 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                ELSE 'granted' END AS verdict
+),
+page AS MATERIALIZED (
+    SELECT q.*, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    FROM mark_questions q
+    WHERE q.student_id = (SELECT id FROM student)
+      AND ($3::timestamptz IS NULL OR q.asked_at < $3
+           OR (q.asked_at = $3 AND q.id > $4::uuid))
+    ORDER BY q.asked_at DESC, q.id
+    LIMIT $5 + 1
+),
+shown AS (SELECT * FROM page WHERE n <= $5),
+documents AS (
+    SELECT q.id, json_build_object(
+        'id', q.id, 'classId', q.class_id, 'code', c.code, 'sessionId', q.session_id,
+        'date', s.session_date, 'start', json_time(s.start_time), 'text', q.text,
+        'said', q.said, 'mark', m.status, 'status', q.status,
+        'askedAt', json_instant(q.asked_at), 'answer', q.answer,
+        'answeredAt', json_instant(q.answered_at)) AS document
+    FROM shown q
+    JOIN classes c ON c.id = q.class_id
+    JOIN attendance_sessions s ON s.class_id = q.class_id AND s.id = q.session_id
+    LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
+        AND m.student_id = q.student_id
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
+)::text AS document, (
+    SELECT json_instant(last.asked_at) || '~' || last.id FROM page last
+    WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+) AS next_cursor
+FROM verdict;
+
+-- app.services.mine.my_questions._WITHDRAW
+-- $1 actor_id, $2 let_in, $3 question_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+own AS MATERIALIZED (
+    SELECT q.* FROM mark_questions q JOIN student ON student.id = q.student_id
+    WHERE q.id = $3
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM own) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+),
+withdrawn AS (
+    UPDATE mark_questions q SET status = 'withdrawn'
+    FROM own WHERE q.id = own.id AND q.class_id = own.class_id AND q.status = 'open'
+    RETURNING q.*
+),
+shown AS (SELECT * FROM withdrawn UNION ALL SELECT * FROM own WHERE status = 'withdrawn'),
+documents AS (
+    SELECT q.id, json_build_object(
+        'id', q.id, 'classId', q.class_id, 'code', c.code, 'sessionId', q.session_id,
+        'date', s.session_date, 'start', json_time(s.start_time), 'text', q.text,
+        'said', q.said, 'mark', m.status, 'status', q.status,
+        'askedAt', json_instant(q.asked_at), 'answer', q.answer,
+        'answeredAt', json_instant(q.answered_at)) AS document
+    FROM shown q
+    JOIN classes c ON c.id = q.class_id
+    JOIN attendance_sessions s ON s.class_id = q.class_id AND s.id = q.session_id
+    LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
+        AND m.student_id = q.student_id
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
+
 -- app.services.mine.my_sessions._LIST
 -- $1 actor_id, $2 let_in, $3 class_id, $4 first, $5 last, $6 after_day, $7 after_time, $8 after_id, $9 most
 WITH actor AS MATERIALIZED (
