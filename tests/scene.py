@@ -59,7 +59,8 @@ class Case:
 @dataclass
 class Scene:
     """Asha's class with a slot, a move, two sessions and a mark in each, and Chitra and Esha as in
-    the cast; Kiran has the marks and questions the first. Bilal has a class of his own."""
+    the cast; Kiran has the marks, questions the first, and asks for leave. Bilal has a class of
+    his own."""
 
     stage: Stage
     ids: dict[str, str]
@@ -117,6 +118,8 @@ async def scene(
     kiran = await kiran_of(stage, google)
     asked = {"classId": room.id, "sessionId": session, "text": "I was late"}
     question = await kiran.post("/my/questions", asked)
+    days = {"firstDay": "2025-11-03", "lastDay": "2025-11-04", "kind": "medical"}
+    ids["mine"] = (await kiran.post("/my/leaves", days)).json()["id"]
     ids |= {"session": session, "late": late, "leave": leave.json()["id"]}
     return Scene(stage, {**ids, "question": question.json()["id"]}, kiran)
 

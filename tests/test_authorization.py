@@ -58,6 +58,8 @@ POLICY = {
 QUESTION = {"classId": "{class}", "sessionId": "{late}", "text": "I was there"}
 ANSWER = {"outcome": "changed", "status": "absent", "answer": "You left"}
 
+MY_LEAVE = {name: value for name, value in LEAVE.items() if name != "rollNo"}
+
 TABLE = {
     "getMe": Case("GET", "/users/me", 200, 200, 200),
     "getMyAttendance": _of_students("GET", "/attendance", 200),
@@ -65,6 +67,9 @@ TABLE = {
     "listMyQuestions": _of_students("GET", "/questions", 200),
     "askMyQuestion": _of_students("POST", "/questions", 201, QUESTION),
     "withdrawMyQuestion": _of_students("POST", "/questions/{question}/withdraw", 200),
+    "listMyLeaves": _of_students("GET", "/leaves", 200),
+    "askMyLeave": _of_students("POST", "/leaves", 201, MY_LEAVE),
+    "withdrawMyLeave": _of_students("POST", "/leaves/{mine}/withdraw", 200),
     "listQuestions": Case("GET", "/questions", 200, 200, 200),
     "answerQuestion": Case("POST", "/questions/{question}/answer", 200, 403, 200, ANSWER),
     "listClasses": Case("GET", "/classes", 200, 200, 200),

@@ -47,6 +47,8 @@ WRITES = {
     "askMyQuestion": 2,
     "withdrawMyQuestion": 1,
     "answerQuestion": 6,
+    "askMyLeave": 5,
+    "withdrawMyLeave": 1,
     "requestLeave": 5,
     "approveLeave": 9,
     "rejectLeave": 8,

@@ -23,9 +23,10 @@ from app.routes.answers import (
     instant_cursor,
     problems_of,
 )
+from app.schemas.leave import MyLeave, MyLeaveDraft
 from app.schemas.mine import MyAttendance, MySession
 from app.schemas.questions import MyQuestion, QuestionDraft
-from app.services.mine import my_attendance, my_questions, my_sessions
+from app.services.mine import my_attendance, my_leaves, my_questions, my_sessions
 from app.services.mine.my_sessions import Filter
 
 router = APIRouter(prefix="/my", tags=["Students"], route_class=StudentRoute)
@@ -116,6 +117,48 @@ async def ask_my_question(body: QuestionDraft, call: MyCall) -> Response:
 async def withdraw_my_question(id: UUID, call: MyCall) -> Response:
     """While nobody has answered it."""
     return answer(await my_questions.withdraw(call.db, call.actor, id))
+
+
+@router.get(
+    "/leaves",
+    operation_id="listMyLeaves",
+    summary="My leave",
+    response_model=list[MyLeave],
+    responses=problems_of(401, 403, 422) | PAGED,
+)
+async def list_my_leaves(
+    request: Request, call: MyCall, limit: Limit = MAX_PAGE, cursor: Cursor = None
+) -> Response:
+    """Newest first, whoever asked for it."""
+    after = instant_cursor(cursor) if cursor is not None else None
+    return answer(await my_leaves.leaves(call.db, call.actor, limit, after), request=request)
+
+
+@router.post(
+    "/leaves",
+    operation_id="askMyLeave",
+    summary="Ask for leave of mine",
+    status_code=201,
+    response_model=MyLeave,
+    responses=WRITES
+    | {200: {"model": MyLeave, "description": "The same leave was requested already"}},
+)
+async def ask_my_leave(body: MyLeaveDraft, call: MyCall) -> Response:
+    """For one class, or for all; who teaches the class, or the office, decides on it."""
+    leave, made = await my_leaves.ask(call.db, call.actor, body)
+    return answer(leave, status=201 if made else 200)
+
+
+@router.post(
+    "/leaves/{id}/withdraw",
+    operation_id="withdrawMyLeave",
+    summary="Withdraw leave of mine",
+    response_model=MyLeave,
+    responses=WRITES,
+)
+async def withdraw_my_leave(id: UUID, call: MyCall) -> Response:
+    """What the student asked for, while nobody has decided on it."""
+    return answer(await my_leaves.withdraw(call.db, call.actor, id))
 
 
 def _session_cursor(cursor: str) -> tuple[date, time | None, UUID]:

@@ -76,7 +76,8 @@ SELECT l.id FROM leaves l
 WHERE l.student_id = $1 AND l.class_id IS NOT DISTINCT FROM $2
   AND l.first_day = $3 AND l.last_day = $4
   AND l.by_session = ($5::uuid[] IS NOT NULL)
-  AND l.kind = $6 AND l.note IS NOT DISTINCT FROM $7 AND l.requested_by = $8
+  AND l.kind = $6 AND l.note IS NOT DISTINCT FROM $7
+  AND l.requested_by IS NOT DISTINCT FROM $8::uuid
   AND l.status IN ('pending', 'approved')
   AND coalesce($5, '{}') = ARRAY(
       SELECT session_id FROM leave_sessions WHERE leave_id = l.id ORDER BY session_id);
@@ -87,7 +88,7 @@ WITH made AS (
     INSERT INTO leaves (
         student_id, class_id, first_day, last_day, by_session, kind, note, requested_by)
     VALUES ($1, $2, $3, $4, $5::uuid[] IS NOT NULL,
-            $6, $7, $8)
+            $6, $7, $8::uuid)
     RETURNING id
 ),
 sessions AS (
@@ -95,7 +96,9 @@ sessions AS (
     SELECT made.id, session_id FROM made CROSS JOIN unnest($5) session_id
 ),
 acts AS (
-    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id, '{}'::jsonb AS details
+    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id,
+           CASE WHEN $8 IS NULL THEN jsonb_build_object('studentId', $1::uuid)
+                ELSE '{}' END AS details
     FROM made
 ),
 recorded AS (

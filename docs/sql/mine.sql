@@ -110,6 +110,179 @@ SELECT verdict, (
 )::text AS document
 FROM verdict;
 
+-- app.services.mine.my_leaves._LIST
+-- $1 actor_id, $2 let_in, $3 after_at, $4 after_id, $5 most
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                ELSE 'granted' END AS verdict
+),
+page AS MATERIALIZED (
+    SELECT l.*, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    FROM leaves l
+    WHERE l.student_id = (SELECT id FROM student)
+      AND ($3::timestamptz IS NULL OR l.created_at < $3
+           OR (l.created_at = $3 AND l.id > $4::uuid))
+    ORDER BY l.created_at DESC, l.id
+    LIMIT $5 + 1
+),
+shown AS (SELECT * FROM page WHERE n <= $5),
+documents AS (
+    SELECT l.id, json_build_object(
+        'id', l.id, 'classId', l.class_id, 'firstDay', l.first_day, 'lastDay', l.last_day,
+        'sessionIds', CASE WHEN l.by_session THEN (
+            SELECT json_agg(ls.session_id ORDER BY ls.session_id)
+            FROM leave_sessions ls WHERE ls.leave_id = l.id) END,
+        'kind', l.kind, 'own', l.requested_by IS NULL,
+        'note', CASE WHEN l.requested_by IS NULL THEN l.note END, 'status', l.status,
+        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at)
+    ) AS document
+    FROM shown l
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
+)::text AS document, (
+    SELECT json_instant(last.created_at) || '~' || last.id FROM page last
+    WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+) AS next_cursor
+FROM verdict;
+
+-- app.services.mine.my_leaves._MAY_ASK
+-- $1 actor_id, $2 let_in, $3 class_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+my_classes AS MATERIALIZED (
+    SELECT c.*, e.periods
+    FROM class_students e JOIN classes c ON c.id = e.class_id
+    WHERE e.student_id = (SELECT id FROM student) AND on_roster(e.periods)
+      AND c.archived_at IS NULL
+),
+own AS (
+    SELECT FROM student
+    WHERE $3::uuid IS NULL OR $3 = ANY(ARRAY(SELECT id FROM my_classes))
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM own) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict, (SELECT id FROM student) AS student_id FROM verdict;
+
+-- app.services.mine.my_leaves._READ
+-- $1 leave_id, $2 student_id
+WITH shown AS (SELECT * FROM leaves WHERE id = $1),
+documents AS (
+    SELECT l.id, json_build_object(
+        'id', l.id, 'classId', l.class_id, 'firstDay', l.first_day, 'lastDay', l.last_day,
+        'sessionIds', CASE WHEN l.by_session THEN (
+            SELECT json_agg(ls.session_id ORDER BY ls.session_id)
+            FROM leave_sessions ls WHERE ls.leave_id = l.id) END,
+        'kind', l.kind, 'own', l.requested_by IS NULL,
+        'note', CASE WHEN l.requested_by IS NULL THEN l.note END, 'status', l.status,
+        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at)
+    ) AS document
+    FROM shown l
+)
+SELECT document::text, (
+    SELECT count(*) FROM leaves
+    WHERE student_id = $2 AND requested_by IS NULL AND status = 'pending') AS pending
+FROM documents;
+
+-- app.services.mine.my_leaves._WITHDRAW
+-- $1 actor_id, $2 let_in, $3 leave_id, $4 request_id
+WITH actor AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+    UNION ALL
+    SELECT id, 'student' FROM student_accounts WHERE id = $1 AND disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+own AS MATERIALIZED (
+    SELECT l.* FROM leaves l JOIN student ON student.id = l.student_id WHERE l.id = $3
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM own) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+),
+withdrawn AS (
+    UPDATE leaves l SET status = 'withdrawn', decided_at = clock_timestamp()
+    FROM own WHERE l.id = own.id AND l.requested_by IS NULL AND l.status = 'pending'
+    RETURNING l.*
+),
+acts AS (
+    SELECT 'leave_withdrawn' AS action, 'leave' AS subject, id AS subject_id,
+           jsonb_build_object('studentId', student_id) AS details
+    FROM withdrawn
+),
+recorded AS (
+    INSERT INTO audit_log (request_id, action, subject, subject_id, details)
+    SELECT $4::text, action, subject, subject_id, details FROM acts
+),
+shown AS (
+    SELECT * FROM withdrawn
+    UNION ALL SELECT * FROM own WHERE requested_by IS NULL AND status = 'withdrawn'
+),
+documents AS (
+    SELECT l.id, json_build_object(
+        'id', l.id, 'classId', l.class_id, 'firstDay', l.first_day, 'lastDay', l.last_day,
+        'sessionIds', CASE WHEN l.by_session THEN (
+            SELECT json_agg(ls.session_id ORDER BY ls.session_id)
+            FROM leave_sessions ls WHERE ls.leave_id = l.id) END,
+        'kind', l.kind, 'own', l.requested_by IS NULL,
+        'note', CASE WHEN l.requested_by IS NULL THEN l.note END, 'status', l.status,
+        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at)
+    ) AS document
+    FROM shown l
+)
+SELECT verdict, own.requested_by IS NULL AS asked,
+       (SELECT document FROM documents)::text AS document
+FROM verdict LEFT JOIN own ON true;
+
 -- app.services.mine.my_questions._LOCK
 -- $1 actor_id, $2 let_in
 WITH actor AS MATERIALIZED (
