@@ -108,8 +108,9 @@ different AS MATERIALIZED (
            coalesce(k.stored ->> f.key, '') = '' OR (coalesce((
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
                WHERE e.student_id = k.id AND on_roster(e.periods)), true)
-           AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR NOT EXISTS (
-               SELECT FROM student_accounts a WHERE a.student_id = k.id))) AS may_change
+           AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR (
+               SELECT a.id FROM student_accounts a WHERE a.student_id = k.id
+           ) IS NULL)) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),
