@@ -91,12 +91,13 @@ async def test_a_mark_that_is_changed_is_in_the_history_and_the_audit_log(
     (change, *_) = (await stage.asha.get(f"/attendance/sessions/{session}/history")).json()
     assert (change["requestId"], change["from"]["status"]) == (request, "absent")
     assert (change["to"]["status"], change["to"]["remark"]) == ("present", "Not in the photo")
-    (entry,) = (await stage.meera.get("/admin/audit?action=question_changed")).json()
+    (entry,) = (await stage.meera.get("/admin/audit?action=question_answered")).json()
     assert (entry["requestId"], entry["subjectId"]) == (request, question)
     assert entry["details"] == {
         "classId": room.id,
         "sessionId": session,
         "studentId": await id_of_roll(stage, ROLLS[0]),
+        "outcome": "changed",
     }
     (mine,) = (await kiran.get("/my/questions")).json()
     assert (mine["status"], mine["mark"], mine["answer"]) == ("changed", "present", "Sorry!")

@@ -21,7 +21,7 @@ from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
 from app.config import ConfigError, is_debug, load_database_url, load_settings
 from app.db import open_database
-from app.demo.department import ADMIN, DOMAIN, PEOPLE, TEACHERS
+from app.demo.department import ADMIN, DOMAIN, PEOPLE, STUDENTS, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
 from app.localpg import LocalPostgres, home
@@ -122,10 +122,11 @@ def _demo(
     stack: ExitStack, url: str, environment: dict[str, str], keep: Path, port: int
 ) -> DemoGoogle:
     """Demo people and classes, and a stand-in for Google to sign in with."""
+    people = [*PEOPLE, *STUDENTS]
     try:
-        google = DemoGoogle(PEOPLE, port)
+        google = DemoGoogle(people, port)
     except (OSError, OverflowError):
-        google = DemoGoogle(PEOPLE)
+        google = DemoGoogle(people)
     google.start()
     stack.callback(google.stop)
     environment |= {
@@ -133,6 +134,7 @@ def _demo(
         "GOOGLE_CLIENT_ID": google.client_id,
         "GOOGLE_JWKS_URL": google.jwks_url,
         "GOOGLE_HOSTED_DOMAINS": DOMAIN,
+        "STUDENT_SIGN_IN": "true",
         "JWT_SECRET": environment.get("JWT_SECRET") or _kept_secret(keep / "jwt_secret"),
     }
     asyncio.run(_load_demo(url, load_settings(database_url=url, **_given(environment)).zone))
@@ -140,7 +142,10 @@ def _demo(
 
 
 def _given(environment: dict[str, str]) -> dict[str, str]:
-    names = ("DEBUG", "GOOGLE_CLIENT_ID", "GOOGLE_JWKS_URL", "JWT_SECRET")
+    names = (
+        *("DEBUG", "GOOGLE_CLIENT_ID", "GOOGLE_JWKS_URL", "GOOGLE_HOSTED_DOMAINS"),
+        *("STUDENT_SIGN_IN", "JWT_SECRET"),
+    )
     return {name.lower(): environment[name] for name in names}
 
 
@@ -203,11 +208,12 @@ def _show(port: int, postgres: LocalPostgres | None, google: DemoGoogle | None) 
 
 
 def _demo_lines(base: str, google: DemoGoogle) -> list[str]:
-    teacher, admin = TEACHERS[0], ADMIN
+    teacher, admin, student = TEACHERS[0], ADMIN, STUDENTS[0]
     return [
         f"  Sign-in    {google.url}  (stands in for Google; every demo person)",
         "",
-        f"Sign in as {teacher[1]}, a teacher (or {admin[1]}, the admin: {admin[0]}):",
+        f"Sign in as {teacher[1]}, a teacher (or {admin[1]}, the admin: {admin[0]};",
+        f"or {student[1]}, a student: {student[0]}, who reads {base}/my/attendance):",
         "",
         f"  ID_TOKEN=$(curl -s '{google.url}/token?email={teacher[0]}')",
         f"  TOKEN=$(curl -s {base}/auth/google -H 'Content-Type: application/json' \\",

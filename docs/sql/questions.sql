@@ -47,9 +47,9 @@ WITH answered AS (
     RETURNING *
 ),
 acts AS (
-    SELECT 'question_' || $1::text AS action, 'question' AS subject, id AS subject_id,
+    SELECT 'question_answered' AS action, 'question' AS subject, id AS subject_id,
            jsonb_build_object('classId', class_id, 'sessionId', session_id,
-                              'studentId', student_id) AS details
+                              'studentId', student_id, 'outcome', status) AS details
     FROM answered
 ),
 recorded AS (
