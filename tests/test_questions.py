@@ -267,6 +267,19 @@ async def test_what_is_not_mine_is_missing_like_what_is_nowhere(
     assert (await kiran.get("/my/questions")).json() == []
 
 
+async def test_in_a_class_that_is_archived_or_was_left_nothing_is_asked(
+    stage: Stage, room: Classroom, kiran: Person, session: str
+) -> None:
+    await room.enrol(*ROLLS[1:])
+    assert (await ask(kiran, room, session)).status_code == 404
+    await room.enrol(*ROLLS)
+    question = await asked(kiran, room, session)
+    await stage.asha.delete(room.path)
+    assert (await ask(kiran, room, session)).status_code == 404
+    refused = await answer(stage.asha, question, "declined", answer="No.")
+    assert await outcome(refused) == (409, "class_archived")
+
+
 async def same_request(
     stage: Stage, person: Person, path: str, body: Any
 ) -> tuple[int, str, tuple[str, ...]]:

@@ -126,6 +126,16 @@ async def test_an_address_that_the_office_changes_ends_the_access_until_they_sig
     assert (await try_to_sign_in(stage, google, sub="the-new-one")).status_code == 200
 
 
+async def test_an_address_that_is_cleared_and_given_again_may_be_somebody_elses(
+    stage: Stage, kiran: Person, google: DemoGoogle
+) -> None:
+    await give_address(stage, ROLLS[0], None)
+    await give_address(stage, ROLLS[0], KIRAN)
+    assert await refusal(kiran) == (401, "not_signed_in")
+    assert (await try_to_sign_in(stage, google, sub="the-new-one")).status_code == 200
+    assert (await try_to_sign_in(stage, google)).json()["code"] == "account_mismatch"
+
+
 async def test_an_address_that_comes_to_another_record_takes_its_account_along(
     stage: Stage, kiran: Person, google: DemoGoogle
 ) -> None:
@@ -153,8 +163,10 @@ async def test_a_teacher_changes_no_address_that_a_student_has_signed_in_with(
     assert await put(stage.asha, f"mine@students.{DOMAIN}") == [conflict]
     assert await put(stage.asha, KIRAN) == []
     assert (await kiran.get("/my/attendance")).status_code == 200
-    assert await put(stage.meera, f"new@students.{DOMAIN}") == []
+    new = f"new@students.{DOMAIN}"
+    assert await put(stage.meera, new) == []
     assert await refusal(kiran) == (401, "not_signed_in")
+    assert (await try_to_sign_in(stage, google, new)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ This is the one place that says who may do what with a class.
 
 Whatever locks rows does so in one order, so that requests wait for each other and never
 deadlock: the allow-list; classes by id; students by `roll_key COLLATE "C"`, the order in which
-unknown ones are created; leave; sessions by class and id; marks by session and student. All
-locks of one kind are taken by one statement, before those of the next kind.
+unknown ones are created; leave; sessions by class and id; marks by session and student; questions.
+All locks of one kind are taken by one statement, before those of the next kind.
 """
 
 from collections.abc import Iterable
