@@ -226,6 +226,7 @@ class Settings(RuleSettings):
     docs: bool = True
     google_jwks_url: str = GOOGLE_JWKS_URL
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
+    student_sign_in: bool = False
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
     register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
     console: bool = True
@@ -268,6 +269,11 @@ def load_settings(**given: Any) -> Settings:
         for key in settings.oidc_providers
         if key not in known
     ]
+    if settings.student_sign_in and not settings.google_hosted_domains:
+        refused.append(
+            "STUDENT_SIGN_IN needs GOOGLE_HOSTED_DOMAINS: students are known by the addresses "
+            "that the institution gave them."
+        )
     if min(len(secret.encode()) for secret in settings.jwt_secret) < MINIMUM_SECRET_BYTES:
         refused.append(f"JWT_SECRET has a secret shorter than {MINIMUM_SECRET_BYTES} bytes.")
     elif any(_is_guessable(secret) for secret in settings.jwt_secret):

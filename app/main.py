@@ -32,6 +32,7 @@ from app.routes import (
     health_routes,
     my_routes,
     stats_routes,
+    student_routes,
     user_routes,
 )
 from app.routes.admin import admin_routes, import_routes, institution_routes, policy_routes
@@ -39,6 +40,7 @@ from app.routes.attendance import (
     attendance_routes,
     leave_routes,
     lifecycle_routes,
+    question_routes,
     register_routes,
 )
 from app.routes.classes import class_routes, occurrence_routes, timetable_routes
@@ -54,6 +56,7 @@ ROUTERS = tuple(
     for routes in (
         auth_routes,
         user_routes,
+        student_routes,
         class_routes,
         timetable_routes,
         occurrence_routes,
@@ -62,6 +65,7 @@ ROUTERS = tuple(
         lifecycle_routes,
         register_routes,
         leave_routes,
+        question_routes,
         stats_routes,
         institution_routes,
         calendar_routes,

@@ -57,6 +57,7 @@ ids differ between installations: take one from *List classes*.
 _TAGS = {
     "Sign-in": "Exchange Google's ID token for a token of this API.",
     "People": "The signed-in person.",
+    "Students": "What students see of their own, where they may sign in. For them alone.",
     "Classes": "Classes and who is enrolled in them. Teachers see their own, admins all.",
     "Timetable": "The weekly slots of a class, and single occurrences that were rescheduled.",
     "Occurrences": "When classes meet on dates, and whether attendance was taken.",

@@ -22,13 +22,13 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
 GRANT USAGE ON SCHEMA as_of TO aims_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA as_of TO aims_app;
 
--- What is true now. Users are disabled; sessions and leave stay: none is deleted.
-GRANT INSERT, UPDATE ON users, attendance_sessions, leaves TO aims_app;
+-- What is true now. Users are disabled; sessions, leave and questions stay: none is deleted.
+GRANT INSERT, UPDATE ON users, attendance_sessions, leaves, mark_questions TO aims_app;
 GRANT INSERT ON leave_sessions TO aims_app;
 GRANT UPDATE ON policy TO aims_app;
 GRANT INSERT, UPDATE, DELETE ON
-    allowed_emails, terms, holidays, students, classes, class_schedules, class_reschedules,
-    class_students, class_teachers, attendance_statuses
+    allowed_emails, terms, holidays, students, student_accounts, classes, class_schedules,
+    class_reschedules, class_students, class_teachers, attendance_statuses
 TO aims_app;
 
 -- What was true once, and who did it: added to, never changed, never taken away.

@@ -3,7 +3,7 @@
 A route that is missing here fails the suite.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,46 +11,17 @@ import pytest
 
 from tests.classroom import (
     ROLLS,
-    Classroom,
-    classroom_of,
-    co_teacher,
-    share,
-    substitute,
     today,
 )
-from tests.conftest import Stage
-from tests.support import ROUTES, Person, checksum
+from tests.scene import LEAVE, MOVE, Case, Scene, scene
+from tests.support import ROUTES, checksum
+
+__all__ = ["scene"]  # a fixture, used by its name
 
 pytestmark = pytest.mark.anyio
 
-PEOPLE = ("nobody", "asha", "chitra", "esha", "bilal", "ravi", "divya", "omar", "meera")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A valid request, and what it answers Asha (the owner), Bilal, Divya and Esha, and Meera.
-
-    Chitra, the co-teacher, is answered like the owner unless `owners`. Somebody signed in who is
-    not staff may do nothing. Everybody else is signed out: anonymous, taken off the list,
-    disabled.
-    """
-
-    method: str
-    path: str
-    owner: int
-    stranger: int
-    admin: int
-    body: Any = None
-    owners: bool = False
-
-    def expected(self, person: str) -> int:
-        if person in ("nobody", "ravi", "omar"):
-            return 401
-        if person == "no_staff":
-            return 403
-        if person == "chitra":
-            return self.stranger if self.owners else self.owner
-        return {"asha": self.owner, "meera": self.admin}.get(person, self.stranger)
+STAFF = ("asha", "chitra", "esha", "bilal", "divya", "meera")
+PEOPLE = ("nobody", *STAFF, "ravi", "omar", "kiran")
 
 
 def _of_class(method: str, rest: str, status: int, body: Any = None) -> Case:
@@ -69,13 +40,11 @@ def _of_admins(method: str, path: str, status: int, body: Any = None) -> Case:
     return Case(method, "/admin" + path, 403, 403, status, body)
 
 
+def _of_students(method: str, path: str, status: int, body: Any = None) -> Case:
+    return Case(method, "/my" + path, 403, 403, 403, body, student=status)
+
+
 SLOT = {"dayOfWeek": 6, "startTime": "09:00", "endTime": "10:00"}
-MOVE = {
-    "originalDate": "2025-10-27",
-    "rescheduledDate": "2025-10-29",
-    "rescheduledStartTime": "15:00",
-    "rescheduledEndTime": "16:00",
-}
 SPRING = {"name": "Spring 2026", "firstDay": "2026-01-05", "lastDay": "2026-05-15"}
 MARKS = {"updates": [{"rollNo": ROLLS[0], "status": "absent"}]}
 
@@ -86,16 +55,23 @@ POLICY = {
     "onDuty": "present",
     "minimumSessions": 1,
 }
-LEAVE = {
-    "rollNo": ROLLS[0],
-    "classId": "{class}",
-    "firstDay": "2025-10-13",
-    "lastDay": "2025-10-24",
-    "kind": "medical",
-}
+QUESTION = {"classId": "{class}", "sessionId": "{late}", "text": "I was there"}
+ANSWER = {"outcome": "changed", "status": "absent", "answer": "You left"}
+
+MY_LEAVE = {name: value for name, value in LEAVE.items() if name != "rollNo"}
 
 TABLE = {
     "getMe": Case("GET", "/users/me", 200, 200, 200),
+    "getMyAttendance": _of_students("GET", "/attendance", 200),
+    "listMySessions": _of_students("GET", "/sessions?classId={class}", 200),
+    "listMyQuestions": _of_students("GET", "/questions", 200),
+    "askMyQuestion": _of_students("POST", "/questions", 201, QUESTION),
+    "withdrawMyQuestion": _of_students("POST", "/questions/{question}/withdraw", 200),
+    "listMyLeaves": _of_students("GET", "/leaves", 200),
+    "askMyLeave": _of_students("POST", "/leaves", 201, MY_LEAVE),
+    "withdrawMyLeave": _of_students("POST", "/leaves/{mine}/withdraw", 200),
+    "listQuestions": Case("GET", "/questions", 200, 200, 200),
+    "answerQuestion": Case("POST", "/questions/{question}/answer", 200, 403, 200, ANSWER),
     "listClasses": Case("GET", "/classes", 200, 200, 200),
     "createClass": Case(
         "POST", "/classes", 201, 201, 201, {"code": "N1", "name": "New", "section": "A"}
@@ -182,68 +158,6 @@ TABLE = {
 PUBLIC = {"signIn", "getHealth", "getLiveness", "getReadiness"}
 
 
-@dataclass
-class Scene:
-    """Asha's class with a slot, a move, a session and a mark, and Chitra and Esha as in the
-    cast; Bilal has a class of his own."""
-
-    stage: Stage
-    ids: dict[str, str]
-
-    def fill(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self.fill(item) for key, item in value.items()}
-        if isinstance(value, str):
-            for name, id_ in self.ids.items():
-                value = value.replace("{" + name + "}", id_)
-        return value
-
-    async def ask(self, person: Person, case: Case, **more: Any) -> int:
-        body = {"json": self.fill(case.body)} if case.body is not None else {}
-        if "/import" in case.path or "/uploads" in case.path:
-            text = "roll no,email\n1,new@x.example"
-            body = {"content": text, "headers": {"Content-Type": "text/csv"}}
-        response = await person.request(case.method, self.fill(case.path), **body, **more)
-        return response.status_code
-
-
-@pytest.fixture
-async def scene(stage: Stage, room: Classroom) -> Scene:
-    slot = await stage.asha.post(
-        f"{room.path}/schedules", {"dayOfWeek": 1, "startTime": "09:00", "endTime": "10:00"}
-    )
-    move = await stage.asha.post(f"{room.path}/reschedules", MOVE)
-    session = await room.open("2025-10-20")
-    await room.mark(session, {ROLLS[0]: "present"})
-    await share(room, co_teacher(stage.chitra), substitute(stage.esha, until=-1))
-    await classroom_of(stage.bilal, "CS999", [ROLLS[0]])
-    ids = {"class": room.id, "slot": slot.json()["id"], "move": move.json()["id"]}
-    students = (await room.document())["students"]
-    ids |= {"student": students[0]["studentId"], "other": students[1]["studentId"]}
-    entry = await stage.connection.fetchval(
-        "SELECT id FROM allowed_emails WHERE email = $1", stage.bilal.email
-    )
-    ids |= {"entry": str(entry), "user": str(stage.bilal.user_id)}
-    ids |= await _calendar_of(stage)
-    asked = {name: value.replace("{class}", room.id) for name, value in LEAVE.items()}
-    leave = await stage.meera.post("/leaves", {**asked, "kind": "other"})
-    return Scene(stage, {**ids, "session": session, "leave": leave.json()["id"]})
-
-
-async def _calendar_of(stage: Stage) -> dict[str, str]:
-    """Two terms, to one of which no class belongs, and a holiday."""
-    autumn = {"name": "Autumn 2025", "firstDay": "2025-07-21", "lastDay": "2025-12-05"}
-    summer = {"name": "Summer 2025", "firstDay": "2025-05-20", "lastDay": "2025-07-10"}
-    made = {
-        "term": await stage.meera.post("/admin/terms", autumn),
-        "unused": await stage.meera.post("/admin/terms", summer),
-        "holiday": await stage.meera.post(
-            "/admin/holidays", {"name": "Fair", "firstDay": "2025-10-31"}
-        ),
-    }
-    return {name: answer.json()["id"] for name, answer in made.items()}
-
-
 def test_every_route_is_in_the_table() -> None:
     assert {route.operation_id for route in ROUTES} == TABLE.keys() | PUBLIC
 
@@ -256,14 +170,14 @@ async def test_the_table_holds(scene: Scene, operation: str) -> None:
     answers = {}
     for person in PEOPLE:
         async with scene.stage.undone():
-            answers[person] = await scene.ask(getattr(scene.stage, person), case)
+            answers[person] = await scene.ask(scene.person(person), case)
             if answers[person] >= 400:
                 assert await checksum(scene.stage.connection) == before, person
     assert answers == {person: case.expected(person) for person in PEOPLE}
 
 
 async def test_a_role_that_is_not_staff_inherits_nothing(scene: Scene) -> None:
-    """Bilal gets a role that nothing knows yet, as students will have one."""
+    """Bilal gets a role that nothing knows yet."""
     stage = scene.stage
     await stage.connection.execute(f"""
         SET LOCAL ROLE {await stage.connection.fetchval("SELECT session_user")};
@@ -286,7 +200,7 @@ READS = [name for name, case in TABLE.items() if case.method == "GET"]
 @pytest.mark.parametrize("operation", READS)
 async def test_head_answers_like_get_without_the_body(scene: Scene, operation: str) -> None:
     path = scene.fill(TABLE[operation].path)
-    for person in (scene.stage.asha, scene.stage.bilal, scene.stage.nobody):
+    for person in (scene.stage.asha, scene.stage.bilal, scene.kiran, scene.stage.nobody):
         get = await person.get(path, headers={"X-Request-ID": "the-same"})
         head = await person.client.head(path, headers=get.request.headers)
         assert (head.status_code, head.headers) == (get.status_code, get.headers)
@@ -297,8 +211,10 @@ async def test_what_does_not_exist_is_a_404_for_everybody(scene: Scene) -> None:
     scene.ids = {name: str(uuid4()) for name in scene.ids}
     for operation, case in TABLE.items():
         if "{" in case.path:
-            answers = [await scene.ask(who, case) for who in (scene.stage.bilal, scene.stage.meera)]
-            assert answers == [403 if case.path.startswith("/admin") else 404, 404], operation
+            granted = scene.granted(case)
+            answers = [await scene.ask(who, case) for who in (scene.stage.bilal, granted)]
+            hidden = case.path.startswith(("/admin", "/my"))
+            assert answers == [403 if hidden else 404, 404], operation
 
 
 async def test_a_malformed_body_does_not_hide_who_asks(scene: Scene) -> None:

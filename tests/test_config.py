@@ -136,6 +136,16 @@ def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
     assert lines == [f"{name} is missing: set it in the environment or in .env." for name in GOOD]
 
 
+def test_students_sign_in_only_where_the_institution_has_a_domain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STUDENT_SIGN_IN", "true")
+    with pytest.raises(ConfigError, match="STUDENT_SIGN_IN needs GOOGLE_HOSTED_DOMAINS"):
+        load_settings(debug=True)
+    monkeypatch.setenv("GOOGLE_HOSTED_DOMAINS", "demo.university.example")
+    assert load_settings().student_sign_in
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_an_empty_setting_is_a_missing_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     assert refusal(monkeypatch, name, "").startswith(f"{name} is missing")

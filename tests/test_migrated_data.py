@@ -137,3 +137,25 @@ def test_roll_numbers_that_look_alike_get_one_key_unless_two_students_have_them(
     assert "１０１" not in said
     command.downgrade(configuration(empty_url), "0010")
     assert ask(empty_url, KEYS) == before
+
+
+ASKED_BY_A_STUDENT = """
+INSERT INTO users (email, name) VALUES ('gita@demo.university.example', 'Gita Demo');
+INSERT INTO students (roll_no, roll_key) VALUES ('23/CS/101', '23/cs/101');
+INSERT INTO classes (code, name, section, teacher_id) SELECT 'CS301', 'Systems', 'A', id FROM users;
+INSERT INTO leaves (student_id, class_id, first_day, last_day, kind, status)
+SELECT s.id, c.id, '2025-08-11', '2025-08-12', 'medical', c.status
+FROM students s, (SELECT id, 'pending' AS status FROM classes UNION ALL SELECT NULL, 'rejected') c;
+"""
+ASKED = "SELECT count(*) || ' ' || (requested_by IS NULL) FROM leaves GROUP BY requested_by"
+
+
+def test_leave_that_students_asked_for_is_kept_without_students(empty_url: str) -> None:
+    command.upgrade(configuration(empty_url), "0014")
+    on(empty_url, lambda connection: connection.execute(ASKED_BY_A_STUDENT))
+    assert ask(empty_url, ASKED) == ["2 true"]
+    before = ask(empty_url, "SELECT status FROM leaves ORDER BY status")
+    command.downgrade(configuration(empty_url), "-1")
+    assert ask(empty_url, ASKED) == ["2 false"]
+    command.upgrade(configuration(empty_url), "head")
+    assert ask(empty_url, "SELECT status FROM leaves ORDER BY status") == before

@@ -81,6 +81,7 @@ class Reader:
             "TODAY": str(today()),
             "ID_TOKEN_OF_ASHA": up.id_token("asha"),
             "ID_TOKEN_OF_MEERA": up.id_token("meera"),
+            "ID_TOKEN_OF_STUDENT": up.id_token("23cs115"),
         }
 
     def follow(self, example: str) -> None:
@@ -131,7 +132,9 @@ class Reader:
         self._known |= found.groupdict()
 
 
-@pytest.mark.parametrize("page", ["docs/for-app-developers.md", "docs/administration.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/for-app-developers.md", "docs/administration.md", "docs/students.md"]
+)
 def test_every_example_is_answered_as_the_page_says(up: Up, page: str) -> None:
     examples = fences(page, "http")
     assert len(examples) > 5

@@ -13,7 +13,9 @@ from app.db import server_settings
 from app.services.classes import class_service, enrolling, rosters, teachers
 from app.services.counting import registers, session_stats, sheets, student_stats
 from app.services.imports import attendance_import, session_names
-from app.services.people import accounts, allow_list
+from app.services.mine import my_attendance, my_leaves, my_questions, my_sessions
+from app.services.people import accounts, allow_list, student_accounts
+from app.services.questions import answering, shown
 from app.services.sessions import (
     attendance_service,
     history,
@@ -57,6 +59,14 @@ INSERT INTO attendance_statuses (class_id, session_id, student_id, status, marke
 SELECT s.class_id, s.id, e.student_id, 'present', s.teacher_id
 FROM attendance_sessions s JOIN class_students e USING (class_id)
 WHERE s.session_date <= '2025-10-05';
+UPDATE students SET dtu_email = format('s%s@students.demo.university.example', roll_key);
+INSERT INTO student_accounts (student_id, issuer, subject, email)
+SELECT id, 'https://accounts.google.com', roll_key, dtu_email FROM students;
+INSERT INTO mark_questions (class_id, session_id, student_id, text, said)
+SELECT class_id, session_id, student_id, 'I was there.', status FROM attendance_statuses
+WHERE hashtext(session_id::text || student_id) % 4 = 0;
+INSERT INTO leaves (student_id, first_day, last_day, kind)
+SELECT id, '2025-10-01', '2025-10-02', 'medical' FROM students;
 ANALYZE;
 """
 
@@ -67,11 +77,15 @@ LARGE = {
     "class_students",
     "class_teachers",
     "users",
+    "student_accounts",
+    "mark_questions",
+    "leaves",
 }
 ROLL_KEYS = [f"23/cs/{n}" for n in range(200, 260)]
 
 
 CLASS, SESSION, ACTOR, TODAY = "{class}", "{session}", "{actor}", str(today())
+STUDENT, ACCOUNT = "{student}", "{account}"
 NOW = f"{TODAY} 12:00"
 ON_DAY = {"class_id": CLASS, "session_id": SESSION, "day": "2025-10-03"}
 WRITER = {"actor_id": ACTOR, "request_id": "request", "reason": None}
@@ -129,6 +143,11 @@ PRINTED = {"most_sessions": 300, "most_marks": 60_000}
 LISTED = {"actor_id": ACTOR, "archived": False, "term": "current"}
 SIGN_IN = {"email": "teacher7@demo.university.example", "subject": "s", "name": "N"}
 SIGN_IN["issuer"] = "https://accounts.google.com"
+
+STUDENTS_IN = {"issuer": "https://accounts.google.com", "subject": "23/cs/207"}
+MINE = {"actor_id": ACCOUNT, "let_in": True}
+MY_PAGE = MINE | {"after_at": None, "after_id": None, "most": 200}
+QUESTION = {"question_id": SESSION}
 
 # Each statement with values for its parameters.
 STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
@@ -198,6 +217,34 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "roster": (rosters._ROSTER, {"class_id": CLASS}),
     "fill_students": (enrolling._FILL, {"actor_id": ACTOR, "names": "{}", **ROSTER}),
     "enrol": (enrolling._ENROL, ENROLLED),
+    "lock_address": (
+        student_accounts._LOCK,
+        {"email": "a@x.example"},
+    ),
+    "leave_others": (student_accounts._LEAVE_OTHERS, STUDENTS_IN | {"student_id": STUDENT}),
+    "bind_student": (
+        student_accounts._BIND,
+        STUDENTS_IN | {"student_id": STUDENT, "email": "a@x.example", "name": "A"},
+    ),
+    "my_attendance": (my_attendance._ATTENDANCE, MINE | {"attend": 1, "miss": None}),
+    "my_sessions": (my_sessions._LIST, MINE | PAGE | {"class_id": None, "after_id": None}),
+    "my_sessions_of_class": (
+        my_sessions._LIST,
+        MINE | SOME | {"class_id": CLASS, "after_id": SESSION},
+    ),
+    "my_questions": (my_questions._LIST, MY_PAGE),
+    "ask": (
+        my_questions._ASK,
+        MINE | {"class_id": CLASS, "session_id": SESSION, "text": "I was there.", "most": 10},
+    ),
+    "withdraw_question": (my_questions._WITHDRAW, MINE | QUESTION),
+    "my_leaves": (my_leaves._LIST, MY_PAGE),
+    "find_question": (answering._FIND, {"actor_id": ACTOR} | QUESTION),
+    "questions": (
+        shown._LIST,
+        {"actor_id": ACTOR, "class_id": None, "status": "open"}
+        | {"after_at": None, "after_id": None, "most": 200},
+    ),
     "list_teachers": (teachers._LIST, OF_CLASS),
     "find_users": (teachers._FIND_USERS, {"user_ids": [ACTOR], "emails": ["a@x.example"]}),
     "make_users": (allow_list._MAKE_USERS, {"emails": ["a@x.example", "b@x.example"]}),
@@ -207,6 +254,7 @@ OF_MARKS = [
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
     *("leave_in_a_session", "leave_of_a_student", "trend", "register", "part_of_register"),
     *("day", "sheet"),
+    *("my_attendance", "my_sessions", "my_sessions_of_class", "ask"),
 ]
 # Statements that also run as of an earlier instant.
 OF_THE_PAST = ["stats", "trend", "student_stats"]
@@ -282,11 +330,14 @@ def loaded_url(server_url: str, template: str, worker_id: str) -> str:
 async def planner(loaded_url: str) -> AsyncIterator[Planner]:
     connection = await asyncpg.connect(loaded_url, server_settings=server_settings(ZONE))
     row = await connection.fetchrow(
-        "SELECT s.class_id, s.id, s.teacher_id FROM attendance_sessions s"
-        " JOIN classes c ON c.id = s.class_id"
-        " WHERE c.code = 'CS7' AND s.session_date = '2025-10-03'"
+        "SELECT s.class_id, s.id, s.teacher_id, a.student_id, a.id AS account_id"
+        " FROM attendance_sessions s JOIN classes c ON c.id = s.class_id"
+        " JOIN class_students e ON e.class_id = c.id"
+        " JOIN student_accounts a ON a.student_id = e.student_id"
+        " WHERE c.code = 'CS7' AND s.session_date = '2025-10-03' LIMIT 1"
     )
-    ids = zip((CLASS, SESSION, ACTOR), map(str, row), strict=True)
+    names = (CLASS, SESSION, ACTOR, STUDENT, ACCOUNT)
+    ids = zip(names, map(str, row), strict=True)
     yield Planner(connection, dict(ids))
     await connection.close()
 

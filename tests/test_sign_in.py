@@ -13,7 +13,9 @@ import pytest
 
 from app.auth.google_verify import google_verifier
 from app.demo.google import CLIENT_ID, KEY_ID, DemoGoogle, DemoSigner, sub_of
+from tests.classroom import ROLLS, classroom_of
 from tests.conftest import CAST, DOMAIN, SECRET, Stage
+from tests.students import KIRAN, give_address, let_in, try_to_sign_in
 from tests.test_tokens import NO_TIMES, forged
 
 pytestmark = pytest.mark.anyio
@@ -260,6 +262,17 @@ async def test_simultaneous_first_sign_ins_create_one_user(
     await allow(crowd, f"new@{DOMAIN}")
     token = google.signer.sign(f"new@{DOMAIN}")
     answers = await asyncio.gather(*(sign_in(crowd, token) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["user"]["id"] for answer in answers}) == 1
+
+
+async def test_first_sign_ins_of_a_student_at_the_same_moment_make_one_account(
+    crowd: Stage, google: DemoGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_in(crowd, monkeypatch)
+    await classroom_of(crowd.asha)
+    await give_address(crowd, ROLLS[0], KIRAN)
+    answers = await asyncio.gather(*(try_to_sign_in(crowd, google) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["user"]["id"] for answer in answers}) == 1
 

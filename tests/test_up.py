@@ -57,11 +57,11 @@ def stop(process: "subprocess.Popen[str]") -> None:
     process.communicate(timeout=30)
 
 
-def jwt_of_asha(shown: str, base: str) -> str:
-    """Sign in as the demo teacher, the way `up` shows."""
+def jwt_of(shown: str, base: str, address: str = "asha@demo.university.example") -> str:
+    """Sign in as the demo teacher, or somebody else, the way `up` shows."""
     stand_in = re.search(r"Sign-in +(http://127.0.0.1:\d+)", shown)
     assert stand_in, shown
-    token = get(f"{stand_in[1]}/token?email=asha@demo.university.example")
+    token = get(f"{stand_in[1]}/token?email={address}")
     return str(json.loads(post(f"{base}/auth/google", {"idToken": token}))["token"])
 
 
@@ -131,7 +131,12 @@ def test_up_shows_how_to_sign_in_and_leaves_nothing_running(kept: Path) -> None:
     process = start("--port", str(port), "--data", str(kept), **others)
     try:
         base = f"http://127.0.0.1:{port}"
-        jwt = jwt_of_asha(read_until_shown(process), base)
+        shown = read_until_shown(process)
+        jwt = jwt_of(shown, base)
+        student = jwt_of(shown, base, "23cs115@demo.university.example")
+        mine = json.loads(get(f"{base}/my/attendance", student))
+        assert {c["code"] for c in mine} == {"CS301", "CS303", "CS351"}
+        assert all(c["months"] for c in mine)
         classes = json.loads(get(f"{base}/classes?roster=false", jwt))
         assert [c["code"] for c in classes] == ["CS301", "CS301"]
         stats = json.loads(get(f"{base}/stats/classes/{classes[0]['id']}/students", jwt))
@@ -182,7 +187,7 @@ def test_after_a_kill_at_any_stage_it_starts_again(place: Path) -> None:
     process = start("--port", str(port), "--data", str(place))
     try:
         base = f"http://127.0.0.1:{port}"
-        jwt = jwt_of_asha(read_until_shown(process), base)
+        jwt = jwt_of(read_until_shown(process), base)
         assert len(json.loads(get(f"{base}/classes?roster=false", jwt))) == 2
     finally:
         stop(process)

@@ -21,7 +21,13 @@ from app import strict_json
 from app.config import Settings
 from app.db import Database
 from app.errors import Invalid, Malformed, NotSignedIn, UnsupportedMedia
-from app.services.access import Actor, require_admin, require_staff
+from app.services.access import (
+    Actor,
+    StudentActor,
+    require_admin,
+    require_known,
+    require_staff,
+)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -106,8 +112,24 @@ class SignedInRoute(JsonRoute):
             return await handle(request)
         except (Malformed, UnsupportedMedia, Invalid, RequestValidationError):
             # If the user has lost access, that is reported before any flaw of the request.
-            await require_staff(request.app.state.database, request.state.actor)
+            await self.require(request)
             raise
+
+    async def require(self, request: Request) -> None:
+        """Refuse who may use no route of this kind."""
+        await require_staff(request.app.state.database, request.state.actor)
+
+
+class StudentRoute(SignedInRoute):
+    """A route for students, about their own rows."""
+
+    async def require(self, request: Request) -> None:
+        state, actor = request.app.state, request.state.actor
+        await require_known(state.database, _student(actor, state.settings))
+
+
+def _student(actor: Actor, settings: Settings) -> StudentActor:
+    return StudentActor(actor.user_id, actor.request_id, settings.student_sign_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +154,14 @@ class _Call:
             await require_admin(tx, self.actor)
 
 
+@dataclass(frozen=True, slots=True)
+class _MyCall:
+    """A call by a student: the database to ask, and who asks."""
+
+    db: Database
+    actor: StudentActor
+
+
 class _Bearer(HTTPBearer):
     """Declares the bearer token for OpenAPI; `SignedInRoute` has already read it."""
 
@@ -141,17 +171,26 @@ class _Bearer(HTTPBearer):
         return _Call(state.database, request.state.actor, settings.zone, settings.edit_window_days)
 
 
+class _StudentBearer(HTTPBearer):
+    """The same for `StudentRoute`."""
+
+    async def __call__(self, request: HTTPConnection) -> Any:
+        state = request.app.state
+        return _MyCall(state.database, _student(request.state.actor, state.settings))
+
+
 async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
 
-_BEARER = _Bearer(
-    scheme_name="Token",
-    bearerFormat="JWT",
-    description="The `token` that *Sign in with Google* (`POST /auth/google`) returns. "
+_SCHEME = {
+    "scheme_name": "Token",
+    "bearerFormat": "JWT",
+    "description": "The `token` that *Sign in with Google* (`POST /auth/google`) returns. "
     "It lasts an hour unless configured otherwise; then sign in with Google again.",
-)
+}
 # One dependency for everything a route needs: each costs as much as parsing a small body.
-Call = Annotated[_Call, Security(_BEARER)]
+Call = Annotated[_Call, Security(_Bearer(**_SCHEME))]
+MyCall = Annotated[_MyCall, Security(_StudentBearer(**_SCHEME))]
 Db = Annotated[Database, Depends(_database)]

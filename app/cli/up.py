@@ -21,7 +21,7 @@ from app.cli.database import configuration
 from app.cli.processes import child, end, stoppable
 from app.config import ConfigError, is_debug, load_database_url, load_settings
 from app.db import open_database
-from app.demo.department import ADMIN, DOMAIN, PEOPLE, TEACHERS
+from app.demo.department import ADMIN, DOMAIN, PEOPLE, STUDENTS, TEACHERS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
 from app.demo.meeting_now import hold_a_class_now
@@ -123,10 +123,11 @@ def _demo(
     stack: ExitStack, url: str, environment: dict[str, str], keep: Path, port: int
 ) -> DemoGoogle:
     """Load demo people and classes, and start a stand-in for Google to sign in with."""
+    people = [*PEOPLE, *STUDENTS]
     try:
-        google = DemoGoogle(PEOPLE, port)
+        google = DemoGoogle(people, port)
     except (OSError, OverflowError):
-        google = DemoGoogle(PEOPLE)
+        google = DemoGoogle(people)
     google.start()
     stack.callback(google.stop)
     environment |= {
@@ -137,6 +138,7 @@ def _demo(
         "OIDC_GOOGLE_CLIENT_ID": google.client_id,
         "OIDC_GOOGLE_CLIENT_SECRET": google.client_secret,
         "OIDC_GOOGLE_DISCOVERY_URL": google.discovery_url,
+        "STUDENT_SIGN_IN": "true",
         "JWT_SECRET": environment.get("JWT_SECRET") or _kept_secret(keep / "jwt_secret"),
     }
     asyncio.run(_load_demo(url, load_settings(database_url=url, **_given(environment)).zone))
@@ -144,7 +146,10 @@ def _demo(
 
 
 def _given(environment: dict[str, str]) -> dict[str, str]:
-    names = ("DEBUG", "GOOGLE_CLIENT_ID", "GOOGLE_JWKS_URL", "JWT_SECRET")
+    names = (
+        *("DEBUG", "GOOGLE_CLIENT_ID", "GOOGLE_JWKS_URL", "GOOGLE_HOSTED_DOMAINS"),
+        *("STUDENT_SIGN_IN", "JWT_SECRET"),
+    )
     return {name.lower(): environment[name] for name in names}
 
 

@@ -20,7 +20,8 @@ from app.models.class_model import (
 )
 from app.models.leave import Leave, LeaveSession
 from app.models.policy import FormerPolicy, Policy
-from app.models.student import Student
+from app.models.question import MarkQuestion
+from app.models.student import Student, StudentAccount
 from app.models.user import AllowedEmail, User
 
 __all__ = [
@@ -40,9 +41,11 @@ __all__ = [
     "Holiday",
     "Leave",
     "LeaveSession",
+    "MarkQuestion",
     "Policy",
     "SessionEvent",
     "Student",
+    "StudentAccount",
     "SupersededStatus",
     "Term",
     "User",

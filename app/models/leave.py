@@ -11,7 +11,8 @@ from app.models.base import Base, Now, OwnId
 
 class Leave(Base):
     """Leave of a student. `class_id` is the class it is for; null means all their classes.
-    `by_session`: it is only for the sessions in `leave_sessions`, not for all of its days."""
+    `by_session`: it is only for the sessions in `leave_sessions`, not for all of its days.
+    `requested_by` is null if the student requested it."""
 
     __tablename__ = "leaves"
     __table_args__ = (
@@ -40,7 +41,7 @@ class Leave(Base):
     kind: Mapped[str]
     note: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default="pending")
-    requested_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     decided_at: Mapped[datetime | None]
     created_at: Mapped[Now]

@@ -1,6 +1,9 @@
-"""Students: one record per roll number, shared by all classes they attend."""
+"""Students: one record per roll number, shared by all classes they attend, and their accounts."""
 
-from sqlalchemy import String
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Now, OwnId
@@ -10,6 +13,8 @@ class Student(Base):
     """A student. Roll numbers are compared by `roll_key` (see `app.schemas.words.roll_key`)."""
 
     __tablename__ = "students"
+    # Students sign in with it: it compares like the addresses of staff.
+    __table_args__ = (Index("ix_students_dtu_email_key", text("lower(btrim(dtu_email))")),)
 
     id: Mapped[OwnId]
     roll_no: Mapped[str]
@@ -26,3 +31,23 @@ class Student(Base):
     dtu_email: Mapped[str | None]
     phone: Mapped[str | None]
     created_at: Mapped[Now]
+
+
+class StudentAccount(Base):
+    """A student who has signed in, bound to (issuer, subject). Tokens name its id.
+
+    `email` is the address they signed in with: the account is good while their record, and no
+    other one, has it as `dtu_email`.
+    """
+
+    __tablename__ = "student_accounts"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[OwnId]
+    student_id: Mapped[UUID] = mapped_column(ForeignKey("students.id"), unique=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    email: Mapped[str]
+    last_login_at: Mapped[datetime | None]
+    created_at: Mapped[Now]
+    disabled_at: Mapped[datetime | None]

@@ -6,7 +6,7 @@ from app.auth.dependencies import Db, JsonRoute
 from app.errors import NotSignedIn
 from app.routes.answers import problems_of
 from app.schemas.auth import GoogleSignIn, SignedInUser, SignIn
-from app.services.people import accounts
+from app.services.people import student_accounts
 
 router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=JsonRoute)
 
@@ -21,7 +21,7 @@ async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     """Exchange the ID token that Google gave the app for a token of this API.
 
     401: the ID token is invalid or expired; sign in with Google again. 403: the account is not
-    allowed here.
+    allowed here. Where students can sign in, their `role` is `student`.
     """
     state = request.app.state
     client = request.client.host if request.client else ""
@@ -30,7 +30,12 @@ async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     except NotSignedIn:
         state.sign_in_limit.record_failure(client)
         raise
-    user = await accounts.sign_in(db, **vars(identity))
+    user = await student_accounts.sign_in(
+        db,
+        **vars(identity),
+        students=state.settings.student_sign_in,
+        request_id=request.state.request_id,
+    )
     token, expires_at = state.tokens.issue(user.id)
     return SignIn(
         token=token,

@@ -9,8 +9,18 @@ from app.schemas.words import Answer, Instant, UserId, Words, example
 
 
 class Role(StrEnum):
+    """What the allow-list says of those who work here."""
+
     TEACHER = "teacher"
     ADMIN = "admin"
+
+
+class SignedInRole(StrEnum):
+    """Who has signed in: somebody who works here, or a student."""
+
+    TEACHER = "teacher"
+    ADMIN = "admin"
+    STUDENT = "student"
 
 
 class GoogleSignIn(Words, json_schema_extra=example(idToken="<the ID token from Google>")):
@@ -22,10 +32,12 @@ class GoogleSignIn(Words, json_schema_extra=example(idToken="<the ID token from 
 class SignedInUser(
     Answer, json_schema_extra=example(email="asha@demo.university.example", name="Asha Demo")
 ):
+    """`id` is that of the user, or of a student's account."""
+
     id: UserId
     email: str
     name: str
-    role: Role
+    role: SignedInRole
 
 
 class SignIn(Answer, json_schema_extra=example(token="<the token of this API>")):

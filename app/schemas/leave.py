@@ -45,8 +45,31 @@ class LeaveStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class _Days(Words):
+    """From which day to which, for one class or for all."""
+
+    class_id: Id | None = None
+    first_day: StoredDate | None = None
+    last_day: StoredDate | None = None
+    kind: LeaveKind
+    note: Prose | None = None
+
+    def in_order(self) -> Self:
+        """Itself, with a first and a last day that follow each other."""
+        for name, day in (("firstDay", self.first_day), ("lastDay", self.last_day)):
+            if day is None:
+                raise _refused("required", "Give a first and a last day, or sessions.", name)
+        assert self.first_day is not None
+        assert self.last_day is not None
+        if self.last_day < self.first_day:
+            raise _refused("ends_before_start", "The last day is before the first.", "lastDay")
+        if self.last_day - self.first_day > timedelta(days=MAX_DAYS):
+            raise _refused("leave_too_long", "Leave can last at most a year.", "lastDay")
+        return self
+
+
 class LeaveDraft(
-    Words,
+    _Days,
     json_schema_extra=example(
         classId=A_CLASS, firstDay="2025-10-20", lastDay="2025-10-24", kind="medical"
     ),
@@ -57,12 +80,7 @@ class LeaveDraft(
     """
 
     roll_no: RollNo
-    class_id: Id | None = None
-    first_day: StoredDate | None = None
-    last_day: StoredDate | None = None
     session_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_SESSIONS)] | None = None
-    kind: LeaveKind
-    note: Prose | None = None
 
     @model_validator(mode="after")
     def _days_or_sessions(self) -> Self:
@@ -72,19 +90,20 @@ class LeaveDraft(
             if self.class_id is None:
                 raise _refused("required", "Sessions belong to one class: name it.", "classId")
             return self
-        for name, day in (("firstDay", self.first_day), ("lastDay", self.last_day)):
-            if day is None:
-                raise _refused("required", "Give a first and a last day, or sessions.", name)
-        return self._in_order()
+        return self.in_order()
 
+
+class MyLeaveDraft(
+    _Days,
+    json_schema_extra=example(
+        classId=A_CLASS, firstDay="2025-10-20", lastDay="2025-10-24", kind="medical"
+    ),
+):
+    """Leave that a student asks for: for one class of theirs, or without `classId` for all."""
+
+    @model_validator(mode="after")
     def _in_order(self) -> Self:
-        assert self.first_day is not None
-        assert self.last_day is not None
-        if self.last_day < self.first_day:
-            raise _refused("ends_before_start", "The last day is before the first.", "lastDay")
-        if self.last_day - self.first_day > timedelta(days=MAX_DAYS):
-            raise _refused("leave_too_long", "Leave can last at most a year.", "lastDay")
-        return self
+        return self.in_order()
 
 
 def _refused(code: str, sentence: str, field: str) -> PydanticCustomError:
@@ -103,7 +122,8 @@ class Leave(
 ):
     """Leave. A null `classId` means all classes, a null `sessionIds` all sessions of the days.
 
-    `note` is shown only to those who can decide and to the person who requested it.
+    `note` is shown only to those who can decide and to the person who requested it. `requestedBy`
+    is null if the student requested it.
     """
 
     id: LeaveId
@@ -117,8 +137,29 @@ class Leave(
     kind: LeaveKind
     note: str | None
     status: LeaveStatus
-    requested_by: UserId
+    requested_by: UserId | None
     decided_by: UserId | None
+    decided_at: Instant | None
+    created_at: Instant
+
+
+class MyLeave(
+    Answer,
+    json_schema_extra=example(lastDay="2025-10-24", kind="medical", own=True, status="pending"),
+):
+    """Leave of the student's: for all classes where `classId` is null, for all sessions of the
+    days where `sessionIds` is. `own`: they asked for it, and `note` is what they wrote; what
+    staff wrote is not shown."""
+
+    id: LeaveId
+    class_id: ClassId | None
+    first_day: Date
+    last_day: Date
+    session_ids: list[SessionId] | None
+    kind: LeaveKind
+    own: bool
+    note: str | None
+    status: LeaveStatus
     decided_at: Instant | None
     created_at: Instant
 

@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 MAX_NAME = 200
 MAX_TEXT = 255
 MAX_REMARK = 1000
+MAX_SENTENCE = 500
 MAX_EMAIL = 254
 MAX_ENTRIES = 2000
 # A key has to fit into a B-tree entry of PostgreSQL (2,704 bytes) along with other columns.
@@ -188,6 +189,9 @@ Name = Annotated[str, Strict(), Field(max_length=MAX_NAME), _VISIBLE]
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT), _VISIBLE]
 Prose = Annotated[str, Strict(), Field(max_length=MAX_REMARK), _PROSE]
 Reason = Annotated[Prose, AfterValidator(_not_blank)]
+Sentence = Annotated[
+    str, Strict(), Field(max_length=MAX_SENTENCE), _PROSE, AfterValidator(_not_blank)
+]
 # Identifiers are stripped of surrounding white space, which phone keyboards like to add.
 Label = Annotated[
     str,

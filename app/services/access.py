@@ -7,13 +7,14 @@ empty if access is refused. The relation `verdict` says why; `check` raises the 
 
 `actor` is the signed-in person, `staff` the same person if they work here: everything that staff
 can do reads `staff`, so a role that is neither teacher nor administrator inherits nothing.
+`student` is the same person's own record if they are a student; all that students see begins there.
 
 This is the only place that defines who can do what with a class.
 
 Rows are always locked in the same order, so that requests wait for each other and never
 deadlock: the allow-list; classes by id; students by `roll_key COLLATE "C"`, the order in which
-unknown ones are created; leave; sessions by class and id; marks by session and student. All
-locks of one kind are taken by one statement, before those of the next kind.
+unknown ones are created; leave; sessions by class and id; marks by session and student; questions.
+All locks of one kind are taken by one statement, before those of the next kind.
 """
 
 from collections.abc import Iterable
@@ -35,13 +36,30 @@ class Actor:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class StudentActor(Actor):
+    """Who asks on a route for students, where `user_id` is the id of their account.
+
+    `let_in` is whether students sign in here at all (STUDENT_SIGN_IN).
+    """
+
+    let_in: bool
+
+    def asks(self) -> dict[str, object]:
+        """The parameters that `STUDENT` has."""
+        return {"actor_id": self.user_id, "let_in": self.let_in}
+
+
+# What the planner knows of roles it would forget of a union, and expect everybody to be an admin.
 STAFF = """
-actor AS MATERIALIZED (
+listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = :actor_id AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin'))"""
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = :actor_id AND disabled_at IS NULL)"""
 
 # For what any teacher can see or do, whichever classes they have.
 STAFF_VERDICT = """
@@ -60,6 +78,50 @@ verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
                 WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
                 ELSE 'granted' END AS verdict
+)""",
+)
+
+# A student is who the institution says has the address: their record, and no other one.
+STUDENT: Relations = (
+    STAFF,
+    """
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = :actor_id AND a.disabled_at IS NULL AND :let_in::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+)""",
+)
+
+STUDENT_VERDICT = """
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                ELSE 'granted' END AS verdict
+)"""
+
+# For a thing of the student's, which is in `own` if it is theirs and there. It is missing in one
+# way whether it is somebody else's or nowhere.
+OWN_VERDICT = """
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM own) THEN 'not_found'
+                ELSE 'granted' END AS verdict
+)"""
+
+# The classes on whose roster the student is, with the periods of the enrolment.
+MY_CLASSES: Relations = (
+    STUDENT,
+    """
+my_classes AS MATERIALIZED (
+    SELECT c.*, e.periods
+    FROM class_students e JOIN classes c ON c.id = e.class_id
+    WHERE e.student_id = (SELECT id FROM student) AND on_roster(e.periods)
+      AND c.archived_at IS NULL
 )""",
 )
 
@@ -106,6 +168,7 @@ taught AS NOT MATERIALIZED (
 )
 
 _NAMED = "wanted AS (SELECT :class_id::uuid AS id)"
+_OF_QUESTION = "wanted AS (SELECT class_id AS id FROM mark_questions WHERE id = :question_id)"
 _OF_SESSION = "wanted AS (SELECT class_id AS id FROM attendance_sessions WHERE id = :session_id)"
 
 
@@ -154,6 +217,7 @@ READ_SESSION: Relations = (STAFF, COVERING, _OF_SESSION, _READ, _READABLE)
 READ_LIVE_CLASS: Relations = (STAFF, COVERING, _NAMED, _READ, _LIVE)
 WRITE_CLASS: Relations = (STAFF, COVERING, _NAMED, _SHARE, _LIVE)
 MARK_SESSION: Relations = (STAFF, COVERING, _OF_SESSION, _SHARE, _LIVE)
+ANSWER_QUESTION: Relations = (STAFF, COVERING, _OF_QUESTION, _SHARE, _LIVE)
 CHANGE_CLASS: Relations = (STAFF, COVERING, _NAMED, _CHANGE, _LIVE)
 # Only for owners and admins: renaming, reassigning or closing a class, and granting access to it.
 OWN_CLASS: Relations = (STAFF, COVERING, _NAMED, _CHANGE, _OWNED_LIVE)
@@ -201,6 +265,7 @@ _MAY_WRITE = Statement(WRITE_CLASS, "SELECT verdict FROM verdict")
 _MAY_CHANGE = Statement(CHANGE_CLASS, "SELECT verdict FROM verdict")
 _IS_ADMIN = Statement(ADMIN, "SELECT verdict FROM verdict")
 _IS_STAFF = Statement(STAFF, STAFF_VERDICT, "SELECT verdict FROM verdict")
+_IS_STUDENT = Statement(STUDENT, STUDENT_VERDICT, "SELECT verdict FROM verdict")
 
 
 async def hold_classes(
@@ -226,3 +291,10 @@ async def require_admin(tx: Transaction, actor: Actor) -> None:
 async def require_staff(db: Database, actor: Actor) -> None:
     """Raise `NotSignedIn` or `AccessDenied` unless the actor is a teacher or administrator now."""
     check(await db.row(_IS_STAFF, actor_id=actor.user_id))
+
+
+async def require_known(db: Database, actor: StudentActor) -> None:
+    """Raise `NotSignedIn` unless the actor is a student now, or somebody whom the route refuses."""
+    row = await db.row(_IS_STUDENT, **actor.asks())
+    if row["verdict"] == "signed_out":
+        check(row)

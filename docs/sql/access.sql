@@ -1,11 +1,13 @@
 -- app.services.access._HOLD_TO_WRITE
 -- $1 actor_id, $2 class_ids
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -26,12 +28,14 @@ SELECT verdict, (SELECT array_agg(id) FROM held) AS held FROM verdict;
 
 -- app.services.access._HOLD_TO_CHANGE
 -- $1 actor_id, $2 class_ids
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -52,12 +56,14 @@ SELECT verdict, (SELECT array_agg(id) FROM held) AS held FROM verdict;
 
 -- app.services.access._MAY_WRITE
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -81,12 +87,14 @@ SELECT verdict FROM verdict;
 
 -- app.services.access._MAY_CHANGE
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -110,12 +118,14 @@ SELECT verdict FROM verdict;
 
 -- app.services.access._IS_ADMIN
 -- $1 actor_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -126,15 +136,43 @@ SELECT verdict FROM verdict;
 
 -- app.services.access._IS_STAFF
 -- $1 actor_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
                 WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                ELSE 'granted' END AS verdict
+)
+SELECT verdict FROM verdict;
+
+-- app.services.access._IS_STUDENT
+-- $1 actor_id, $2 let_in
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+student AS MATERIALIZED (
+    SELECT s.id
+    FROM student_accounts a
+    JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+    WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
+      AND NOT EXISTS (
+          SELECT FROM students other
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+),
+verdict AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
                 ELSE 'granted' END AS verdict
 )
 SELECT verdict FROM verdict;

@@ -1,11 +1,13 @@
 -- app.services.audit._LIST
 -- $1 actor_id, $2 by, $3 subject_id, $4 action, $5 first, $6 last, $7 after_at, $8 after_id, $9 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'

@@ -1,11 +1,13 @@
 -- app.services.classes.class_service._LIST[True]
 -- $1 actor_id, $2 archived, $3 term
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -74,12 +76,14 @@ FROM verdict;
 
 -- app.services.classes.class_service._LIST[False]
 -- $1 actor_id, $2 archived, $3 term
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -137,12 +141,14 @@ FROM verdict;
 
 -- app.services.classes.class_service._GET[True]
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -210,12 +216,14 @@ SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
 
 -- app.services.classes.class_service._GET[False]
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -272,12 +280,14 @@ SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
 
 -- app.services.classes.class_service._CREATE
 -- $1 actor_id, $2 teacher_id, $3 code, $4 name, $5 section, $6 ltp_pattern, $7 teacher_type, $8 practical_group, $9 term_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 owner AS MATERIALIZED (
     SELECT u.id FROM users u JOIN staff ON u.id = coalesce($2, staff.id)
 ),
@@ -301,12 +311,14 @@ SELECT verdict, (SELECT id FROM made) AS id FROM verdict;
 
 -- app.services.classes.class_service._UPDATE
 -- $1 actor_id, $2 class_id, $3 given, $4 code, $5 name, $6 section, $7 ltp_pattern, $8 teacher_type, $9 practical_group, $10 teacher_id, $11 term_id, $12 request_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -366,12 +378,14 @@ FROM verdict;
 
 -- app.services.classes.class_service._LOCK_TO_CLOSE
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -454,12 +468,14 @@ ON CONFLICT (roll_key) DO UPDATE SET roll_no = students.roll_no WHERE false;
 
 -- app.services.classes.enrolling._FORGET_STRANGERS
 -- $1 actor_id, $2 roll_keys, $3 roll_nos, $4 records, $5 begins, $6 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -492,12 +508,14 @@ FROM strangers WHERE s.id = strangers.id;
 
 -- app.services.classes.enrolling._FILL
 -- $1 actor_id, $2 roll_keys, $3 roll_nos, $4 records, $5 begins, $6 names
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -514,9 +532,12 @@ known AS MATERIALIZED (
 ),
 different AS MATERIALIZED (
     SELECT k.id, k.roll_key, k.roll_no, f.key AS field, f.value,
-           coalesce(k.stored ->> f.key, '') = '' OR coalesce((
+           coalesce(k.stored ->> f.key, '') = '' OR (coalesce((
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
-               WHERE e.student_id = k.id AND on_roster(e.periods)), true) AS may_change
+               WHERE e.student_id = k.id AND on_roster(e.periods)), true)
+           AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR (
+               SELECT a.id FROM student_accounts a WHERE a.student_id = k.id
+           ) IS NULL)) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),
@@ -638,12 +659,14 @@ SELECT
 
 -- app.services.classes.rosters._LOCK
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -692,12 +715,14 @@ SELECT coalesce((SELECT students FROM rosters), '[]')::text AS students;
 
 -- app.services.classes.teachers._LIST
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -739,12 +764,14 @@ FROM verdict;
 
 -- app.services.classes.teachers._LOCK
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id

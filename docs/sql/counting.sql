@@ -6,12 +6,14 @@ FROM as_of.attendance_sessions v WHERE false;
 
 -- app.services.counting.institution_stats._DEFAULTERS
 -- $1 actor_id, $2 term, $3 threshold, $4 after_class, $5 after_roll, $6 after_code, $7 after_section, $8 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -70,12 +72,14 @@ FROM verdict;
 
 -- app.services.counting.institution_stats._TERM
 -- $1 actor_id, $2 term
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -88,12 +92,14 @@ FROM verdict LEFT JOIN terms t ON t.id::text = CASE $2
 
 -- app.services.counting.institution_stats._MISSING
 -- $1 actor_id, $2 first, $3 after_day, $4 last, $5 now, $6 after_start, $7 after_code, $8 after_section, $9 after_class, $10 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -130,8 +136,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $5 < m.starts_at THEN 'upcoming'
@@ -140,8 +145,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 page AS MATERIALIZED (
@@ -170,12 +174,14 @@ FROM verdict;
 
 -- app.services.counting.institution_stats._OVERVIEW
 -- $1 actor_id, $2 term, $3 first, $4 last, $5 now, $6 term_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -217,8 +223,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $5 < m.starts_at THEN 'upcoming'
@@ -227,8 +232,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 students AS MATERIALIZED (
@@ -277,12 +281,14 @@ FROM classes WHERE id = $1;
 
 -- app.services.counting.policies._GET
 -- $1 actor_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
                 WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
@@ -331,12 +337,14 @@ SELECT count(*) AS acts FROM acts;
 
 -- app.services.counting.policies._PREVIEW
 -- $1 actor_id, $2 threshold, $3 late_weight, $4 excused, $5 on_duty, $6 minimum_sessions, $7 after_class, $8 after_code, $9 after_section, $10 after_roll, $11 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -396,12 +404,14 @@ FROM verdict;
 
 -- app.services.counting.registers._REGISTER
 -- $1 actor_id, $2 class_id, $3 first, $4 last, $5 most_sessions, $6 most_marks
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -515,12 +525,14 @@ FROM verdict;
 
 -- app.services.counting.session_stats._OF_CLASS
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -568,12 +580,14 @@ FROM verdict;
 
 -- app.services.counting.sheets._SHEET
 -- $1 actor_id, $2 session_id, $3 window
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -668,12 +682,14 @@ FROM verdict LEFT JOIN head h ON true;
 
 -- app.services.counting.student_stats._OF_CLASS
 -- $1 actor_id, $2 class_id, $3 withdrawn
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -742,12 +758,14 @@ FROM verdict;
 
 -- app.services.counting.student_stats._OF_STUDENT
 -- $1 actor_id, $2 roll_key, $3 withdrawn
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id

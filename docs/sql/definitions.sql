@@ -260,6 +260,22 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) n;
 
+-- 0014_students.py
+CREATE VIEW v_mark_counts AS
+SELECT m.class_id, m.session_id, m.student_id, s.session_date,
+       attendance_attended(r.rules, n.counts, n.on_duty) AS attended,
+       attendance_counted(r.rules, n.counts, n.on_duty) AS counted
+FROM attendance_statuses m
+JOIN attendance_sessions s ON s.class_id = m.class_id AND s.id = m.session_id
+CROSS JOIN v_rules r
+CROSS JOIN LATERAL (
+    SELECT ROW((m.status = 'present')::integer, (m.status = 'absent')::integer,
+               (m.status = 'late')::integer, (m.status = 'excused')::integer
+           )::attendance_counts AS counts,
+           (m.leave_kind IS NOT DISTINCT FROM 'on_duty')::integer AS on_duty
+) n
+WHERE s.status <> 'cancelled';
+
 -- 0012_counting.py
 CREATE VIEW v_rules AS SELECT p AS rules, current_date AS today FROM policy p;
 

@@ -1,11 +1,13 @@
 -- app.services.leave.asking._STUDENT_OF_CLASS
 -- $1 actor_id, $2 class_id, $3 roll_key
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -36,12 +38,14 @@ SELECT verdict, (SELECT student_id FROM student) AS student_id FROM verdict;
 
 -- app.services.leave.asking._STUDENT
 -- $1 actor_id, $2 roll_key
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -72,7 +76,8 @@ SELECT l.id FROM leaves l
 WHERE l.student_id = $1 AND l.class_id IS NOT DISTINCT FROM $2
   AND l.first_day = $3 AND l.last_day = $4
   AND l.by_session = ($5::uuid[] IS NOT NULL)
-  AND l.kind = $6 AND l.note IS NOT DISTINCT FROM $7 AND l.requested_by = $8
+  AND l.kind = $6 AND l.note IS NOT DISTINCT FROM $7
+  AND l.requested_by IS NOT DISTINCT FROM $8::uuid
   AND l.status IN ('pending', 'approved')
   AND coalesce($5, '{}') = ARRAY(
       SELECT session_id FROM leave_sessions WHERE leave_id = l.id ORDER BY session_id);
@@ -83,7 +88,7 @@ WITH made AS (
     INSERT INTO leaves (
         student_id, class_id, first_day, last_day, by_session, kind, note, requested_by)
     VALUES ($1, $2, $3, $4, $5::uuid[] IS NOT NULL,
-            $6, $7, $8)
+            $6, $7, $8::uuid)
     RETURNING id
 ),
 sessions AS (
@@ -91,7 +96,9 @@ sessions AS (
     SELECT made.id, session_id FROM made CROSS JOIN unnest($5) session_id
 ),
 acts AS (
-    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id, '{}'::jsonb AS details
+    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id,
+           CASE WHEN $8 IS NULL THEN jsonb_build_object('studentId', $1::uuid)
+                ELSE '{}' END AS details
     FROM made
 ),
 recorded AS (
@@ -142,12 +149,14 @@ SELECT;
 
 -- app.services.leave.leaves._GET
 -- $1 actor_id, $2 leave_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -198,12 +207,14 @@ FROM verdict LEFT JOIN listed l ON true;
 
 -- app.services.leave.leaves._LIST
 -- $1 actor_id, $2 class_id, $3 roll_key, $4 status, $5 first, $6 last, $7 after_at, $8 after_id, $9 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id

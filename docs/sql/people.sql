@@ -42,12 +42,14 @@ LEFT JOIN person ON true;
 
 -- app.services.people.accounts._ME
 -- $1 actor_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
                 WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
@@ -138,12 +140,14 @@ WHERE a.role = 'admin' AND u.disabled_at IS NULL;
 
 -- app.services.people.allow_list._LIST
 -- $1 actor_id, $2 after, $3 query, $4 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -252,14 +256,68 @@ recorded AS (
 )
 SELECT subject_id FROM acts;
 
+-- app.services.people.student_accounts._LOCK
+-- $1 email
+WITH locked AS (
+    SELECT id FROM students WHERE lower(btrim(dtu_email)) = lower(btrim($1))
+    ORDER BY roll_key COLLATE "C" FOR NO KEY UPDATE
+)
+SELECT coalesce(array_agg(id ORDER BY id), '{}') AS student_ids FROM locked;
+
+-- app.services.people.student_accounts._REPORT
+-- $1 student_ids, $2 actor_id, $3 request_id
+WITH acts AS (
+    SELECT 'student_sign_in_refused' AS action, 'student' AS subject,
+           ($1::uuid[])[1] AS subject_id,
+           jsonb_build_object('students', $1) AS details
+    WHERE NOT EXISTS (
+        SELECT FROM audit_log l
+        WHERE l.subject_id = ($1)[1] AND l.action = 'student_sign_in_refused'
+          AND l.at >= current_date)
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $2::uuid, $3::text, action, subject, subject_id, details FROM acts
+)
+SELECT;
+
+-- app.services.people.student_accounts._LEAVE_OTHERS
+-- $1 issuer, $2 subject, $3 student_id
+DELETE FROM student_accounts
+WHERE issuer = $1 AND subject = $2 AND student_id <> $3 AND disabled_at IS NULL;
+
+-- app.services.people.student_accounts._BIND
+-- $1 student_id, $2 issuer, $3 subject, $4 email, $5 name
+WITH bound AS (
+    INSERT INTO student_accounts AS a (student_id, issuer, subject, email, last_login_at)
+    SELECT $1, $2, $3, btrim($4), now()
+    WHERE NOT EXISTS (
+        SELECT FROM student_accounts
+        WHERE issuer = $2 AND subject = $3 AND student_id <> $1)
+    ON CONFLICT (student_id) DO UPDATE
+    SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email,
+        last_login_at = excluded.last_login_at
+    WHERE a.disabled_at IS NULL
+      AND ((a.issuer, a.subject) = (excluded.issuer, excluded.subject)
+           OR lower(btrim(a.email)) <> lower(btrim(excluded.email)))
+    RETURNING a.id
+)
+SELECT (SELECT id FROM bound) AS id, coalesce(nullif(s.name, ''), $5) AS name, EXISTS (
+    SELECT FROM student_accounts
+    WHERE disabled_at IS NOT NULL
+      AND (student_id = $1 OR (issuer, subject) = ($2, $3))) AS disabled
+FROM students s WHERE s.id = $1;
+
 -- app.services.people.users._LIST
 -- $1 actor_id, $2 after, $3 query, $4 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'

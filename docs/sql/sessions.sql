@@ -1,11 +1,13 @@
 -- app.services.sessions.attendance_service._FIND
 -- $1 actor_id, $2 class_id, $3 day, $4 start_time, $5 today, $6 clock
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -71,12 +73,14 @@ FROM verdict CROSS JOIN chosen LEFT JOIN fields f ON true;
 
 -- app.services.sessions.attendance_service._OPEN
 -- $1 actor_id, $2 class_id, $3 day, $4 start_time, $5 end_time, $6 image
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -132,12 +136,14 @@ FROM fields f CROSS JOIN LATERAL (SELECT f.*, true AS created) d;
 
 -- app.services.sessions.attendance_service._LIST
 -- $1 actor_id, $2 class_id, $3 first, $4 last, $5 after_day, $6 after_time, $7 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -212,12 +218,14 @@ FROM verdict;
 
 -- app.services.sessions.attendance_service._GET
 -- $1 actor_id, $2 session_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -290,12 +298,14 @@ FROM verdict LEFT JOIN sessions s ON true;
 
 -- app.services.sessions.history._HISTORY
 -- $1 actor_id, $2 session_id, $3 version, $4 roll_key, $5 student_id, $6 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -520,12 +530,14 @@ WHERE class_id = $1 AND id = $2;
 
 -- app.services.sessions.lifecycle._EVENTS
 -- $1 actor_id, $2 session_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -791,12 +803,14 @@ WHERE m.class_id = $1 AND m.session_id = $2
 
 -- app.services.sessions.session_lock.LOCK
 -- $1 actor_id, $2 session_id, $3 window
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id

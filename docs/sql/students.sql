@@ -213,6 +213,37 @@ UPDATE leaves SET student_id = $1 WHERE student_id = $2;
 -- $1 this, $2 other
 UPDATE attendance_statuses SET student_id = $1 WHERE student_id = $2;
 
+-- app.services.students.merging._MOVE_QUESTIONS
+-- $1 this, $2 other
+UPDATE mark_questions q
+SET student_id = $1, status = CASE WHEN q.status = 'open' AND EXISTS (
+        SELECT FROM mark_questions this
+        WHERE this.class_id = q.class_id AND this.session_id = q.session_id
+          AND this.student_id = $1 AND this.status = 'open')
+    THEN 'withdrawn' ELSE q.status END
+WHERE q.student_id = $2;
+
+-- app.services.students.merging._JOIN_ACCOUNTS
+-- $1 this, $2 other
+WITH fates AS MATERIALIZED (
+    SELECT a.id, CASE
+        WHEN a.student_id = $1 THEN 'kept'
+        WHEN EXISTS (SELECT FROM student_accounts WHERE student_id = $1) THEN 'removed'
+        WHEN lower(btrim(a.email)) = lower(btrim(coalesce(
+            (SELECT nullif(dtu_email, '') FROM students WHERE id = $1),
+            (SELECT dtu_email FROM students WHERE id = $2)))) THEN 'moved'
+        ELSE 'removed' END AS fate
+    FROM student_accounts a WHERE a.student_id IN ($1, $2)
+),
+moved AS (
+    UPDATE student_accounts SET student_id = $1
+    WHERE id IN (SELECT id FROM fates WHERE fate = 'moved')
+),
+removed AS (
+    DELETE FROM student_accounts WHERE id IN (SELECT id FROM fates WHERE fate = 'removed')
+)
+SELECT array_agg(fate ORDER BY fate) AS accounts FROM fates;
+
 -- app.services.students.merging._LEAVE_CLASSES
 -- $1 other
 WITH gone AS (DELETE FROM class_students WHERE student_id = $1 RETURNING class_id)
@@ -235,25 +266,28 @@ SET name = coalesce(nullif(s.name, ''), gone.name),
 FROM gone WHERE s.id = $2;
 
 -- app.services.students.merging._RECORD
--- $1 this, $2 other, $3 actor_id, $4 request_id
+-- $1 this, $2 other, $3 accounts, $4 actor_id, $5 request_id
 WITH acts AS (
     SELECT 'students_merged' AS action, 'student' AS subject, $1::uuid AS subject_id,
-           jsonb_build_object('other', $2::uuid) AS details
+           jsonb_strip_nulls(jsonb_build_object(
+               'other', $2::uuid, 'accounts', $3::text[])) AS details
 ),
 recorded AS (
     INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
-    SELECT $3::uuid, $4::text, action, subject, subject_id, details FROM acts
+    SELECT $4::uuid, $5::text, action, subject, subject_id, details FROM acts
 )
 SELECT;
 
 -- app.services.students.records._LIST
 -- $1 actor_id, $2 after, $3 query, $4 roll_key, $5 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
@@ -306,6 +340,11 @@ WITH changed AS (
         phone = CASE WHEN 'phone' = ANY($1) THEN $13 ELSE s.phone END
     WHERE s.id = $14
     RETURNING s.id
+),
+ended AS (
+    DELETE FROM student_accounts
+    WHERE student_id = $14 AND 'dtu_email' = ANY($1) AND disabled_at IS NULL
+      AND lower(btrim(email)) IS DISTINCT FROM lower(btrim($12))
 ),
 acts AS (
     SELECT 'student_changed' AS action, 'student' AS subject, id AS subject_id,

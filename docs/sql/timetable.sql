@@ -1,11 +1,13 @@
 -- app.services.timetable.calendar._CALENDAR
 -- $1 actor_id, $2 first, $3 last
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 verdict AS (
     SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
                 WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
@@ -39,12 +41,14 @@ FROM verdict;
 
 -- app.services.timetable.day._DAY
 -- $1 actor_id, $2 day, $3 days_back, $4 now, $5 most
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 taught AS NOT MATERIALIZED (
     SELECT c.*, daterange(NULL, NULL) AS teaching
     FROM staff JOIN classes c ON c.teacher_id = staff.id
@@ -83,8 +87,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $4 < m.starts_at THEN 'upcoming'
@@ -93,8 +96,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 sessions AS MATERIALIZED (
@@ -162,12 +164,14 @@ FROM verdict;
 
 -- app.services.timetable.entries.LOCK
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -191,12 +195,14 @@ SELECT verdict FROM verdict;
 
 -- app.services.timetable.occurrences._OF_CLASS
 -- $1 actor_id, $2 class_id, $3 first, $4 last, $5 now
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -244,8 +250,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $5 < m.starts_at THEN 'upcoming'
@@ -254,8 +259,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 occurrences AS (
@@ -273,12 +277,14 @@ SELECT verdict, (SELECT list FROM occurrences)::text AS document FROM verdict;
 
 -- app.services.timetable.occurrences._ON_DATE
 -- $1 actor_id, $2 day, $3 now
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -313,8 +319,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN $3 < m.starts_at THEN 'upcoming'
@@ -323,8 +328,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
 occurrences AS (
@@ -347,12 +351,14 @@ SELECT verdict, (SELECT list FROM occurrences)::text AS document FROM verdict;
 
 -- app.services.timetable.occurrences._PLANNED
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -377,12 +383,14 @@ FROM verdict LEFT JOIN granted c ON true LEFT JOIN terms t ON t.id = c.term_id;
 
 -- app.services.timetable.reschedules.LOCK
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -406,12 +414,14 @@ SELECT verdict FROM verdict;
 
 -- app.services.timetable.reschedules._LIST_MOVES
 -- $1 actor_id, $2 class_id, $3 first, $4 last
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -441,12 +451,14 @@ FROM verdict;
 
 -- app.services.timetable.reschedules._GET_MOVE
 -- $1 actor_id, $2 class_id, $3 id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -533,12 +545,14 @@ DELETE FROM class_reschedules WHERE class_id = $1 AND id = $2 RETURNING id;
 
 -- app.services.timetable.slots.LOCK
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -562,12 +576,14 @@ SELECT verdict FROM verdict;
 
 -- app.services.timetable.slots._LIST_SLOTS
 -- $1 actor_id, $2 class_id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id
@@ -595,12 +611,14 @@ FROM verdict;
 
 -- app.services.timetable.slots._GET_SLOT
 -- $1 actor_id, $2 class_id, $3 id
-WITH actor AS MATERIALIZED (
+WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
     WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-staff AS MATERIALIZED (SELECT * FROM actor WHERE role IN ('teacher', 'admin')),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
 covering AS MATERIALIZED (
     SELECT t.class_id, t.role
     FROM class_teachers t JOIN staff ON staff.id = t.user_id

@@ -1,7 +1,8 @@
 """Enrolling students in a class and withdrawing them, by roll number.
 
 Unknown students are created. For known ones, empty fields are filled; a stored value is changed
-only by an administrator, or by a teacher with access to all classes the student is in.
+only by an administrator, or by a teacher with access to all classes the student is in. The
+institution's address of a student who has signed in with it is changed only by an administrator.
 
 An enrolment has periods of days. Only the last of them can still be running, and a student with
 such a period is on the roster, even before its first day: teachers see everybody they entered.
@@ -105,9 +106,12 @@ known AS MATERIALIZED (
 ),
 different AS MATERIALIZED (
     SELECT k.id, k.roll_key, k.roll_no, f.key AS field, f.value,
-           coalesce(k.stored ->> f.key, '') = '' OR coalesce((
+           coalesce(k.stored ->> f.key, '') = '' OR (coalesce((
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
-               WHERE e.student_id = k.id AND on_roster(e.periods)), true) AS may_change
+               WHERE e.student_id = k.id AND on_roster(e.periods)), true)
+           AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR (
+               SELECT a.id FROM student_accounts a WHERE a.student_id = k.id
+           ) IS NULL)) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),

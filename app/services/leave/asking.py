@@ -1,5 +1,6 @@
 """Requesting leave."""
 
+from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
@@ -49,7 +50,8 @@ SELECT l.id FROM leaves l
 WHERE l.student_id = :student_id AND l.class_id IS NOT DISTINCT FROM :class_id
   AND l.first_day = :first_day AND l.last_day = :last_day
   AND l.by_session = (:session_ids::uuid[] IS NOT NULL)
-  AND l.kind = :kind AND l.note IS NOT DISTINCT FROM :note AND l.requested_by = :actor_id
+  AND l.kind = :kind AND l.note IS NOT DISTINCT FROM :note
+  AND l.requested_by IS NOT DISTINCT FROM :actor_id::uuid
   AND l.status IN ('pending', 'approved')
   AND coalesce(:session_ids, '{}') = ARRAY(
       SELECT session_id FROM leave_sessions WHERE leave_id = l.id ORDER BY session_id)
@@ -61,7 +63,7 @@ made AS (
     INSERT INTO leaves (
         student_id, class_id, first_day, last_day, by_session, kind, note, requested_by)
     VALUES (:student_id, :class_id, :first_day, :last_day, :session_ids::uuid[] IS NOT NULL,
-            :kind, :note, :actor_id)
+            :kind, :note, :actor_id::uuid)
     RETURNING id
 ),
 sessions AS (
@@ -69,7 +71,9 @@ sessions AS (
     SELECT made.id, session_id FROM made CROSS JOIN unnest(:session_ids) session_id
 ),
 acts AS (
-    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id, '{}'::jsonb AS details
+    SELECT 'leave_requested' AS action, 'leave' AS subject, id AS subject_id,
+           CASE WHEN :actor_id IS NULL THEN jsonb_build_object('studentId', :student_id::uuid)
+                ELSE '{}' END AS details
     FROM made
 )""",
     RECORDED,
@@ -101,13 +105,24 @@ async def request_leave(
             "note": draft.note,
             "actor_id": actor.user_id,
         }
-        same = await tx.find_row(_SAME, **leave)
-        made = same or await tx.row(_REQUEST, **leave, request_id=actor.request_id)
-        read = await read_leave(tx, actor, made["id"])
+        leave_id, made = await find_or_request(tx, leave, actor.request_id)
+        read = await read_leave(tx, actor, leave_id)
         # Teachers decide on leave within their days in the class, and can request only such leave.
         if draft.class_id is not None and not read["decides"]:
             raise AccessDenied("Access denied")
-        return Document(read["document"]), same is None
+        return Document(read["document"]), made
+
+
+async def find_or_request(
+    tx: Transaction, leave: Mapping[str, object], request_id: str
+) -> tuple[UUID, bool]:
+    """The id of that leave, and whether this made it. The student is held.
+
+    `leave` has the columns of a request, and as `actor_id` who asks: None is the student.
+    """
+    same = await tx.find_row(_SAME, **leave)
+    made = same or await tx.row(_REQUEST, **leave, request_id=request_id)
+    return made["id"], same is None
 
 
 async def _find_student(tx: Transaction, actor: Actor, draft: LeaveDraft) -> UUID:

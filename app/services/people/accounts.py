@@ -1,26 +1,14 @@
 """Signing in, and the profile of the signed-in user."""
 
-from dataclasses import dataclass
-from uuid import UUID
-
 import asyncpg
 
 from app.db import Database
 from app.documents import Document
-from app.errors import AccessDenied
-from app.schemas.auth import Role
+from app.schemas.auth import SignedInRole
 from app.schemas.users import Me
 from app.services.access import STAFF, STAFF_VERDICT, Actor, check
+from app.services.people.signed_in import SignedIn, bound_elsewhere, disabled, not_allowed
 from app.sql import Statement
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    id: UUID
-    email: str
-    name: str
-    role: Role
-
 
 # The same subject of the same issuer is the same user, whatever their allow-listed address has
 # become since. A first sign-in takes the row of its address only while it is bound to nobody.
@@ -72,6 +60,16 @@ LEFT JOIN person ON true
 
 async def sign_in(db: Database, issuer: str, subject: str, email: str, name: str) -> SignedIn:
     """The user behind a verified account of an issuer; `AccessDenied` when it is not allowed."""
+    user = await find_user(db, issuer, subject, email, name)
+    if user is None:
+        raise not_allowed()
+    return user
+
+
+async def find_user(
+    db: Database, issuer: str, subject: str, email: str, name: str
+) -> SignedIn | None:
+    """The same, but None when the address is not on the allow-list."""
     who = {"issuer": issuer, "subject": subject, "email": email, "name": name or email}
     try:
         row = await db.row(_SIGN_IN, **who)
@@ -79,13 +77,10 @@ async def sign_in(db: Database, issuer: str, subject: str, email: str, name: str
         # A concurrent first sign-in has just created the user.
         row = await _sign_in_again(db, who)
     if row["role"] is None:
-        raise AccessDenied(
-            "This account is not on the list of people who may use AIMS. Ask your administrator.",
-            code="account_not_allowed",
-        )
+        return None
     if row["id"] is None:
-        raise _disabled() if row["disabled"] else _bound_elsewhere()
-    return SignedIn(row["id"], row["email"], row["name"], Role(row["role"]))
+        raise disabled() if row["disabled"] else bound_elsewhere()
+    return SignedIn(row["id"], row["email"], row["name"], SignedInRole(row["role"]))
 
 
 async def _sign_in_again(db: Database, who: dict[str, str]) -> asyncpg.Record:
@@ -93,20 +88,7 @@ async def _sign_in_again(db: Database, who: dict[str, str]) -> asyncpg.Record:
         return await db.row(_SIGN_IN, **who)
     except asyncpg.UniqueViolationError:
         # The new address of this account belongs to another user's row.
-        raise _bound_elsewhere() from None
-
-
-def _disabled() -> AccessDenied:
-    return AccessDenied(
-        "This account has been disabled. Ask your administrator.", code="account_disabled"
-    )
-
-
-def _bound_elsewhere() -> AccessDenied:
-    return AccessDenied(
-        "This address already belongs to another account here. Ask your administrator.",
-        code="account_mismatch",
-    )
+        raise bound_elsewhere() from None
 
 
 _ME = Statement(

@@ -106,19 +106,35 @@ async def mark(
     other current version raises `Stale`, unless the batch changes nothing.
     """
     async with db.transaction() as tx:
-        session = await lock_session(tx, actor, session_id, Change(window, batch.reason))
-        require_open(session)
-        row = await tx.row(
-            _MARK,
-            **_held(session, actor, batch.reason),
-            version=session["version"],
-            strict=strict,
-            if_match=if_match if if_match is not None else [session["version"]],
-            **_columns(batch),
+        return await mark_within(
+            tx, actor, session_id, batch, strict=strict, if_match=if_match, window=window
         )
-        refused = dict(zip(row["places"] or (), row["refusals"] or (), strict=True))
-        _check_outcome(row["outcome"], refused)
-        marks = await tx.row(_MARKS, class_id=session["class_id"], session_id=session_id)
+
+
+async def mark_within(
+    tx: Transaction,
+    actor: Actor,
+    session_id: UUID,
+    batch: MarkBatch,
+    *,
+    strict: bool = False,
+    if_match: list[int] | None = None,
+    window: int | None = None,
+) -> Document[Marks]:
+    """The same as part of something more, whose transaction it is."""
+    session = await lock_session(tx, actor, session_id, Change(window, batch.reason))
+    require_open(session)
+    row = await tx.row(
+        _MARK,
+        **_held(session, actor, batch.reason),
+        version=session["version"],
+        strict=strict,
+        if_match=if_match if if_match is not None else [session["version"]],
+        **_columns(batch),
+    )
+    refused = dict(zip(row["places"] or (), row["refusals"] or (), strict=True))
+    _check_outcome(row["outcome"], refused)
+    marks = await tx.row(_MARKS, class_id=session["class_id"], session_id=session_id)
     rejected = json.dumps(
         [
             {"rollNo": batch.updates[place - 1].roll_no, "code": code}

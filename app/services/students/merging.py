@@ -242,6 +242,41 @@ _MOVE_MARKS = Statement(
     "UPDATE attendance_statuses SET student_id = :this WHERE student_id = :other"
 )
 
+# A mark has one open question: where both records have one, the other's is withdrawn.
+_MOVE_QUESTIONS = Statement("""
+UPDATE mark_questions q
+SET student_id = :this, status = CASE WHEN q.status = 'open' AND EXISTS (
+        SELECT FROM mark_questions this
+        WHERE this.class_id = q.class_id AND this.session_id = q.session_id
+          AND this.student_id = :this AND this.status = 'open')
+    THEN 'withdrawn' ELSE q.status END
+WHERE q.student_id = :other
+""")
+
+# One person has one account: that of the record that stays, else the other's, if the record will
+# have the address it was made with.
+_JOIN_ACCOUNTS = Statement(
+    """
+fates AS MATERIALIZED (
+    SELECT a.id, CASE
+        WHEN a.student_id = :this THEN 'kept'
+        WHEN EXISTS (SELECT FROM student_accounts WHERE student_id = :this) THEN 'removed'
+        WHEN lower(btrim(a.email)) = lower(btrim(coalesce(
+            (SELECT nullif(dtu_email, '') FROM students WHERE id = :this),
+            (SELECT dtu_email FROM students WHERE id = :other)))) THEN 'moved'
+        ELSE 'removed' END AS fate
+    FROM student_accounts a WHERE a.student_id IN (:this, :other)
+),
+moved AS (
+    UPDATE student_accounts SET student_id = :this
+    WHERE id IN (SELECT id FROM fates WHERE fate = 'moved')
+),
+removed AS (
+    DELETE FROM student_accounts WHERE id IN (SELECT id FROM fates WHERE fate = 'removed')
+)""",
+    "SELECT array_agg(fate ORDER BY fate) AS accounts FROM fates",
+)
+
 _LEAVE_CLASSES = Statement(
     "gone AS (DELETE FROM class_students WHERE student_id = :other RETURNING class_id)",
     "SELECT count(*) AS classes FROM gone",
@@ -270,7 +305,8 @@ _RECORD = Statement(
     """
 acts AS (
     SELECT 'students_merged' AS action, 'student' AS subject, :this::uuid AS subject_id,
-           jsonb_build_object('other', :other::uuid) AS details
+           jsonb_strip_nulls(jsonb_build_object(
+               'other', :other::uuid, 'accounts', :accounts::text[])) AS details
 )""",
     RECORDED,
     "SELECT",
@@ -338,10 +374,12 @@ async def _move(
     await tx.execute(_RETIRE_OTHERS_MARKS, **both)
     await tx.execute(_MOVE_MARKS, **both)
     await tx.execute(_MOVE_LEAVES, **both)
+    await tx.execute(_MOVE_QUESTIONS, **both)
     left = await tx.row(_LEAVE_CLASSES, **other)
     await settle(tx, actor, Scope(class_ids, student_ids=[both["this"]]), change, role="admin")
+    accounts = (await tx.row(_JOIN_ACCOUNTS, **both))["accounts"]
     await tx.execute(_FILL_AND_REMOVE, **both)
-    await tx.execute(_RECORD, **both, **signed(actor))
+    await tx.execute(_RECORD, **both, **signed(actor), accounts=accounts)
     return moved["marks"], left["classes"]
 
 

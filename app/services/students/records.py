@@ -66,7 +66,7 @@ async def find_students(
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
-# `:given` names the columns to change.
+# `:given` names the columns to change. Whoever signed in with another address is no longer known.
 _CHANGE = Statement(
     """
 changed AS (
@@ -85,6 +85,11 @@ changed AS (
         phone = CASE WHEN 'phone' = ANY(:given) THEN :phone ELSE s.phone END
     WHERE s.id = :id
     RETURNING s.id
+),
+ended AS (
+    DELETE FROM student_accounts
+    WHERE student_id = :id AND 'dtu_email' = ANY(:given) AND disabled_at IS NULL
+      AND lower(btrim(email)) IS DISTINCT FROM lower(btrim(:dtu_email))
 ),
 acts AS (
     SELECT 'student_changed' AS action, 'student' AS subject, id AS subject_id,

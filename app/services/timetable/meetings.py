@@ -69,8 +69,7 @@ timed AS MATERIALIZED (
     FROM meetings m
 ),
 judged AS (
-    SELECT m.*, s.id AS session_id, CASE
-               WHEN s.state <> 'open' THEN s.state
+    SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
                WHEN :now < m.starts_at THEN 'upcoming'
@@ -79,8 +78,7 @@ judged AS (
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
         WHERE s.class_id = m.class_id AND s.session_date = m.day AND s.start_time = m.start_time
-          AND (m.moved_to IS NULL OR NOT m.meets)
-        LIMIT 1
+          AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 )""",
 )

@@ -1,0 +1,59 @@
+"""`/questions`: what students say is wrong with their marks, and the answers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.auth.dependencies import Call, SignedInRoute
+from app.routes.answers import (
+    MAX_PAGE,
+    PAGED,
+    WRITES,
+    Cursor,
+    Limit,
+    answer,
+    instant_cursor,
+    problems_of,
+)
+from app.schemas.questions import Question, QuestionAnswer, QuestionStatus
+from app.services.questions import answering, shown
+from app.services.questions.shown import Filter
+
+router = APIRouter(prefix="/questions", tags=["Attendance"], route_class=SignedInRoute)
+
+
+@router.get(
+    "",
+    operation_id="listQuestions",
+    summary="List questions of students",
+    response_model=list[Question],
+    responses=problems_of(401, 422) | PAGED,
+)
+async def list_questions(
+    request: Request,
+    call: Call,
+    class_id: Annotated[UUID | None, Query(alias="classId")] = None,
+    status: QuestionStatus | None = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first: an admin's are all, a teacher's those about marks in their classes."""
+    after = instant_cursor(cursor) if cursor is not None else None
+    page = await shown.list_questions(call.db, call.actor, Filter(class_id, status), limit, after)
+    return answer(page, request=request)
+
+
+@router.post(
+    "/{id}/answer",
+    operation_id="answerQuestion",
+    summary="Answer a student's question",
+    response_model=Question,
+    responses=WRITES,
+)
+async def answer_question(id: UUID, body: QuestionAnswer, call: Call) -> Response:
+    """`changed` marks the student by the rules of marking, in the same transaction: the edit
+    window and finalised sessions refuse it as they refuse any mark. `declined` says why."""
+    return answer(
+        await answering.answer_question(call.db, call.actor, id, body, window=call.window)
+    )

@@ -1,0 +1,114 @@
+"""Signing in as a student: by the institution's address on a record of theirs."""
+
+from app.db import Database, Transaction
+from app.errors import AccessDenied
+from app.schemas.auth import SignedInRole
+from app.services.audit import RECORDED
+from app.services.people import accounts
+from app.services.people.signed_in import SignedIn, bound_elsewhere, disabled, not_allowed
+from app.sql import Statement
+
+# Sign-ins of one student wait for each other, and for changes of the record.
+_LOCK = Statement(
+    """
+locked AS (
+    SELECT id FROM students WHERE lower(btrim(dtu_email)) = lower(btrim(:email))
+    ORDER BY roll_key COLLATE "C" FOR NO KEY UPDATE
+)""",
+    "SELECT coalesce(array_agg(id ORDER BY id), '{}') AS student_ids FROM locked",
+)
+
+# The office learns of an address once a day, however often somebody tries.
+_REPORT = Statement(
+    """
+acts AS (
+    SELECT 'student_sign_in_refused' AS action, 'student' AS subject,
+           (:student_ids::uuid[])[1] AS subject_id,
+           jsonb_build_object('students', :student_ids) AS details
+    WHERE NOT EXISTS (
+        SELECT FROM audit_log l
+        WHERE l.subject_id = (:student_ids)[1] AND l.action = 'student_sign_in_refused'
+          AND l.at >= current_date)
+)""",
+    RECORDED,
+    "SELECT",
+)
+
+# The address has come to another record: so has whoever signs in with it.
+_LEAVE_OTHERS = Statement("""
+DELETE FROM student_accounts
+WHERE issuer = :issuer AND subject = :subject AND student_id <> :student_id AND disabled_at IS NULL
+""")
+
+# Bound once, only the same subject gets in with the same address. With another address on the
+# record it is the office that has said who the student is now.
+_BIND = Statement(
+    """
+bound AS (
+    INSERT INTO student_accounts AS a (student_id, issuer, subject, email, last_login_at)
+    SELECT :student_id, :issuer, :subject, btrim(:email), now()
+    WHERE NOT EXISTS (
+        SELECT FROM student_accounts
+        WHERE issuer = :issuer AND subject = :subject AND student_id <> :student_id)
+    ON CONFLICT (student_id) DO UPDATE
+    SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email,
+        last_login_at = excluded.last_login_at
+    WHERE a.disabled_at IS NULL
+      AND ((a.issuer, a.subject) = (excluded.issuer, excluded.subject)
+           OR lower(btrim(a.email)) <> lower(btrim(excluded.email)))
+    RETURNING a.id
+)""",
+    """
+SELECT (SELECT id FROM bound) AS id, coalesce(nullif(s.name, ''), :name) AS name, EXISTS (
+    SELECT FROM student_accounts
+    WHERE disabled_at IS NOT NULL
+      AND (student_id = :student_id OR (issuer, subject) = (:issuer, :subject))) AS disabled
+FROM students s WHERE s.id = :student_id
+""",
+)
+
+
+async def sign_in(
+    db: Database,
+    issuer: str,
+    subject: str,
+    email: str,
+    name: str,
+    *,
+    students: bool,
+    request_id: str,
+) -> SignedIn:
+    """The user behind a verified account, or else, with `students`, the student of that address.
+
+    `AccessDenied` for neither, and where the address is on several records: an entry of the audit
+    log then names them.
+    """
+    user = await accounts.find_user(db, issuer, subject, email, name)
+    if user is not None:
+        return user
+    if not students:
+        raise not_allowed()
+    async with db.transaction() as tx:
+        ids = (await tx.row(_LOCK, email=email))["student_ids"]
+        if len(ids) == 1:
+            who = {"issuer": issuer, "subject": subject, "student_id": ids[0]}
+            return await _bind(tx, who, email, name or email)
+        if ids:
+            await tx.execute(_REPORT, student_ids=ids, actor_id=None, request_id=request_id)
+    raise _ambiguous() if ids else not_allowed()
+
+
+async def _bind(tx: Transaction, who: dict[str, object], email: str, name: str) -> SignedIn:
+    await tx.execute(_LEAVE_OTHERS, **who)
+    row = await tx.row(_BIND, **who, email=email, name=name)
+    if row["id"] is None:
+        raise disabled() if row["disabled"] else bound_elsewhere()
+    return SignedIn(row["id"], email, row["name"], SignedInRole.STUDENT)
+
+
+def _ambiguous() -> AccessDenied:
+    return AccessDenied(
+        "This address is on the records of several students. "
+        "Ask your institution's office to correct it.",
+        code="address_ambiguous",
+    )
