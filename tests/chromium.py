@@ -44,7 +44,7 @@ class Visitor:
         await self.open("/")
         await self.click("a.button.main")
         await self.click(f"text={name}@")
-        await self.page.wait_for_url(re.compile("/app/(today|overview|my)"))
+        await self.page.wait_for_url(re.compile("/app/(today|my)"))
 
     def path(self) -> str:
         return self.page.url.removeprefix(self.base)

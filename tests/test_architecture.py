@@ -45,7 +45,7 @@ MAY_IMPORT = {
         *("batch", "db", "request_limits", "strict_json"),
     },
     "localpg": {"config"},
-    "demo": {"services", "schemas", "db", "sql", "documents", "localpg", "config"},
+    "demo": {"errors", "services", "schemas", "db", "sql", "documents", "localpg", "config"},
     "cli": {
         *("services", "auth", "demo", "localpg", "errors", "config", "db", "schemas"),
         *("files", "batch", "reconciliation", "logs", "metrics"),

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Dialog, expect
 
 from app.db import open_database
-from app.demo.department import PEOPLE
+from app.demo.department import DOMAIN, PEOPLE, STUDENTS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
 from tests.chromium import DESK, PHONE, Visitor, chromium, needs_chromium, visitor
@@ -27,7 +27,7 @@ def base(checkout: Checkout, server_url: str, template: str, worker_id: str) -> 
     """The address of a server with the demo's department."""
     url = asyncio.run(copy_of(server_url, template, f"aims_console_{worker_id}"))
     asyncio.run(_load(url))
-    google = DemoGoogle(PEOPLE)
+    google = DemoGoogle([*PEOPLE, *STUDENTS])
     google.start()
     installed = checkout.having(
         DATABASE_URL=url,
@@ -35,6 +35,8 @@ def base(checkout: Checkout, server_url: str, template: str, worker_id: str) -> 
         JWT_SECRET=SECRET,
         GOOGLE_CLIENT_ID=google.client_id,
         GOOGLE_JWKS_URL=google.jwks_url,
+        GOOGLE_HOSTED_DOMAINS=DOMAIN,
+        STUDENT_SIGN_IN="true",
         OIDC_GOOGLE_CLIENT_ID=google.client_id,
         OIDC_GOOGLE_CLIENT_SECRET=google.client_secret,
         OIDC_GOOGLE_DISCOVERY_URL=google.discovery_url,
@@ -108,7 +110,17 @@ async def test_teachers_pages_have_no_violation_and_no_message(
         await somebody.sign_in("asha")
         sheet = await take(somebody)
         session = sheet.replace("take", "sessions")
-        for path in ("/app/today", sheet, f"{sheet}/finalise", session, "/app/nothing"):
+        await somebody.open("/app/classes")
+        class_page = await somebody.page.locator("main li a").first.get_attribute("href")
+        paths = (
+            "/app/today",
+            sheet,
+            f"{sheet}/finalise",
+            session,
+            "/app/classes",
+            class_page or "",
+        )
+        for path in (*paths, "/app/nothing"):
             await somebody.open(path)
             assert await somebody.violations() == [], path
             assert not await somebody.is_wider_than_its_window(), path
@@ -116,6 +128,20 @@ async def test_teachers_pages_have_no_violation_and_no_message(
             assert somebody.bytes_of_page() <= 60 * 1024, path
         missing = "Failed to load resource: the server responded with a status of 404 (Not Found)"
         assert somebody.said == [missing]  # of the page that is not there
+
+
+@pytest.mark.parametrize(("size", "scheme"), WINDOWS)
+async def test_students_pages_have_no_violation_and_no_message(
+    browser: Browser, base: str, size: tuple[int, int], scheme: str
+) -> None:
+    async with visitor(browser, base, size, scheme) as somebody:
+        await somebody.sign_in(STUDENTS[0][0].partition("@")[0])
+        await somebody.page.locator("main h2 a").first.click()
+        for path in (somebody.path(), "/app/my?attend=2&miss=1"):
+            await somebody.open(path)
+            assert await somebody.violations() == [], path
+            assert not await somebody.is_wider_than_its_window(), path
+        assert somebody.said == []
 
 
 async def test_sixty_students_take_fifteen_inputs(asha: Visitor) -> None:

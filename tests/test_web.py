@@ -30,7 +30,7 @@ async def test_everybody_is_led_to_where_their_day_begins(stage: Stage, asha: Br
     assert (await asha.get("/")).headers["location"] == "/app"
     assert (await asha.get("/app")).headers["location"] == "/app/today"
     async with browser_of(stage.app, stage.meera) as meera:
-        assert (await meera.get("/app")).headers["location"] == "/app/overview"
+        assert (await meera.get("/app")).headers["location"] == "/app/today"
 
 
 async def test_a_page_leads_to_the_sign_in_and_back(nobody: Browser) -> None:
@@ -99,8 +99,8 @@ async def test_styles_and_modules_are_kept_by_browsers_for_ever(asha: Browser) -
 
 
 async def test_pages_are_compressed_for_browsers_that_can_read_it(asha: Browser) -> None:
-    answer = await asha.get("/app/signed-in?done=signed_out", headers={"Accept-Encoding": "gzip"})
-    plain = await asha.get("/app/signed-in?done=signed_out", headers={"Accept-Encoding": ""})
+    answer = await asha.get("/app/today", headers={"Accept-Encoding": "gzip"})
+    plain = await asha.get("/app/today", headers={"Accept-Encoding": ""})
     assert (answer.headers.get("content-encoding"), answer.text) == ("gzip", plain.text)
 
 

@@ -1,7 +1,9 @@
 """The pages of the console, by rooms."""
 
+from app.web.classes import classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
+from app.web.my import my
 from app.web.sessions import sessions
 from app.web.signin import sign_in
 from app.web.take import take
@@ -14,6 +16,8 @@ ROUTERS = (
     today.router,
     take.router,
     sessions.router,
+    classes.router,
+    my.router,
     assets.router,
     missing,
 )

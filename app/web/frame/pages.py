@@ -52,7 +52,7 @@ _POLICY = "; ".join(
 )
 _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin"}
 # Below this there is nothing to gain from compression.
-_SMALL = 1_000
+_SMALL = 800
 
 
 def read(document: Document[Any]) -> Any:
@@ -78,9 +78,9 @@ class _Visit:
         return database
 
     @property
-    def actor(self) -> Actor:
-        actor: Actor = self.request.state.actor
-        return actor
+    def actor(self) -> Any:
+        """The `Actor`; a `StudentActor` on the pages of students."""
+        return self.request.state.actor
 
     @property
     def settings(self) -> Settings:
@@ -204,6 +204,11 @@ async def _signed_out(request: Request, error: NotSignedIn) -> Response:
 def _refusal_page(request: Request, error: AppError) -> Response:
     visit = getattr(request.state, "visit", None) or _Visit(request)
     return visit.page("frame/error.html", status=error.status, error=error)
+
+
+def visit_of(request: Request, person: dict[str, Any]) -> _Visit:
+    """The visit of somebody who has been identified."""
+    return _Visit(request, person)
 
 
 def _visit(request: Request) -> _Visit:

@@ -16,7 +16,7 @@ STANDINGS = {
     "ok": "On track",
     "at_risk": "At risk",
     "below": "Below the line",
-    "no_data": "No sessions yet",
+    "no_data": "Too few sessions",
 }
 
 
@@ -42,9 +42,14 @@ def instant(context: Context, text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(zone):%-d %b %Y, %H:%M}"
 
 
+def plain(number: float) -> str:
+    """A number with two decimals at most: 4, 4.5, 83.33."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
 def percent(number: float | None) -> str:
-    """`83.33` as 83.33 %, without decimals that say nothing; a dash where there is none."""
-    return "–" if number is None else f"{number:.2f}".rstrip("0").rstrip(".") + " %"
+    """`83.33` as 83.33 %; a dash where there is none."""
+    return "–" if number is None else f"{plain(number)} %"
 
 
 @pass_context
@@ -92,6 +97,7 @@ def _environment_of() -> Environment:
         "short_day": short_day,
         "instant": instant,
         "percent": percent,
+        "plain": plain,
     }
     return environment
 

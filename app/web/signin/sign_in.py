@@ -6,10 +6,10 @@ from re import fullmatch
 from fastapi import APIRouter, Response
 
 from app.auth.oidc import SignInProvider, Start
-from app.errors import AppError, NotFound, NotSignedIn
-from app.services.people import accounts
+from app.errors import AccessDenied, AppError, NotFound, NotSignedIn
+from app.services.access import Actor
+from app.services.people import accounts, student_accounts
 from app.web.frame import cookies
-from app.web.frame.navigation import START
 from app.web.frame.pages import SIGN_IN, OpenPage, PageRoute, Visit
 
 router = APIRouter(route_class=OpenPage, include_in_schema=False)
@@ -23,11 +23,19 @@ async def root(visit: Visit) -> Response:
     return visit.go(_HOME)
 
 
-@signed_in_router.get("/app")
+@router.get("/app")
 async def home(visit: Visit) -> Response:
     """Lead everybody to where their day begins."""
-    role = visit.person["role"] if visit.person else ""
-    return visit.go(START[role])
+    request = visit.request
+    token = cookies.session_of(request)
+    if not token:
+        raise NotSignedIn("Please sign in.")
+    actor = Actor(request.app.state.tokens.read(token), request.state.request_id)
+    try:
+        await accounts.me(visit.db, actor)
+    except AccessDenied:
+        return visit.go("/app/my")
+    return visit.go("/app/today")
 
 
 @signed_in_router.get("/app/signed-in")
@@ -63,7 +71,12 @@ async def finish(visit: Visit, key: str) -> Response:
         identity = await _provider(visit, key).finish(
             _redirect_uri(visit, key), str(request.url), start
         )
-        user = await accounts.sign_in(visit.db, **vars(identity))
+        user = await student_accounts.sign_in(
+            visit.db,
+            **vars(identity),
+            students=visit.settings.student_sign_in,
+            request_id=request.state.request_id,
+        )
     except NotSignedIn as refusal:
         state.sign_in_limit.record_failure(client)
         return _again(visit, refusal)

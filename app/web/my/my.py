@@ -1,0 +1,63 @@
+"""A student's own pages: where they stand, what would be if, and each session's mark."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
+
+from app.errors import AppError, NotSignedIn
+from app.schemas.questions import QuestionDraft
+from app.services.access import StudentActor
+from app.services.mine import my_attendance, my_questions, my_sessions
+from app.services.mine.my_sessions import Filter
+from app.web.frame import cookies
+from app.web.frame.pages import OpenPage, Visit, read, visit_of
+
+# A field that was left empty is sent as empty text.
+Supposed = Annotated[int | None, Query(ge=0, le=1000), BeforeValidator(lambda text: text or None)]
+# A class meets less often than this in a term.
+_MOST_SESSIONS = 200
+
+
+class StudentPage(OpenPage):
+    """A page for students who are signed in, as the cookie says."""
+
+    async def identify(self, request: Request) -> None:
+        await super().identify(request)
+        token = cookies.session_of(request)
+        if not token:
+            raise NotSignedIn("Please sign in.")
+        state = request.app.state
+        student = state.tokens.read(token)
+        let_in = state.settings.student_sign_in
+        request.state.actor = StudentActor(student, request.state.request_id, let_in)
+        request.state.visit = visit_of(request, {"role": "student", "name": ""})
+
+
+router = APIRouter(prefix="/app/my", route_class=StudentPage, include_in_schema=False)
+
+
+@router.get("")
+async def attendance(visit: Visit, attend: Supposed = None, miss: Supposed = None) -> Response:
+    classes = read(await my_attendance.attendance(visit.db, visit.actor, attend, miss))
+    return visit.page("my/attendance.html", classes=classes, attend=attend, miss=miss)
+
+
+@router.get("/classes/{id}")
+async def sessions(visit: Visit, id: UUID) -> Response:
+    shown = Filter(id, None, None)
+    listed = read(await my_sessions.sessions(visit.db, visit.actor, shown, _MOST_SESSIONS, None))
+    return visit.page("my/sessions.html", class_id=id, sessions=listed)
+
+
+@router.post("/classes/{id}/questions")
+async def ask(visit: Visit, id: UUID) -> Response:
+    """Question a mark with a sentence."""
+    form = await visit.read_form()
+    try:
+        draft = form.read(QuestionDraft, classId=str(id))
+        await my_questions.ask(visit.db, visit.actor, draft)
+    except AppError as refusal:
+        return await sessions(visit.refused(refusal, form), id)
+    return visit.go(f"/app/my/classes/{id}", done="asked")
