@@ -1,4 +1,4 @@
-"""Reads attendance: a grid with dates across the top, like a register, or a line a mark."""
+"""Reads attendance: a grid with dates across the top, like a register, or a list of marks."""
 
 import re
 from datetime import date, time
@@ -25,7 +25,7 @@ class _Student(Words):
 
 
 class _Line(Words):
-    """A line a mark. The cells are text, so that what is empty is refused as missing."""
+    """A line of a list of marks. Empty cells are refused as missing."""
 
     roll_no: RollNo
     name: Prose | None = None
@@ -43,8 +43,8 @@ _GENERATED = key_of("Generated")
 
 
 def read_attendance(reader: SheetReader) -> None:
-    """The marks of a register, of a grid made by hand, of a list with a date on each line, or of a
-    meeting."""
+    """Read the marks of a register, a handmade grid, a list with a date on each line, or the report
+    of a meeting."""
     if is_meeting_report(reader):
         read_meeting_report(reader)
         return
@@ -60,12 +60,12 @@ def read_attendance(reader: SheetReader) -> None:
     reader.batch.notes += _words_noted(reader)
 
 
-# In a list these head the marks themselves, in a grid their totals.
+# In a list these are headings of the marks, in a grid of their totals.
 _PRESENT = {key_of(words) for words in ("present", "attended", "was present", "present?")}
 
 
 def _find_marks_of_list(reader: SheetReader) -> None:
-    """Take a column `Present` of a list for its marks, if every cell of it is one."""
+    """Use a column `Present` of a list as its marks if every cell in it is a mark."""
     sheet = reader.sheet
     found = [column for column, text in sheet.others.items() if key_of(text) in _PRESENT]
     if "date" not in sheet.columns or "status" in sheet.columns or len(found) != 1:
@@ -82,7 +82,7 @@ _LEGEND = re.compile(r"(?<![\w/])([^\W_]{1,3}) ?(?:=|:|-|–|is) ?([^\W\d_]+(?: 
 
 
 def _refuse_other_legend(reader: SheetReader) -> None:
-    """Refuse a legend that gives a word another meaning than it has here."""
+    """Refuse a legend that contradicts the meaning of a word here."""
     other = CellError("other_legend")
     for row in (*reader.sheet.preamble, *reader.sheet.rows):
         legend = _LEGEND.findall(" ".join(row.cells)) if len(row.cells) < 3 else []
@@ -105,7 +105,7 @@ def _meaning(reader: SheetReader, text: str) -> str | None:
 
 
 def _words_noted(reader: SheetReader) -> list[str]:
-    """How each word was read, with how many there are."""
+    """How each word was read, with the number of its occurrences."""
     counts = reader.words.most_common()
     if not counts:
         return []

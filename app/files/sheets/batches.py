@@ -1,4 +1,4 @@
-"""Reads a file of one kind into what it says, row by row, with what cannot be read."""
+"""Reads a file of one kind into a batch of rows and refusals."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -20,16 +20,17 @@ from app.schemas.imports import Kind
 from app.schemas.roster import RosterEntry
 from app.schemas.words import Email, Label, Name, Words
 
-# So many sheets are looked at for the first that can be read: a cover has no headings.
+# How many further sheets are tried if the first has no headings, like a cover.
 _COVERS = 3
 
 
 def read_batch(
     kind: Kind, content: bytes, *, in_class: bool = False, chosen: Choices = UNCHOSEN
 ) -> Batch:
-    """What the file says. `Invalid` if it cannot be read at all; rows that cannot are `refusals`.
+    """The rows of the file. Raises `Invalid` if it cannot be read at all; rows that cannot be read
+    are `refusals`.
 
-    `in_class`: all of it is about one class that the caller knows, whatever is written above.
+    `in_class`: the whole file is about one class that the caller knows, whatever it names itself.
     """
     if chosen.all_sheets:
         return _read_all(kind, content, in_class, chosen)
@@ -46,7 +47,7 @@ def _read_sheet(kind: Kind, sheet: Sheet, in_class: bool, chosen: Choices) -> Ba
 
 
 def _read_all(kind: Kind, content: bytes, in_class: bool, chosen: Choices) -> Batch:
-    """Every sheet with headings, one after the other; the rest are named in the notes."""
+    """Read every sheet with headings; the others are named in the notes."""
     batch, rows = Batch(), 0
     without: dict[str, Invalid] = {}
     for table in read_tables(content):
@@ -72,7 +73,7 @@ def _read_all(kind: Kind, content: bytes, in_class: bool, chosen: Choices) -> Ba
 
 
 def _hold_marks(rows: list[Row]) -> bool:
-    """Whether a column has several letters or words of attendance: numbers may be anything."""
+    """Whether a column has several marks that are letters or words; numbers could be anything."""
     found: Counter[int] = Counter()
     for row in rows:
         for column, cell in enumerate(row.cells):
@@ -84,7 +85,7 @@ def _hold_marks(rows: list[Row]) -> bool:
 
 @contextmanager
 def _named(sheet: str) -> Iterator[None]:
-    """Say of what is refused as a whole which sheet it is."""
+    """Name the sheet in a refusal of the whole sheet."""
     try:
         yield
     except Invalid as refusal:
@@ -92,7 +93,7 @@ def _named(sheet: str) -> Iterator[None]:
 
 
 def _sheet(kind: Kind, content: bytes, chosen: Choices) -> tuple[Sheet, list[str]]:
-    """The sheet that is chosen, else the first with headings, and what to say about the others."""
+    """The chosen sheet, else the first with headings, and notes about the others."""
     table = read_table(content, chosen.sheet)
     others = [] if chosen.sheet else table.unread[:_COVERS]
     try:

@@ -1,4 +1,4 @@
-"""What people write into cells: dates, times, weekdays, marks, and texts that models check."""
+"""Reads the contents of cells: dates, times, weekdays, marks, and text checked by models."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ _MARKS = {text: word for word, texts in _WORDS.items() for text in texts.split("
 _NOTHING = frozenset({"", "-", "–", "—", "na", "n/a"})
 
 
-@lru_cache(4096)  # a column has few
+@lru_cache(4096)  # a column has few different dates
 def read_date(text: str) -> date:
     """A date: the year first, or the day first as India writes it, or with the month's name."""
     for pattern in _DATES if len(text) <= _LONGEST_HEADING else ():
@@ -95,7 +95,7 @@ _HOURS = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})")
 
 
 def read_minutes(text: str) -> int:
-    """How long somebody was there, in whole minutes: 58, 1h 42m 3s, 01:42:03."""
+    """A length of time in whole minutes: 58, 1h 42m 3s, 01:42:03."""
     text = text.strip().lower()
     if text.isascii() and text.isdigit():
         return int(text)
@@ -123,7 +123,7 @@ def read_clock(text: str) -> time:
 
 
 def read_weekday(text: str) -> int:
-    """A day of the week by its name, three letters of it or more, or its number: 1 is Monday."""
+    """A day of the week by its name, its first three or more letters, or its number: 1 is Monday."""
     word = text.strip().lower().rstrip(".")
     if word in ("1", "2", "3", "4", "5", "6", "7"):
         return int(word)
@@ -134,7 +134,7 @@ def read_weekday(text: str) -> int:
 
 
 def read_mark(text: str) -> str | None:
-    """A key of `LETTERS`; None where the cell says nothing of the student."""
+    """A key of `LETTERS`; None if the cell says nothing about the student."""
     word = re.sub(r"[\s_]+", " ", text.strip().casefold())
     if word in _NOTHING:
         return None
@@ -146,8 +146,8 @@ def read_mark(text: str) -> str | None:
 def read_session(text: str) -> tuple[date, time | None] | None:
     """The date and, if given, the start of a session from the heading of its column.
 
-    None for any other heading; a `CellError` for one that looks like a date and cannot be
-    read, since passing it over would lose a column of marks.
+    None for any other heading. Raises `CellError` for a heading that looks like a date but cannot be
+    read, since skipping it would lose a column of marks.
     """
     if len(text) > _LONGEST_HEADING:
         return None
@@ -161,11 +161,11 @@ def read_session(text: str) -> tuple[date, time | None] | None:
         return None
 
 
-# A power of ten has a sign or a fraction; `20E1032` and `19E51A0501` are roll numbers.
+# Scientific notation has a sign or a fraction; `20E1032` and `19E51A0501` are roll numbers.
 _POWER_OF_TEN = re.compile(r"[0-9]+([.,][0-9]+[Ee][+-]?|[Ee][+-])[0-9]+")
 _WHOLE_AS_FRACTION = re.compile(r"([0-9]+)[.,]0+")
 _FRACTION = re.compile(r"[0-9]+[.,][0-9]+")
-# A spreadsheet keeps 15 digits of a number, and writes noughts for the others.
+# A spreadsheet keeps 15 digits of a number and replaces the others with zeros.
 _CUT_OFF = re.compile(r"[0-9]{15}0+")
 _MARKED_AS_TEXT = re.compile(r"['’‘]([0-9A-Za-z].*)")
 _NUMBER_AND_WORDS = re.compile(
@@ -174,10 +174,10 @@ _NUMBER_AND_WORDS = re.compile(
 
 
 def read_code(text: str) -> str:
-    """Whatever is a number or a code: a roll number, a phone. The one gate for all of them.
+    """A number or code, such as a roll number or a phone number. All of them are read here.
 
-    What a spreadsheet adds is taken off (`'0091`, `91103.0`); what it has spoiled is refused
-    (`2.31E+10`, `91103.5`, the noughts after fifteen digits), since the digits are lost.
+    What a spreadsheet adds is removed (`'0091`, `91103.0`); a number that it has damaged is refused
+    (`2.31E+10`, `91103.5`, zeros after fifteen digits), since digits are lost.
     """
     if match := _MARKED_AS_TEXT.fullmatch(text):
         text = match[1]
@@ -191,14 +191,14 @@ def read_code(text: str) -> str:
 
 
 def read_roll_alone(text: str) -> str:
-    """A roll number where there is no column of names: the same cell may not hold a name."""
+    """A roll number in a sheet without a column of names: the cell must not contain a name."""
     if _NUMBER_AND_WORDS.fullmatch(text):
         raise CellError("number_and_name")
     return read_code(text)
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M | list[tuple[str, str, str]]:
-    """The model of the values, or what is wrong: the field, a stable code, a sentence."""
+    """The model of the values, or its errors: the field, a stable code and a sentence."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -214,5 +214,5 @@ def _flaws(model: type[BaseModel], error: ValidationError) -> Iterator[tuple[str
 
 
 def _place(item: ErrorDetails) -> str:
-    """The field that a check of the whole model names as a JSON pointer."""
+    """The field that a validator of the whole model names by a JSON pointer."""
     return str(item.get("ctx", {}).get("pointer", "")).strip("/")

@@ -1,4 +1,4 @@
-"""What the caller says of a file where its headings, sheets and words do not say it themselves."""
+"""The caller's choices where a file's headings, sheets and words are not enough."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ _MEANINGS = (*LETTERS, NOTHING)
 
 @dataclass(frozen=True)
 class Choices:
-    """`sheet` is the one to read, or `all_sheets` are; `columns` are headings by the fields they
-    mean, and `marks` the statuses (keys of `LETTERS`, or `NOTHING`) that words mean. A report of a
-    meeting is of `day`, and who joined for `present_minutes` was present."""
+    """`sheet` is the sheet to read, unless `all_sheets` is set. `columns` maps fields to headings,
+    and `marks` maps words to statuses (keys of `LETTERS`, or `NOTHING`). The report of a meeting is
+    about `day`, and people who joined for `present_minutes` or more were present."""
 
     sheet: str | None = None
     all_sheets: bool = False
@@ -37,9 +37,9 @@ def choices(
     day: date | None = None,
     present_minutes: int | None = None,
 ) -> Choices:
-    """The choices from texts such as `roll_no=Exam Seat` and `L=excused`.
+    """Parse choices such as `roll_no=Exam Seat` and `L=excused`.
 
-    Raises `Invalid` (`invalid_choice`) for one of another form.
+    Raises `Invalid` (`invalid_choice`) for any other form.
     """
     said = dict(_halves(text, "a column", "roll_no=Exam Seat") for text in columns)
     words = dict(_halves(text, "a mark", "L=excused") for text in marks)

@@ -1,9 +1,9 @@
-"""The times of a timetable, which people write by a clock of twelve hours without saying so.
+"""The times of a timetable, which people often write in twelve-hour form without saying so.
 
-A lecture at `1:30` is one in the afternoon: where no time of the file is after 12:59 and none
-says am or pm, those from 1:00 to 5:59 are read so. Where the file has a clock of 24 hours, a time
-before 6:00 is refused unless it says am, since nobody teaches then. An hour alone (`9`) is the full
-hour. A lecture that ends at midnight, 0:00 or 24:00, ends at 23:59, the last minute of its day.
+A lecture at `1:30` is in the afternoon: if no time in the file is after 12:59 and none says am or
+pm, times from 1:00 to 5:59 are read as afternoon. In a file with a 24-hour clock, a time before
+6:00 is refused unless it says am, since nobody teaches then. An hour alone (`9`) is the full hour. A
+lecture that ends at midnight (0:00 or 24:00) ends at 23:59, the last minute of its day.
 """
 
 import re
@@ -20,7 +20,7 @@ _LAST_MINUTE = time(23, 59)
 
 
 class Clock:
-    """Reads the times of one file, all of which are `texts`."""
+    """Reads the times of one file; `texts` are all of them."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         said = [text for text in texts if text]
@@ -60,7 +60,7 @@ def _is_late(text: str) -> bool:
 
 
 def noted(clock: Clock) -> list[str]:
-    """What was decided about the times, to tell the person who imports the file."""
+    """Notes on how the times were read, for the person who imports the file."""
     notes = []
     if clock.afternoons:
         listed = ", ".join(sorted(clock.afternoons))

@@ -27,12 +27,12 @@ _SHORT = re.compile(
     r"(?: +(?P<clock>[0-9]{1,2}[:.][0-9]{2}(?: ?[ap]\.?m\.?)?))?",
     re.IGNORECASE,
 )
-# A term with its registers is shorter, and two such spans are less than a year.
+# Longer than a term; twice this is less than a year, so that only one year fits.
 _NEAR = 150
 
 
 class HeadingDates:
-    """Reads the dates of one sheet's headings, and knows how those were read that leave room."""
+    """Reads the dates in one sheet's headings, and notes how incomplete ones were read."""
 
     def __init__(self, sheet: Sheet) -> None:
         self._months = _months_above(sheet)
@@ -78,7 +78,7 @@ class HeadingDates:
         return found.pop()
 
     def notes(self) -> list[str]:
-        """How dates were read that are not whole."""
+        """Notes on how incomplete dates were read."""
         notes = []
         if self._month:
             month = date(*self._month, 1)
@@ -120,8 +120,8 @@ def _whole_dates(sheet: Sheet) -> set[date]:
 def _month_of_days(sheet: Sheet, months: set[tuple[int, int]]) -> tuple[int, int] | None:
     """The only month above the headings, if the numbers in them are certainly its days.
 
-    Numbers that count 1, 2, 3 and end before a month does may be of lectures. They are days if
-    the row above them names the weekday of each.
+    Numbers that count 1, 2, 3 and end before a month does could number lectures. They are days if
+    the row above them gives the correct weekday for each.
     """
     days = {column: int(text) for column, text in sheet.others.items() if _DAY.fullmatch(text)}
     if len(months) != 1 or not days:

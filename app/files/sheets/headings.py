@@ -1,4 +1,4 @@
-"""Which column of a table means what, by the common spellings of its heading."""
+"""Assigns columns to fields by the common spellings of their headings."""
 
 import re
 import unicodedata
@@ -10,9 +10,9 @@ from app.errors import Invalid
 from app.files.sheets.table import Row
 from app.schemas.imports import Kind
 
-# The headings are among the first rows; above them a sheet may say which class it is of.
+# The headings are among the first rows; rows above them may name the class of the sheet.
 _SEARCHED = 50
-# Of the headings that are known none, so many letters of so many are shown.
+# If no heading is known, this many letters of this many headings are shown.
 _SHOWN, _MOST_SHOWN = 30, 12
 
 _ROLL = """roll no|roll number|roll|rno|university roll|university roll no|university roll number
@@ -86,7 +86,7 @@ SPELLINGS: dict[Kind, dict[str, str]] = {
     },
 }
 
-# Without these columns there is nothing to read, and the first of them shows where headings are.
+# These columns are required, and the first of them identifies the row of headings.
 REQUIRED: dict[Kind, dict[str, str]] = {
     Kind.STUDENTS: {"roll_no": "Roll No"},
     Kind.CLASSES: {
@@ -103,16 +103,16 @@ REQUIRED: dict[Kind, dict[str, str]] = {
     Kind.FACULTY: {"email": "Email"},
     Kind.ATTENDANCE: {"roll_no": "Roll No"},
 }
-# Where these are together, people are named by their addresses.
+# If a sheet has all fields of one of these sets, people are identified by their addresses.
 _BY_ADDRESS = ({"email", "date", "status"}, {"email", "minutes"})
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table whose columns have meanings.
+    """A table with its columns assigned to fields.
 
-    `columns` are those of known fields, `others` the headings of the rest. `preamble` is what
-    is written above the headings, one label and value per row.
+    `columns` are the columns of known fields, `others` the headings of the rest. `preamble` are the
+    rows above the headings, with a label and a value each.
     """
 
     columns: dict[str, int]
@@ -122,13 +122,13 @@ class Sheet:
     preamble: list[Row] = field(default_factory=list)
 
     def cell(self, row: Row, name: str) -> str:
-        """The text of a field in a row; empty where there is none."""
+        """The text of a field in a row; empty if there is none."""
         column = self.columns.get(name)
         return "" if column is None else row.at(column)
 
 
 def key_of(heading: str) -> str:
-    """What headings compare by: letters and digits alone, in lower case."""
+    """The key by which headings are compared: only letters and digits, in lower case."""
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", heading)).casefold()
 
 
@@ -139,14 +139,14 @@ _FIELDS = {
 
 
 def field_of(kind: Kind, heading: str) -> str | None:
-    """The field that such a heading means in a file of that kind."""
+    """The field that the heading stands for in a file of that kind, if any."""
     return _FIELDS[kind].get(key_of(heading))
 
 
 def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = None) -> Sheet:
-    """The table with its headings found. Refuses one without the columns that its kind needs.
+    """Find the headings of the table. Raises `Invalid` if columns that its kind requires are missing.
 
-    `chosen` are headings by the fields that they mean, whatever they would mean otherwise.
+    `chosen` maps fields to headings and overrides the usual spellings.
     """
     sign, *_ = REQUIRED[kind]
     fields = _fields_with(kind, chosen or {})
@@ -165,7 +165,7 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
             if missing and not by_address:
                 labels = _listed(list(missing.values()))
                 raise _missing(f"There is no column {labels}.", row, next(iter(missing)))
-            # Printed page by page, a list has its headings again and again.
+            # A list printed page by page repeats its headings.
             below = [other for other in rows[place + 1 :] if other.cells != row.cells]
             return Sheet(columns, others, below, row, rows[:place])
     needed = _listed(list(REQUIRED[kind].values()))
@@ -174,7 +174,7 @@ def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = Non
 
 
 def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
-    """The fields by the keys of headings, with the chosen ones in place of the usual."""
+    """The fields by heading key, with the chosen headings replacing the usual ones."""
     unknown = [name for name in chosen if name not in SPELLINGS[kind]]
     if unknown:
         raise Invalid(
@@ -185,7 +185,7 @@ def _fields_with(kind: Kind, chosen: Mapping[str, str]) -> dict[str, str]:
 
 
 def _missing(sentence: str, row: Row, name: str) -> Invalid:
-    """Says which headings there are, or might be, and how to say that one means this field."""
+    """The refusal that lists the headings and says how to assign one of them to the field."""
     found = [cell[:_SHOWN] for cell in row.cells if re.search(r"[^\W\d_]", cell)][:_MOST_SHOWN]
     there = f" Row {row.number} has: {', '.join(found)}." if found else ""
     return Invalid(

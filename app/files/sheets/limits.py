@@ -1,4 +1,4 @@
-"""How large a file may be that somebody sends, and the refusal of one as a whole."""
+"""The size limits of imported files, and the refusal of a whole file."""
 
 from app.errors import Invalid
 

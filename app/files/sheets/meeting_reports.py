@@ -1,4 +1,4 @@
-"""Reports of online meetings, as attendance: who was in the meeting for how long."""
+"""Reads reports of online meetings as attendance, by how long people were in the meeting."""
 
 from contextlib import suppress
 
@@ -12,16 +12,16 @@ _SHOWN = 20
 
 
 def is_meeting_report(reader: SheetReader) -> bool:
-    """Whether it has addresses and minutes, and no marks."""
+    """Whether the sheet has addresses and minutes, but no marks."""
     columns = reader.sheet.columns.keys()
     return {"email", "minutes"} <= columns and not {"roll_no", "status"} & columns
 
 
 def read_meeting_report(reader: SheetReader) -> None:
-    """Whoever was there for the minutes that the caller says was present; nobody else is marked.
+    """Mark people present who were there for the minutes that the caller gives, and nobody else.
 
-    Of somebody who joined more than once the report has the sum already, and may list each time
-    below: the longest counts.
+    If somebody joined more than once, the report gives the sum and may list each time below: the
+    longest counts.
     """
     day, least = reader.chosen.day, reader.chosen.present_minutes
     if day is None or least is None:
@@ -35,7 +35,7 @@ def read_meeting_report(reader: SheetReader) -> None:
     for row in reader.sheet.rows:
         address = reader.sheet.cell(row, "email").lower()
         if not is_address(address):
-            # Headings of a further part of the report have no minutes.
+            # The headings of another part of the report have no minutes.
             with suppress(CellError):
                 read_minutes(reader.sheet.cell(row, "minutes"))
                 without.append(row.number)

@@ -1,4 +1,4 @@
-"""Which columns of an attendance grid are sessions, from the rows around their headings."""
+"""Finds the columns of sessions in an attendance grid, by the rows around their headings."""
 
 import re
 from collections import defaultdict
@@ -25,7 +25,7 @@ _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 
 
 class Head(NamedTuple):
-    """The session of a column: its date, and its start or its place among those of the day."""
+    """The session of a column: its date, and its start or its position within the day."""
 
     day: date
     start: time | None = None
@@ -35,10 +35,10 @@ class Head(NamedTuple):
 def session_columns(reader: SheetReader) -> dict[int, Head]:
     """The columns of sessions.
 
-    A date holds for the columns without a heading to its right, as a merged cell does. Their
+    A date also applies to the columns without a heading to its right, as a merged cell does. Their
     times or periods may be in the row below; columns of one day without times are its sessions in
-    their order. A column with marks that is not a session is refused. Totals count as read, since
-    they follow from the marks.
+    order. A column with marks that is not a session is refused. Columns of totals are not reported
+    as ignored, since they follow from the marks.
     """
     sheet, dates = reader.sheet, HeadingDates(reader.sheet)
     found, merged = _dated_columns(reader, dates)
@@ -65,7 +65,7 @@ def session_columns(reader: SheetReader) -> dict[int, Head]:
 
 
 def _dated_columns(reader: SheetReader, dates: HeadingDates) -> tuple[dict[int, Head], set[int]]:
-    """The columns below a date, and which of them have it from a heading to their left."""
+    """The columns below a date, and those of them whose date is in a heading to their left."""
     sheet = reader.sheet
     found: dict[int, Head] = {}
     merged: set[int] = set()
@@ -90,7 +90,7 @@ def _dated_columns(reader: SheetReader, dates: HeadingDates) -> tuple[dict[int, 
 
 
 def _in_order(found: dict[int, Head], merged: set[int], labelled: set[int]) -> dict[int, Head]:
-    """The columns of sessions that are known by their place among those of the day alone.
+    """The columns of sessions that are identified only by their position within the day.
 
     These are the columns below a merged date and those with a period, unless another column of
     the day has a time.
@@ -110,7 +110,7 @@ def _in_order(found: dict[int, Head], merged: set[int], labelled: set[int]) -> d
 
 
 def _noted(merged: set[int], times: dict[int, time], ordered: dict[int, Head]) -> list[str]:
-    """What was decided about the columns, to tell the person who imports the file."""
+    """Notes on how the columns were read, for the person who imports the file."""
     notes = []
     if merged:
         listed = ", ".join(map(column_letters, sorted(merged)))
@@ -124,7 +124,7 @@ def _noted(merged: set[int], times: dict[int, time], ordered: dict[int, Head]) -
 
 
 def _times_below(sheet: Sheet) -> dict[int, time]:
-    """The starts in the row below the dates, which is then taken off the rows of students."""
+    """The starts in the row below the dates, which is then removed from the rows of students."""
     row = sheet.rows[0] if sheet.rows else None
     if row is None or any(sheet.cell(row, name) for name in sheet.columns):
         return {}
@@ -142,10 +142,10 @@ def _start(text: str) -> time:
 
 
 def _periods_below(sheet: Sheet, dated: dict[int, Head]) -> set[int]:
-    """The columns with a period in the row below the dates, which is then taken off the rows.
+    """The columns with a period in the row below the dates, which is then removed from the rows.
 
-    The periods of a day rise from column to column and one day has several, so that no row of
-    marks (`1`, `0`) is taken for them.
+    Periods must increase within a day and one day must have several, so that a row of marks (`1`,
+    `0`) is never mistaken for periods.
     """
     row = sheet.rows[0] if sheet.rows else None
     if row is None or any(sheet.cell(row, name) for name in sheet.columns):
@@ -172,7 +172,7 @@ def _number(text: str) -> int | None:
 
 
 def _refuse_repeated(reader: SheetReader, found: dict[int, Head]) -> None:
-    """Refuse the second of two columns for one session, and forget it."""
+    """Refuse and drop the second of two columns for the same session."""
     seen: set[Head] = set()
     for column, head in list(found.items()):
         if head in seen:
@@ -183,7 +183,7 @@ def _refuse_repeated(reader: SheetReader, found: dict[int, Head]) -> None:
 
 
 def _refuse_unread(reader: SheetReader, found: dict[int, Head]) -> None:
-    """Refuse the columns with marks that are of no session."""
+    """Refuse columns with marks that do not belong to a session."""
     sheet = reader.sheet
     refused = {refusal.column for refusal in reader.batch.refusals}
     for column in range(_width(sheet)):
@@ -195,8 +195,9 @@ def _refuse_unread(reader: SheetReader, found: dict[int, Head]) -> None:
 
 
 def _has_marks(sheet: Sheet, column: int) -> bool:
-    """Whether the column holds marks: at least half of its cells, any without a heading, or any
-    that is written out. Where students are described, only nothing but marks of both kinds."""
+    """Whether the column holds marks: at least half of its cells, any cell if it has no heading, or
+    any mark written as a word. A column that describes students holds marks only if all its cells
+    are marks and both present and absent occur."""
     cells = [cell for row in sheet.rows if (cell := row.at(column))]
     heading = key_of(sheet.others.get(column, ""))
     marks = [mark for cell in cells if (mark := _mark(cell))]

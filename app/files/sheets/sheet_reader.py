@@ -1,4 +1,4 @@
-"""Reads the rows of a sheet, keeping account of what in them cannot be read."""
+"""Reads the rows of a sheet and collects what cannot be read."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ Readers = Mapping[str, Callable[[str], Any]]
 
 
 class _ClassCells(Words):
-    """What cells say of the class that a row is about."""
+    """The cells that name the class of a row."""
 
     code: Label | None = None
     section: Label | None = None
@@ -37,11 +37,11 @@ _ADDRESS = re.compile(r"[^<>]*<([^<>]+)>")
 
 
 class SheetReader:
-    """The rows of a sheet as models and classes. What is refused goes to `batch`.
+    """Reads the rows of a sheet as models and class names. Refusals are collected in `batch`.
 
-    With `in_class` all rows are of one class that the caller knows: what is above the
-    headings is ignored, and no row has to name its class. `chosen` says what words mean.
-    `above` is the class named there, if any; `words` counts how marks were read.
+    With `in_class`, all rows are about one class that the caller knows: rows above the headings are
+    ignored, and no row has to name its class. `chosen` gives the meaning of words. `above` is the
+    class named above the headings, if any; `words` counts how marks were read.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class SheetReader:
         self._classes: dict[tuple[str, ...], ClassName | None] = {}
 
     def meaning(self, text: str) -> str | None:
-        """`cells.read_mark`, unless the caller has said what the word means."""
+        """The caller's meaning of the word, else that of `cells.read_mark`."""
         chosen = self._marks.get(text.strip().casefold())
         if chosen is None:
             return read_mark(text)
         return None if chosen == NOTHING else chosen
 
     def read_mark(self, text: str) -> str | None:
-        """What the word means, counted."""
+        """The meaning of the word, which is counted."""
         word = self.meaning(text)
         if word:
             self.words[text, word] += 1
@@ -71,11 +71,11 @@ class SheetReader:
 
     @property
     def read_roll(self) -> Callable[[str], str]:
-        """What reads a roll number here: without a column of names, its cell may not hold one."""
+        """The reader of roll numbers: without a column of names, the cell must not contain a name."""
         return read_code if "name" in self.sheet.columns else read_roll_alone
 
     def refuse(self, row: Row, place: str | int | None, code: str, sentence: str) -> None:
-        """Note that something in the row cannot be read."""
+        """Record that something in the row cannot be read."""
         if len(self.batch.refusals) == MAX_REFUSALS:
             raise unreadable(
                 f"This file has more than {MAX_REFUSALS:,} mistakes. Is it the one you meant?"
@@ -84,7 +84,7 @@ class SheetReader:
         self.batch.refusals.append(Refusal(row.number, column, code, sentence))
 
     def cell(self, row: Row, name: str, read: Callable[[str], T]) -> T | None:
-        """What a cell says; None if it is empty or cannot be read."""
+        """The value of a cell; None if it is empty or cannot be read."""
         text = self.sheet.cell(row, name)
         try:
             return read(text) if text else None
@@ -93,9 +93,9 @@ class SheetReader:
             return None
 
     def model(self, row: Row, model: type[M], readers: Readers) -> M | None:
-        """The cells that the model has fields for; None if it refuses any of them.
+        """The model filled from the cells of its fields; None if any of them is refused.
 
-        `readers` say what people may write in a cell, and give what the model takes.
+        `readers` parse the cells into values that the model accepts.
         """
         values = {}
         known = len(self.batch.refusals)

@@ -1,7 +1,7 @@
-"""Reads a CSV or a workbook into rows of text, whatever its name and whichever program wrote it.
+"""Reads a CSV or a workbook into rows of text, whatever its name and the program that wrote it.
 
-What is read is bounded: `MAX_BYTES` of file, and so many rows, columns and cells. A file that is
-something else, is damaged or hostile, is an `Invalid` (`unreadable_file`) with the reason.
+File size, rows, columns and cells are limited. A file that is neither, or is damaged or hostile,
+raises `Invalid` (`unreadable_file`) with the reason.
 """
 
 import csv
@@ -16,14 +16,14 @@ from app.files.register.register_words import unguarded
 from app.files.sheets import workbook
 from app.files.sheets.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, unreadable
 
-# A row longer than this is no row: a quotation mark is missing, or it has columns without end.
+# A longer row is not a real one: a quotation mark is missing, or the columns never end.
 _MAX_RECORD = 1024 * 1024
 _SAMPLE = 64 * 1024
-# What a portal saves as .xls is often a page of HTML, or XML that only Excel opens.
+# A portal's .xls file is often an HTML page, or XML that only Excel opens.
 _WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|meta|\?xml|div|body)", re.I)
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="0091101" shows 0091101
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-# What older Office files begin with, and what those with a password have in them.
+# The signatures of workbooks, of older Office files, and of those with a password.
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -31,7 +31,7 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of a row, without the empty ones at its end, and its number: the first is 1."""
+    """The cells of a row without trailing empty ones, and its number, counted from 1."""
 
     number: int
     cells: list[str]
@@ -42,8 +42,8 @@ class Row:
 
 
 class Table(NamedTuple):
-    """The rows of a file; of a workbook, the name of the sheet that was read and those of the
-    sheets that were not."""
+    """The rows of a file; for a workbook also the name of the sheet that was read, and the names of
+    the sheets that were not."""
 
     rows: list[Row]
     unread: list[str]
@@ -51,10 +51,10 @@ class Table(NamedTuple):
 
 
 def read_table(content: bytes, sheet: str | None = None) -> Table:
-    """The rows that have anything in them, their cells without surrounding white space.
+    """The rows that are not empty, with their cells stripped of surrounding white space.
 
-    A CSV is UTF-8, or UTF-16 with its mark, with commas, semicolons or tabs. Of a workbook it
-    is that sheet, else the first that is not hidden: formulas as the values they had, whole numbers
+    A CSV is UTF-8, or UTF-16 with a byte order mark, with commas, semicolons or tabs. Of a workbook,
+    `sheet` or else the first visible sheet is read: formulas as their last values, whole numbers
     without a decimal point, dates as 2025-08-04, times as 09:00.
     """
     _check(content)
@@ -72,7 +72,7 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
 
 
 def read_tables(content: bytes) -> Iterator[Table]:
-    """All sheets of a workbook that have anything in them, as `read_table` reads one."""
+    """All sheets of a workbook that are not empty, read as by `read_table`."""
     _check(content)
     if not content.startswith(_ZIP):
         raise _no_sheets()
@@ -86,7 +86,7 @@ def read_tables(content: bytes) -> Iterator[Table]:
 
 
 def _check(content: bytes) -> None:
-    """Refuse what only looks like a table, or cannot be opened."""
+    """Refuse a file that only looks like a table or cannot be opened."""
     if content.startswith(_OLE):
         if _ENCRYPTED in content:
             raise unreadable("This workbook has a password. Save it without one.")
@@ -104,7 +104,7 @@ def _empty() -> Invalid:
 
 
 def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
-    """The rows with something in them; too many of them, or too large ones, are refused."""
+    """The rows that are not empty; raises `Invalid` if they exceed the limits."""
     count = cells = 0
     for number, row in rows:
         if len(row) > MAX_COLUMNS and any(row[MAX_COLUMNS:]):
@@ -153,13 +153,13 @@ def _read_csv(content: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _plain(cell: str) -> str:
-    """The text of a cell without what kept spreadsheets from reading it as something else."""
+    """The text of a cell without the marks that keep spreadsheets from converting it."""
     match = _TEXT_FORMULA.fullmatch(cell.strip())
     return match[1] if match else unguarded(cell)
 
 
 class _Lines:
-    """The lines of a text, each of bounded length; `read` counts characters since it was 0."""
+    """The lines of a text, with limited length; `read` counts the characters since it was reset."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
@@ -183,6 +183,6 @@ class _Lines:
 
 
 def _delimiter(sample: str) -> str:
-    """The delimiter: the character that most lines have outside quotes."""
+    """The delimiter: the candidate that occurs outside quotes in most lines."""
     lines = re.sub('"[^"]*"', "", sample).splitlines()
     return max(",;\t", key=lambda mark: (sum(mark in line for line in lines), sample.count(mark)))

@@ -1,4 +1,4 @@
-"""Reads timetables: which class meets on which days of the week, from when to when."""
+"""Reads timetables: the weekly slots of classes."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from app.schemas.classes import SlotDraft
 
 _RANGE = re.compile(r"(.+?)\s*(?:-|–|—|\bto\b|\btill\b)\s*(.+)", re.IGNORECASE)
 
-# The longer before the shorter, so that `TTh` is Tuesday and Thursday.
+# Longer abbreviations come first, so that `TTh` is Tuesday and Thursday.
 _LETTERS: Mapping[str, str] = {
     "tu": "2",
     "th": "4",
@@ -30,7 +30,7 @@ _BETWEEN = re.compile(r"\s*[,;/&+]\s*|\s+and\s+|\s+", re.IGNORECASE)
 
 
 def read_timetable(reader: SheetReader) -> None:
-    """A slot for each class, day and time that the sheet names."""
+    """Read a slot for each class, day and time in the sheet."""
     reader.sheet = sheet = _with_both_times(reader.sheet)
     clock = Clock(
         text
@@ -53,14 +53,14 @@ def read_timetable(reader: SheetReader) -> None:
 
 
 def _of(day: str) -> Callable[[str], int]:
-    """What reads that one of the days of a cell."""
+    """A reader that returns this one of the days in a cell."""
     return lambda _: read_weekday(day)
 
 
 def days_of(text: str) -> list[str]:
-    """The days that a cell names together, each once: `Mon, Wed`, `MWF`, `TTh`, `TuTh`.
+    """The days named in a cell, each once: `Mon, Wed`, `MWF`, `TTh`, `TuTh`.
 
-    A letter that occurs twice is not a day, since it may be either (`MTWTF`).
+    A letter that occurs twice is not read as a day, since it is ambiguous (`MTWTF`).
     """
     days: list[str] = []
     for word in [word for word in _BETWEEN.split(text.strip()) if word] or [text]:

@@ -1,8 +1,8 @@
-"""Opens a workbook that anybody may have made, in a process of its own with bounded memory.
+"""Opens an untrusted workbook in a separate process with limited memory.
 
-A workbook of a few kilobytes can ask for all memory there is: by what it unpacks to, or by one
-cell in its last row and column. The first is measured; against the second, and whatever else the
-library may be led to, `workbook_reader` has a limit of memory and of time.
+A workbook of a few kilobytes can exhaust all memory: by its unpacked size, or by a single cell in
+the last row and column. The unpacked size is measured first; against everything else,
+`workbook_reader` runs with limits of memory and time.
 """
 
 import json
@@ -23,13 +23,12 @@ _SECONDS = 30
 _MAX_PARTS = 2_000
 _MAX_UNPACKED = 128 * 1024 * 1024
 _CHUNK = 1024 * 1024
-# Each part has an entry of this kind. Counted before the library reads them all into memory.
+# The signature of a part's entry, counted before the library reads all entries into memory.
 _ENTRY = b"PK\x01\x02"
 
 
 class Opened(NamedTuple):
-    """A sheet, the names of the others that have anything in them, and its rows with their
-    numbers."""
+    """A sheet: its name, the names of the other sheets that are not empty, and its numbered rows."""
 
     name: str
     others: list[str]
@@ -37,12 +36,12 @@ class Opened(NamedTuple):
 
 
 def read(content: bytes, sheet: str | None = None) -> Opened:
-    """That sheet, else the first that is not hidden."""
+    """The named sheet, else the first visible one."""
     return next(_opened(content, *(("sheet", sheet) if sheet is not None else ())))
 
 
 def read_all(content: bytes) -> Iterator[Opened]:
-    """Every sheet that is not hidden. The rows of each are read before the next is asked for."""
+    """Every visible sheet. The rows of one must be read before the next sheet is requested."""
     return _opened(content, "all")
 
 
@@ -71,7 +70,7 @@ def _opened(content: bytes, *which: str) -> Iterator[Opened]:
 
 
 def _until_next(lines: Iterator[Any], heads: list[Any]) -> Iterator[tuple[int, list[str]]]:
-    """The rows up to the head of the next sheet, which goes to `heads`."""
+    """The rows up to the head of the next sheet, which is appended to `heads`."""
     for line in lines:
         if isinstance(line[0], str):
             heads.append(line)
@@ -86,9 +85,9 @@ _TOO_MUCH = (
 
 
 def _measure(content: bytes) -> None:
-    """Refuse what is no workbook, and what unpacks to more than one may hold.
+    """Refuse a file that is not a workbook, or that unpacks to more than the limit.
 
-    The sizes that it declares prove nothing, so it is unpacked, a piece at a time.
+    The declared sizes cannot be trusted, so the file is unpacked piece by piece.
     """
     if content.count(_ENTRY) > _MAX_PARTS:
         raise unreadable(_TOO_MUCH)
@@ -97,7 +96,7 @@ def _measure(content: bytes) -> None:
         with zipfile.ZipFile(BytesIO(content)) as parts:
             if "xl/workbook.xml" not in parts.namelist():
                 raise unreadable("This is not a workbook. Save it as .xlsx, or as CSV UTF-8.")
-            # Parts that lie in one another are no more to unpack, but as often.
+            # Overlapping parts would be unpacked several times.
             if sum(part.compress_size for part in parts.infolist()) > len(content):
                 raise unreadable(_TOO_MUCH)
             for part in parts.infolist():

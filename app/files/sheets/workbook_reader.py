@@ -1,11 +1,11 @@
 """Reads a workbook from standard input and writes its rows to standard output, as JSON.
 
-A program of its own, so that it can be given little memory and time: it imports nothing of `app`.
-It reads the first sheet that is not hidden; with the arguments `sheet NAME` that one, with `all`
-each of them. For a sheet it answers a line `[name, [other, ...]]` with the others that have
-anything in them, then a line `[number, [cell, ...]]` for each row; or a sentence that says why it
-cannot be read. What it answers is bounded too, since whoever asked has to hold it: a text stored
-once in the file may be the text of a million cells.
+It is a separate program, so that its memory and time can be limited, and imports nothing of `app`.
+It reads the first visible sheet; with the arguments `sheet NAME` the named one, with `all` every
+visible one. For each sheet it prints a line `[name, [other, ...]]` with the other sheets that are
+not empty, then a line `[number, [cell, ...]]` for each row; or a sentence that says why the
+workbook cannot be read. The output is limited too, since the caller has to hold it: a text that is
+stored once in the file may be the text of a million cells.
 """
 
 import json
