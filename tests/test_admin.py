@@ -37,7 +37,7 @@ async def actions(stage: Stage, **query: str) -> list[str]:
     return [entry["action"] for entry in entries]
 
 
-async def test_an_address_is_let_in_once_and_asking_again_finds_it(stage: Stage) -> None:
+async def test_an_address_is_added_once_and_a_repeat_finds_it(stage: Stage) -> None:
     draft = {"email": f" {NEW} ", "name": "Elif Demo"}
     made = await stage.meera.post("/admin/allowed-emails", draft)
     again = await stage.meera.post("/admin/allowed-emails", draft | {"email": NEW.upper()})
@@ -49,7 +49,7 @@ async def test_an_address_is_let_in_once_and_asking_again_finds_it(stage: Stage)
 
 
 @pytest.mark.parametrize("email", ["", "elif", "elif@demo", "élif@demo.example", "a b@c.example"])
-async def test_what_is_no_address_is_refused(stage: Stage, email: str) -> None:
+async def test_something_that_is_not_an_address_is_refused(stage: Stage, email: str) -> None:
     answer = await stage.meera.post("/admin/allowed-emails", {"email": email})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/email"
@@ -67,7 +67,7 @@ async def test_a_role_changed_counts_from_the_next_request_on(
     assert (await stage.bilal.get("/users/me")).status_code == 401
 
 
-async def test_what_is_left_out_of_a_change_stays(stage: Stage) -> None:
+async def test_fields_left_out_of_a_change_stay(stage: Stage) -> None:
     entry = (await listed(stage))[stage.asha.email]
     path = f"/admin/allowed-emails/{entry['id']}"
     changed = (await stage.meera.patch(path, {"email": NEW})).json()
@@ -119,7 +119,7 @@ async def test_a_csv_with_bad_lines_names_them_all_and_changes_nothing(stage: St
 @pytest.mark.parametrize(
     "content", [b"", b"name\nElif", b"email\n\xff", b'email\n"open', b"email\n" + b"x\n" * 10_001]
 )
-async def test_what_is_no_csv_is_refused(stage: Stage, content: bytes) -> None:
+async def test_a_file_that_is_not_a_csv_is_refused(stage: Stage, content: bytes) -> None:
     assert (await upload(stage, content)).status_code == 422
 
 
@@ -140,14 +140,14 @@ async def test_a_workbook_of_people_is_read_like_a_csv(stage: Stage) -> None:
     assert answer.json() == {"added": 1, "changed": 0, "unchanged": 0}
 
 
-async def test_a_csv_has_to_say_that_it_is_one(stage: Stage) -> None:
+async def test_a_csv_needs_its_content_type(stage: Stage) -> None:
     answer = await stage.meera.request(
         "POST", "/admin/uploads/allowed-emails", content=b"email\n", headers={"Content-Type": "a/b"}
     )
     assert answer.status_code == 415
 
 
-async def test_a_disabled_user_is_out_until_enabled_again(stage: Stage) -> None:
+async def test_a_disabled_user_is_refused_until_enabled_again(stage: Stage) -> None:
     path = f"/admin/users/{stage.asha.user_id}"
     first = (await stage.meera.patch(path, {"disabled": True})).json()["disabledAt"]
     again = (await stage.meera.patch(path, {"disabled": True})).json()["disabledAt"]
@@ -176,7 +176,9 @@ async def test_users_are_found_whether_or_not_they_may_sign_in(stage: Stage) -> 
     assert [user["name"] for user in found] == ["Bilal Demo"]
 
 
-async def test_lists_go_on_where_the_last_page_ended(stage: Stage, room: Classroom) -> None:
+async def test_each_page_of_a_list_continues_where_the_last_ended(
+    stage: Stage, room: Classroom
+) -> None:
     await room.enrol(*ROLLS, "23/CS/104", "23/CS/105")
     for path in ("/admin/students", "/admin/users", "/admin/allowed-emails", "/admin/audit"):
         whole = (await stage.meera.get(path)).json()
@@ -266,9 +268,7 @@ async def test_a_roster_that_changes_nothing_records_nothing(stage: Stage) -> No
 @pytest.mark.parametrize(
     "instant", ["x", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2025-10-27"]
 )
-async def test_a_cursor_of_the_audit_log_made_by_hand_is_answered(
-    stage: Stage, instant: str
-) -> None:
+async def test_a_handmade_cursor_of_the_audit_log_is_answered(stage: Stage, instant: str) -> None:
     cursor = f"{instant}~{stage.meera.user_id}"
     answer = await stage.meera.get("/admin/audit", params={"cursor": cursor})
     assert answer.status_code in (200, 422)

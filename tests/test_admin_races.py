@@ -82,7 +82,7 @@ class Admin:
         (Admin.disable, Admin.demote),
     ],
 )
-async def test_of_two_administrators_who_end_each_others_rights_at_once_one_stays(
+async def test_when_two_administrators_demote_each_other_at_once_one_stays(
     crowd: Stage, one_act: Any, other_act: Any
 ) -> None:
     promote = "UPDATE allowed_emails SET role = 'admin' WHERE email = $1"
@@ -158,7 +158,7 @@ async def test_merges_and_rosters_with_common_students_do_not_deadlock(
             assert merge.status_code == 200 or merge.json()["code"] == "unavailable", merge.text
 
 
-async def test_the_times_of_a_sessions_versions_grow_though_a_merge_had_to_wait(
+async def test_the_times_of_versions_increase_even_if_a_merge_had_to_wait(
     crowd: Stage, hall: Classroom
 ) -> None:
     ids, session = await ids_of(crowd), await hall.open()

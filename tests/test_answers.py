@@ -50,13 +50,15 @@ async def test_no_cache_keeps_an_answer_and_no_browser_shows_it_as_a_page(
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-async def test_so_is_every_refusal(stage: Stage, room: Classroom, status: int) -> None:
+async def test_no_cache_keeps_a_refusal_either(stage: Stage, room: Classroom, status: int) -> None:
     answer = await REFUSALS[status](stage, room)
     assert OF_PEOPLE.items() <= answer.headers.items()
     assert len(answer.headers.multi_items()) == len(answer.headers)
 
 
-async def test_metrics_and_files_are_taken_for_what_they_say_they_are(everything: FastAPI) -> None:
+async def test_metrics_and_files_are_served_with_their_own_content_types(
+    everything: FastAPI,
+) -> None:
     async with client_of(everything) as client:
         for path in ("/metrics", "/docs/static/swagger-ui.css", "/docs", "/redoc"):
             answer = await client.get(path)
@@ -75,7 +77,7 @@ async def test_the_files_of_the_documentation_are_loaded_once(everything: FastAP
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_a_page_of_the_documentation_lets_in_its_own_scripts_alone(
+async def test_a_page_of_the_documentation_allows_only_its_own_scripts(
     everything: FastAPI, page: str
 ) -> None:
     """Both pages were looked at in Chromium, which reports nothing of ours as refused."""
@@ -155,7 +157,7 @@ async def test_a_web_app_can_read_every_refusal(
     assert answer.headers["x-request-id"]
 
 
-async def test_a_foreign_web_page_reads_nothing(stage: Stage, settings: Settings) -> None:
+async def test_a_web_page_of_another_origin_reads_nothing(stage: Stage, settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"cors_origins": [WEB_APP]}))
     async with client_of(app) as client:
         answer = await client.get("/nothing", headers={"Origin": "https://evil.example"})

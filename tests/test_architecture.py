@@ -125,7 +125,7 @@ def test_statements_live_in_services() -> None:
             assert not [text for text in texts if SQL.match(text)], path
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
+def test_there_are_no_import_cycles() -> None:
     graph = {module_of(path): internal_imports(path) for path in FILES}
 
     def visit(module: str, trail: tuple[str, ...]) -> None:
@@ -156,7 +156,7 @@ def test_files_and_functions_can_be_read_in_one_sitting() -> None:
                 assert lines < LONGEST_FUNCTION, f"{path}: {node.name}"
 
 
-def test_a_server_loads_no_tool_of_migrations() -> None:
+def test_a_server_does_not_load_migration_tools() -> None:
     """SQLAlchemy and Alembic would cost each process 30 MB, and each start half a second."""
     loaded = "import sys, app.main; print({'sqlalchemy', 'alembic'} & sys.modules.keys())"
     said = subprocess.run(

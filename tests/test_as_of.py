@@ -88,7 +88,7 @@ async def in_a_term_with_slots(stage: Stage) -> list[Classroom]:
 
 @examples(6)
 @given(steps=STEPS)
-async def test_statistics_as_of_an_instant_are_what_was_answered_then(
+async def test_statistics_as_of_an_instant_equal_the_answers_of_that_time(
     crowd: Stage, steps: list[Any]
 ) -> None:
     await crowd.connection.execute(emptied("users", "allowed_emails"))
@@ -152,7 +152,7 @@ async def test_records_that_were_merged_are_enrolled_as_both_were(crowd: Stage) 
     await assert_same_then(crowd, answers)
 
 
-async def test_before_a_class_there_was_nothing(stage: Stage, room: Classroom) -> None:
+async def test_before_a_class_existed_there_are_no_figures(stage: Stage, room: Classroom) -> None:
     await room.mark(await room.open(), {ROLLS[0]: "present"})
     for at in ("0001-01-01T00:00:00Z", "2001-01-01T00:00:00.5Z"):
         for path in ("students", "students?include=withdrawn", "sessions"):
@@ -181,7 +181,7 @@ async def test_an_invalid_or_future_instant_is_refused(
         ]
 
 
-async def test_of_two_records_that_were_merged_the_one_that_stayed_says_what_was(
+async def test_after_a_merge_the_remaining_record_shows_the_past(
     stage: Stage, room: Classroom
 ) -> None:
     session = await room.open(day(-1))

@@ -131,7 +131,7 @@ def by_hand(sum_: str) -> Decimal:
     return (Decimal(hundredths) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
-async def test_the_month_goes_as_the_page_says(stage: Stage) -> None:
+async def test_the_month_goes_as_the_page_describes(stage: Stage) -> None:
     month = Month(stage)
     for table in TABLES:
         asked = ASKED.fullmatch(table.lead)

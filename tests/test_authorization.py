@@ -163,7 +163,7 @@ def test_every_route_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("operation", TABLE)
-async def test_the_table_holds(scene: Scene, operation: str) -> None:
+async def test_everybody_gets_the_answer_in_the_table(scene: Scene, operation: str) -> None:
     """Everybody asks in turn, and finds everything as it was before anybody did."""
     case = TABLE[operation]
     before = await checksum(scene.stage.connection)
@@ -217,7 +217,7 @@ async def test_what_does_not_exist_is_a_404_for_everybody(scene: Scene) -> None:
             assert answers == [403 if hidden else 404, 404], operation
 
 
-async def test_a_malformed_body_does_not_hide_who_asks(scene: Scene) -> None:
+async def test_a_malformed_body_does_not_come_before_authentication(scene: Scene) -> None:
     stage = scene.stage
     broken = {"content": b"{nonsense", "headers": {"Content-Type": "application/json"}}
     invalid = {"json": {"unknown": 1}}
@@ -264,7 +264,7 @@ async def test_a_class_given_away_is_the_new_teachers_from_the_next_request_on(
     assert await scene.ask(scene.stage.bilal, TABLE["markStudents"]) == 200
 
 
-async def test_a_teacher_gives_no_class_away_and_makes_none_for_others(scene: Scene) -> None:
+async def test_a_teacher_cannot_give_a_class_away_or_create_one_for_others(scene: Scene) -> None:
     bilal = str(scene.stage.bilal.user_id)
     before = await checksum(scene.stage.connection)
     asha = scene.stage.asha

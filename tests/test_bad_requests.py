@@ -71,9 +71,7 @@ async def test_any_text_in_a_query_is_answered(
 
 
 @pytest.mark.parametrize("cursor", _CURSORS)
-async def test_a_cursor_made_by_hand_is_answered(
-    stage: Stage, room: Classroom, cursor: str
-) -> None:
+async def test_a_handmade_cursor_is_answered(stage: Stage, room: Classroom, cursor: str) -> None:
     for path in ("?classId=" + room.id, f"/{await room.open()}/history?limit=1"):
         answer = await stage.asha.get(f"/attendance/sessions{path}&cursor={quote(cursor)}")
         assert answer.status_code in {200, 422}

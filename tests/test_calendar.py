@@ -54,7 +54,7 @@ async def create(person: Person, code: str, **more: Any) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("kind", ["terms", "holidays"])
-async def test_an_entry_is_made_once_and_asking_again_finds_it(stage: Stage, kind: str) -> None:
+async def test_an_entry_is_created_once_and_a_repeat_finds_it(stage: Stage, kind: str) -> None:
     made = await stage.meera.post(f"/admin/{kind}", AUTUMN)
     again = await stage.meera.post(f"/admin/{kind}", AUTUMN | {"name": " Autumn 2025 "})
     assert (made.status_code, again.status_code) == (201, 200)
@@ -64,9 +64,7 @@ async def test_an_entry_is_made_once_and_asking_again_finds_it(stage: Stage, kin
 
 
 @pytest.mark.parametrize("kind", ["terms", "holidays"])
-async def test_an_entry_is_changed_and_removed_and_that_is_on_record(
-    stage: Stage, kind: str
-) -> None:
+async def test_changing_and_removing_an_entry_is_audited(stage: Stage, kind: str) -> None:
     noun = kind[:-1]
     path = f"/admin/{kind}/{(await stage.meera.post(f'/admin/{kind}', AUTUMN)).json()['id']}"
     changed = await stage.meera.patch(path, {"lastDay": "2025-12-12", "name": None})
@@ -165,7 +163,7 @@ def shown(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: v.strip() if isinstance(v, str) else v for name, v in given.items()}
 
 
-async def test_the_calendar_shows_everybody_what_touches_the_range(stage: Stage) -> None:
+async def test_the_calendar_shows_everybody_what_overlaps_the_range(stage: Stage) -> None:
     await stage.meera.post("/admin/terms", AUTUMN)
     await stage.meera.post("/admin/terms", {**AUTUMN, "name": "Summer", "firstDay": "2025-05-20"})
     for name, day in (("Gandhi Jayanti", "2025-10-02"), ("Diwali", "2025-10-20")):
@@ -184,7 +182,7 @@ async def test_the_calendar_shows_everybody_what_touches_the_range(stage: Stage)
     assert reversed_.status_code == 422
 
 
-async def test_without_terms_all_is_as_before_terms_were_there(
+async def test_without_terms_everything_works_as_before_terms_existed(
     stage: Stage, room: Classroom
 ) -> None:
     await classroom_of(stage.asha, "CS302", [])
@@ -248,7 +246,7 @@ async def test_a_list_of_an_invalid_term_is_refused(stage: Stage) -> None:
         assert code in (None, flaw["code"])
 
 
-async def test_one_code_and_section_may_be_there_once_a_term(stage: Stage) -> None:
+async def test_a_code_and_section_are_unique_within_a_term(stage: Stage) -> None:
     old = await add_term(stage, "Old", -200, -100)
     await add_term(stage, "Now", -10, 10)
     first = (await create(stage.asha, "CS1")).json()

@@ -65,7 +65,7 @@ async def test_the_file_says_what_it_is(lessons: Classroom) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_moves_stays_the_same_event(lessons: Classroom) -> None:
+async def test_a_moved_occurrence_stays_the_same_event(lessons: Classroom) -> None:
     before = [event["uid"] for event in await events_of(lessons)]
     await move(lessons)
     events = await events_of(lessons)
@@ -74,7 +74,7 @@ async def test_what_moves_stays_the_same_event(lessons: Classroom) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_was_taken_and_then_moved_is_one_event(lessons: Classroom) -> None:
+async def test_an_occurrence_taken_and_then_moved_is_one_event(lessons: Classroom) -> None:
     await lessons.mark(await lessons.open(MONDAY), {ROLLS[0]: "present"})
     await move(lessons)
     uids = [event["uid"] for event in await events_of(lessons)]
@@ -82,7 +82,7 @@ async def test_what_was_taken_and_then_moved_is_one_event(lessons: Classroom) ->
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_one_says_so_and_a_holiday_is_left_out(
+async def test_a_cancelled_occurrence_is_marked_and_a_holiday_left_out(
     stage: Stage, lessons: Classroom
 ) -> None:
     await lessons.open(MONDAY)
@@ -107,7 +107,7 @@ async def test_text_is_escaped_and_survives(lessons: Classroom) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("endless", [False, True])
-async def test_without_a_term_that_ends_it_is_the_weeks_around_today(
+async def test_without_a_term_the_calendar_has_the_weeks_around_today(
     stage: Stage, room: Classroom, endless: bool
 ) -> None:
     for day in range(1, 8):

@@ -26,7 +26,7 @@ async def test_a_list_of_classes_has_every_field_the_app_reads(
     assert class_["students"][0].keys() == STUDENT_FIELDS
 
 
-async def test_classes_come_by_code_and_section(stage: Stage) -> None:
+async def test_classes_are_ordered_by_code_and_section(stage: Stage) -> None:
     for code, section in (("MA1", "B"), ("CS1", "A"), ("MA1", "A")):
         body = {"code": code, "name": "A course", "section": section}
         await stage.asha.post("/classes", body)
@@ -64,7 +64,7 @@ async def test_a_second_live_class_of_that_code_and_section_is_a_conflict(
     assert (await stage.asha.post("/classes", {**body, "section": "B"})).status_code == 201
 
 
-async def test_an_admin_makes_a_class_for_a_teacher(stage: Stage) -> None:
+async def test_an_admin_creates_a_class_for_a_teacher(stage: Stage) -> None:
     body = {"code": "CS1", "name": "X", "section": "A", "teacherId": str(stage.bilal.user_id)}
     assert (await stage.meera.post("/classes", body)).json()["teacherId"] == body["teacherId"]
     body |= {"teacherId": "00000000-0000-4000-8000-000000000000"}
@@ -72,7 +72,7 @@ async def test_an_admin_makes_a_class_for_a_teacher(stage: Stage) -> None:
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_teacher")
 
 
-async def test_a_change_leaves_out_what_it_does_not_name(stage: Stage, room: Classroom) -> None:
+async def test_a_change_keeps_the_fields_it_does_not_name(stage: Stage, room: Classroom) -> None:
     before = await room.document()
     after = (await stage.asha.patch(room.path, {"name": "Systems", "ltpPattern": "3-0-2"})).json()
     assert (after["name"], after["ltpPattern"], after["code"]) == ("Systems", "3-0-2", "CS301")

@@ -48,12 +48,12 @@ def test_an_address_is_put_on_the_list_without_the_space_around_it(aims: Aims) -
 
 
 @pytest.mark.parametrize("name", ["Asha\nDemo", "A" * 201, "\udcff"])
-def test_what_is_no_name_is_one_sentence(aims: Aims, name: str) -> None:
+def test_an_invalid_name_is_one_sentence(aims: Aims, name: str) -> None:
     said = aims.refuse(f"allow asha@x.edu --name '{name}'")
     assert said.startswith("aims: A name has at most 200 characters")
 
 
-def test_the_last_admin_stays(aims: Aims) -> None:
+def test_the_last_admin_cannot_be_removed(aims: Aims) -> None:
     aims.rows(f"INSERT INTO allowed_emails (email, role) VALUES ('{MEERA}', 'admin')")
     sentence = "aims: At least one administrator has to remain.\n"
     assert aims.refuse(f"disallow {MEERA}") == sentence
@@ -95,9 +95,7 @@ def test_a_file_with_a_bad_row_changes_nothing(aims: Aims, tmp_path: Path) -> No
         ),
     ],
 )
-def test_what_is_wrong_with_a_file_is_one_sentence(
-    tmp_path: Path, content: bytes, sentence: str
-) -> None:
+def test_an_error_in_a_file_is_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
     file = tmp_path / "faculty.csv"
     file.write_bytes(content)
     with pytest.raises(SystemExit) as refused:

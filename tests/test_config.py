@@ -203,9 +203,7 @@ def test_secrets_are_measured_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 24, 32, 48])
-def test_no_secret_made_at_random_is_found_too_simple(
-    monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
+def test_no_random_secret_is_found_too_simple(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     for _ in range(20):
         makers = (secrets.token_hex, secrets.token_urlsafe)
         made = [secret for make in makers if len(secret := make(size)) >= 32]
@@ -338,7 +336,7 @@ def test_a_font_needs_what_every_register_has(monkeypatch: pytest.MonkeyPatch, p
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/Paris", "UTC"])
-def test_a_known_time_zone_is_taken(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+def test_a_known_time_zone_is_accepted(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     monkeypatch.setenv("TIMEZONE", zone)
     assert load_settings().zone.key == zone
 

@@ -23,7 +23,7 @@ LACKING = {
 
 
 @pytest.mark.parametrize("change", LACKING)
-async def test_what_the_database_lacks_is_a_503_and_the_log_names_it(
+async def test_a_missing_database_object_is_a_503_and_the_log_names_it(
     stage: Stage, room: Classroom, caplog: pytest.LogCaptureFixture, change: str
 ) -> None:
     code, named = LACKING[change]
@@ -53,7 +53,7 @@ OWN_MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", OWN_MISTAKES)
-async def test_a_statement_with_the_wrong_arguments_is_our_mistake_and_no_outage(
+async def test_a_statement_with_wrong_arguments_is_a_bug_and_not_an_outage(
     stage: Stage,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

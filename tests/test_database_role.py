@@ -58,7 +58,7 @@ async def test_the_role_knows_every_table(stage: Stage, table: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_the_script_takes_back_what_was_granted_by_hand(own_database_url: str) -> None:
+async def test_the_script_revokes_what_was_granted_by_hand(own_database_url: str) -> None:
     may = "SELECT has_column_privilege('aims_app', 'audit_log', 'action', 'UPDATE')"
     owner = await asyncpg.connect(own_database_url)
     await owner.execute("GRANT ALL ON audit_log TO aims_app")

@@ -67,7 +67,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", TAKEN)
-def test_what_counts_is_kept_and_what_tunes_other_programs_is_left_out(
+def test_options_that_matter_are_kept_and_those_of_other_programs_dropped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str
 ) -> None:
     file = tmp_path / "ca.pem"
@@ -142,7 +142,7 @@ NOT_TAKEN = {
 
 
 @pytest.mark.parametrize("given", NOT_TAKEN)
-def test_what_postgresql_does_not_take_is_said(
+def test_an_option_that_postgresql_rejects_is_named(
     checkout: Checkout, aims: Aims, own_database_url: str, given: str
 ) -> None:
     url, named = own_database_url + given, NOT_TAKEN[given] or "target attribute"

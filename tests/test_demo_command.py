@@ -56,7 +56,7 @@ def test_the_command_wants_the_newest_tables(ours: Aims, server_url: str) -> Non
 
 
 @pytest.mark.anyio
-async def test_it_is_made_whole_or_not_at_all(
+async def test_the_demo_is_created_completely_or_not_at_all(
     own: asyncpg.Connection, own_database_url: str
 ) -> None:
     def stop() -> None:
@@ -70,7 +70,7 @@ async def test_it_is_made_whole_or_not_at_all(
 
 
 @pytest.mark.anyio
-async def test_the_data_to_measure_with_is_of_the_size_that_is_measured(
+async def test_the_benchmark_data_has_the_stated_size(
     own: asyncpg.Connection, own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = (bench_data.CLASSES, bench_data.STUDENTS, bench_data.SESSIONS)

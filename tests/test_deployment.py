@@ -182,7 +182,7 @@ def test_docker_gets_what_it_copies_and_no_secret() -> None:
     assert not [file for file in sent if file.suffix == ".pyc" or file.name.startswith(".env")]
 
 
-def test_the_backend_believes_the_gateway_of_its_network_alone() -> None:
+def test_the_backend_trusts_only_the_gateway_of_its_network() -> None:
     (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
     believed = SERVICES["backend"]["environment"]["FORWARDED_ALLOW_IPS"]
     assert believed == network["gateway"]

@@ -98,7 +98,7 @@ def test_every_test_a_page_names_exists(page: str) -> None:
         assert name in known, name
 
 
-def test_no_comment_sends_its_reader_to_a_section_of_what_is_not_here() -> None:
+def test_no_comment_refers_to_a_section_outside_the_repository() -> None:
     for path in (*ROOT.glob("app/**/*.py"), *ROOT.glob("tests/*.py"), *ROOT.glob("*/*.sql")):
         for line in path.read_text().splitlines():
             assert "RFC" in line or not re.search(r"\bsection [0-9]", line), (path, line)

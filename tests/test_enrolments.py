@@ -174,7 +174,7 @@ async def test_the_audit_log_has_the_days(stage: Stage, room: Classroom) -> None
         ([], [{"rollNo": "1", "on": None}], "/withdrawals/0", "unknown_field"),
     ],
 )
-async def test_days_that_cannot_be_are_refused_and_nothing_is_changed(
+async def test_impossible_days_are_refused_and_nothing_is_changed(
     stage: Stage,
     room: Classroom,
     students: list[dict[str, Any]],

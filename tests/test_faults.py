@@ -202,7 +202,7 @@ def test_nothing_answered_is_lost_when_postgresql_is_killed(
     check_nothing_lost(teacher.writes, recorded(installed))
 
 
-def test_a_postgresql_that_falls_silent_is_a_503_within_5_seconds(
+def test_a_postgresql_that_stops_answering_is_a_503_within_5_seconds(
     installed: Checkout, postgres: LocalPostgres
 ) -> None:
     token = token_of(installed)

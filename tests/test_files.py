@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_refused_with_its_reason(name: str) -> None:
     assert len(refused.value.detail) < 300
 
 
-def test_a_file_full_of_mistakes_is_given_up() -> None:
+def test_reading_stops_at_too_many_mistakes() -> None:
     nonsense = [["Roll No", *(f"2025-01-{day:02}" for day in range(1, 31))]]
     nonsense += [[n, *["X"] * 30] for n in range(400)]
     with pytest.raises(Invalid, match="more than 10,000 mistakes"):
@@ -175,7 +175,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_what_does_harm_takes_little_memory_and_time() -> None:
+def test_a_hostile_file_takes_little_memory_and_time() -> None:
     names = [name for name in UNREADABLE if "million" in name or "last" in name]
     began = perf_counter()
     done = subprocess.run(
@@ -257,7 +257,7 @@ def test_every_bad_cell_is_named_with_its_place_and_nothing_of_it_repeated() -> 
     assert "tomorrow" not in repr(batch.refusals)
 
 
-def test_a_register_says_itself_which_class_it_is_of() -> None:
+def test_a_register_names_its_own_class() -> None:
     rows: list[list[Any]] = [
         ["Class", "CS301"],
         ["Section", "A"],
@@ -292,7 +292,7 @@ def test_dates_are_read_with_the_day_first_or_the_year(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["08/14/2025", "2025-02-30", "4 August", "0025-08-04", "x" * 99])
-def test_what_is_no_date_is_refused(text: str) -> None:
+def test_something_that_is_not_a_date_is_refused(text: str) -> None:
     with pytest.raises(CellError):
         read_date(text)
 

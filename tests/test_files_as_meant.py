@@ -29,7 +29,7 @@ def codes(batch: Batch) -> list[tuple[int, int | None, str]]:
     "heading",
     ["PRN", "USN No.", "HTNO", "Hall Ticket No", "Regd. No.", "Admission No", "Student ID"],
 )
-def test_numbers_go_by_many_headings(heading: str) -> None:
+def test_roll_numbers_have_many_headings(heading: str) -> None:
     rows = [["S.No", heading, "Name"], ["1", "23/CS/107", "Kabir V. Demo"]]
     batch = read_batch(Kind.STUDENTS, csv(rows), in_class=True)
     assert [row.entry.roll_no for row in batch.students] == ["23/CS/107"]
@@ -46,7 +46,7 @@ def test_numbers_go_by_many_headings(heading: str) -> None:
         ("20E103", "20E103"),
     ],
 )
-def test_what_a_spreadsheet_adds_to_a_number_is_taken_off(cell: str, code: str) -> None:
+def test_additions_of_a_spreadsheet_to_a_number_are_removed(cell: str, code: str) -> None:
     rows = [["Roll No", "Name", "Phone"], [cell, "Kabir V. Demo", cell]]
     (row,) = read_batch(Kind.STUDENTS, csv(rows), in_class=True).students
     assert (row.entry.roll_no, row.entry.phone) == (code, code)
@@ -60,14 +60,14 @@ CHANGED = ["91107.5", '"91,107"', "2301234567890120"]
     "cell", ["2.31E+10", "2.31e10", '"2,31E+10"', "23.1E+09", "2E+10", *CHANGED]
 )
 @pytest.mark.parametrize("column", [0, 2])
-def test_a_number_that_a_spreadsheet_has_spoiled_is_refused(cell: str, column: int) -> None:
+def test_a_number_that_a_spreadsheet_has_damaged_is_refused(cell: str, column: int) -> None:
     line = ["23/CS/107", "Kabir V. Demo", "9876500000"]
     line[column] = cell
     batch = read_batch(Kind.STUDENTS, csv([["Roll No", "Name", "Phone"], line]), in_class=True)
     assert codes(batch) == [(2, column, "shortened_number")]
 
 
-def test_a_number_and_a_name_in_one_cell_are_no_roll_number() -> None:
+def test_a_number_and_a_name_in_one_cell_are_refused() -> None:
     rows = [["Roll No"], ["23/CS/107 Kabir Demo"], ["23 CS 108"]]
     batch = read_batch(Kind.STUDENTS, csv(rows), in_class=True)
     assert codes(batch) == [(2, 0, "number_and_name")]
@@ -75,7 +75,7 @@ def test_a_number_and_a_name_in_one_cell_are_no_roll_number() -> None:
 
 
 @pytest.mark.parametrize("heading", ["P/A", "Presence", "Attendance Status", "Status (P/A)"])
-def test_the_column_of_marks_goes_by_many_headings(heading: str) -> None:
+def test_the_column_of_marks_has_many_headings(heading: str) -> None:
     rows = [*ABOVE, ["Roll No", "Date", heading], ["23/CS/107", "2025-08-04", "P"]]
     assert [mark.word for mark in read(Kind.ATTENDANCE, rows).marks] == ["present"]
 
@@ -110,7 +110,7 @@ def test_how_words_were_read_is_shown() -> None:
         ("P = Present, A = Absent, L = Late", 0),
     ],
 )
-def test_a_legend_that_says_otherwise_refuses(legend: str, refused: int) -> None:
+def test_a_contradicting_legend_is_refused(legend: str, refused: int) -> None:
     rows = [*ABOVE[:2], [legend], ["Roll No", "04/08/2025"], ["1", "P"]]
     assert codes(read(Kind.ATTENDANCE, rows)) == [(3, 0, "other_legend")] * refused
 
@@ -124,7 +124,7 @@ def times_of(batch: Batch) -> list[str]:
     return [f"{row.slot.start_time:%H:%M}-{row.slot.end_time:%H:%M}" for row in batch.slots]
 
 
-def test_a_clock_of_twelve_hours_is_read_as_one_and_shown() -> None:
+def test_a_twelve_hour_clock_is_recognised_and_noted() -> None:
     batch = slots(("9:30", "10:30"), ("12:30", "1:30"), ("2:30", "3:30"))
     assert times_of(batch) == ["09:30-10:30", "12:30-13:30", "14:30-15:30"]
     assert batch.notes == [
@@ -210,7 +210,7 @@ def test_one_mark_that_is_written_out_is_enough_to_refuse_its_column() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.STUDENTS, Kind.ATTENDANCE])
-def test_headings_that_are_repeated_are_no_students(kind: Kind) -> None:
+def test_repeated_headings_are_not_read_as_students(kind: Kind) -> None:
     heads = ["Roll No", "Name", "2025-08-04"]
     rows = [heads, ["23/CS/107", "Kabir", "P"], heads, ["23/CS/108", "Kavya", "A"]]
     batch = read_batch(kind, csv(rows), in_class=True)
@@ -218,7 +218,7 @@ def test_headings_that_are_repeated_are_no_students(kind: Kind) -> None:
     assert len(batch.students if kind is Kind.STUDENTS else batch.marks) == 2
 
 
-def test_what_was_decided_about_dates_is_said() -> None:
+def test_the_reading_of_dates_is_noted() -> None:
     rows = [["Roll No", "2025-08-04", ""], ["", "09:00", "11:00"], ["23/CS/107", "P", "A"]]
     batch = read_batch(Kind.ATTENDANCE, csv(rows), in_class=True)
     assert len(batch.marks) == 2
@@ -285,7 +285,7 @@ def rolls(batch: Batch) -> list[str]:
     return [line.entry.roll_no for line in batch.students]
 
 
-def test_the_sheet_that_is_named_is_read_and_the_others_are_told() -> None:
+def test_the_named_sheet_is_read_and_the_others_are_noted() -> None:
     batch = read_batch(
         Kind.STUDENTS, sheets(**ROSTER), in_class=True, chosen=choices("102", [], [])
     )
@@ -301,7 +301,7 @@ def test_a_cover_sheet_is_skipped_and_named() -> None:
 
 
 @pytest.mark.parametrize("content", [sheets(**ROSTER), csv([["Roll No"], ["23/CS/101"]])])
-def test_a_sheet_that_is_not_there_is_refused(content: bytes) -> None:
+def test_a_missing_sheet_is_refused(content: bytes) -> None:
     with pytest.raises(Invalid) as refused:
         read_batch(Kind.STUDENTS, content, in_class=True, chosen=choices("103", [], []))
     assert refused.value.code == "unreadable_file"
@@ -322,7 +322,7 @@ def test_headings_that_are_not_known_are_listed_with_the_way_to_say_it() -> None
         assert part in refused.value.detail
 
 
-def test_a_word_means_what_the_caller_says_also_against_the_usual_and_is_told() -> None:
+def test_the_callers_meaning_of_a_word_overrides_the_usual_and_is_noted() -> None:
     rows = [
         ["P = Present, L = Leave"],
         ["Roll No", "2025-08-04", "2025-08-05", "2025-08-06"],
@@ -339,13 +339,13 @@ def test_a_word_means_what_the_caller_says_also_against_the_usual_and_is_told() 
     ("columns", "marks"),
     [(["roll_no"], []), (["=Seat"], []), ([], ["L"]), ([], ["L=gone"]), ([], ["=late"])],
 )
-def test_a_choice_of_another_form_is_refused(columns: list[str], marks: list[str]) -> None:
+def test_a_malformed_choice_is_refused(columns: list[str], marks: list[str]) -> None:
     with pytest.raises(Invalid) as refused:
         choices(None, columns, marks)
     assert refused.value.code == "invalid_choice"
 
 
-def test_a_column_means_a_field_of_its_kind_alone() -> None:
+def test_a_column_can_only_be_a_field_of_its_kind() -> None:
     chosen = choices(None, ["grade=Grade"], [])
     with pytest.raises(Invalid) as refused:
         read_batch(Kind.STUDENTS, csv([["Roll No", "Grade"]]), in_class=True, chosen=chosen)
@@ -381,7 +381,7 @@ def test_a_letter_that_may_be_either_of_two_days_is_refused() -> None:
     assert codes(read(Kind.SCHEDULES, rows)) == [(2, 1, "invalid_day")]
 
 
-def test_start_and_end_may_stand_in_one_cell() -> None:
+def test_start_and_end_may_be_in_one_cell() -> None:
     lines = [("Mon", "9:30-10:30"), ("Tue", "09:30 AM to 1:00 PM"), ("Wed", "9:30")]
     rows = [["Course Code", "Day", "Time"], *(["CS301", *line] for line in lines)]
     batch = read(Kind.SCHEDULES, rows)

@@ -51,7 +51,7 @@ async def test_what_people_have_done_in_aims_stays_and_is_reported(stage: Stage)
     }
 
 
-async def test_a_class_that_its_teacher_has_made_in_aims_is_gone_on_with(stage: Stage) -> None:
+async def test_a_class_created_in_aims_is_continued(stage: Stage) -> None:
     body = {"code": "CS301", "name": "Operating Systems", "section": "A", "teacherType": "Lecture"}
     made = (await stage.asha.post("/classes", {**body, "ltpPattern": "310"})).json()
     opened = {"classId": made["id"], "sessionDate": "2025-08-04", "startTime": "09:00"}

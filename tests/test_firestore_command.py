@@ -52,7 +52,7 @@ def test_the_example_of_the_page_says_what_the_page_says(aims: Aims, tmp_path: P
     assert "attendance_statuses 0 0 4 " in " ".join(aims.must(command).split())
 
 
-def test_what_is_wrong_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
+def test_an_error_is_one_sentence(aims: Aims, tmp_path: Path) -> None:
     for name in ("meera", "nila"):
         aims.must(f"allow {name}@{DOMAIN} --role admin")
     (tmp_path / "good.json").write_bytes(written({"classes": {"d1": class_()}}))

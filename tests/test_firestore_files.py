@@ -171,7 +171,7 @@ def test_practical_groups_of_one_course_become_sections() -> None:
         ),
     ],
 )
-def test_what_is_no_export_is_said_in_a_sentence(content: bytes, sentence: str) -> None:
+def test_something_that_is_not_an_export_is_one_sentence(content: bytes, sentence: str) -> None:
     with pytest.raises(Invalid) as refused:
         read(content)
     assert refused.value.detail.startswith(sentence)

@@ -51,7 +51,7 @@ def test_statuses_are_words_numbers_booleans_maps_or_lists() -> None:
     assert marks({"1": "", "2": None, "3": "Unmarked"}) == {}
 
 
-def test_marks_that_cannot_be_are_counted() -> None:
+def test_impossible_marks_are_counted() -> None:
     statuses = {"1": "p", " 1 ": "a", "2": "sick", "": "l", "3\x00": "p", "4": ["x"]}
     records = read(
         {
@@ -143,7 +143,7 @@ def moved(original: str, to: str, start: str = "15:00", end: str = "16:00") -> d
     return {"originalDate": original, "rescheduledDate": to, **times}
 
 
-def test_moves_stand_in_the_class_or_in_documents_and_sessions_follow_them() -> None:
+def test_moves_are_in_the_class_or_in_documents_and_sessions_follow_them() -> None:
     moves = [
         moved("2025-08-06", "2025-08-07"),
         moved("2025-08-05", "2025-08-07"),  # a Tuesday without a class
@@ -202,7 +202,7 @@ def test_of_a_student_what_cannot_be_stored_is_left_out_and_the_rest_stays() -> 
     assert keyed.classes[0].students["23/cs/9"].name == "Nine"
 
 
-def test_sessions_that_cannot_be_are_left_out_with_their_marks_counted() -> None:
+def test_impossible_sessions_are_left_out_with_their_marks_counted() -> None:
     records = read(
         {
             "classes": {"d1": class_()},

@@ -137,7 +137,9 @@ async def test_a_redirect_is_not_followed(keys: KeySet, publisher: Publisher) ->
     assert publisher.requests == 1
 
 
-async def test_a_caller_who_leaves_takes_no_fetch_along(keys: KeySet, publisher: Publisher) -> None:
+async def test_a_caller_who_leaves_does_not_cancel_the_fetch(
+    keys: KeySet, publisher: Publisher
+) -> None:
     first = asyncio.create_task(keys.find(KEY_ID))
     await asyncio.sleep(0)
     first.cancel()

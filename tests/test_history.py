@@ -177,7 +177,7 @@ DEFAULTS = {"threshold": 7500, "lateWeight": 100, "minimumSessions": 1}
 @examples(50)
 @example(history=LEFT_BEFORE_FINALISING, first=DEFAULTS, then=DEFAULTS)
 @given(history=recount.HISTORIES, first=POLICIES, then=POLICIES)
-async def test_numbers_are_those_of_a_plain_recount(
+async def test_figures_equal_a_plain_recount(
     stage: Stage, history: list[Any], first: dict[str, Any], then: dict[str, Any]
 ) -> None:
     async with stage.undone():

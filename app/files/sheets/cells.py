@@ -123,7 +123,7 @@ def read_clock(text: str) -> time:
 
 
 def read_weekday(text: str) -> int:
-    """A day of the week by its name, its first three or more letters, or its number: 1 is Monday."""
+    """A day of the week by its name, three or more letters of it, or its number: 1 is Monday."""
     word = text.strip().lower().rstrip(".")
     if word in ("1", "2", "3", "4", "5", "6", "7"):
         return int(word)
@@ -146,8 +146,8 @@ def read_mark(text: str) -> str | None:
 def read_session(text: str) -> tuple[date, time | None] | None:
     """The date and, if given, the start of a session from the heading of its column.
 
-    None for any other heading. Raises `CellError` for a heading that looks like a date but cannot be
-    read, since skipping it would lose a column of marks.
+    None for any other heading. Raises `CellError` for a heading that looks like a date but cannot
+    be read, since skipping it would lose a column of marks.
     """
     if len(text) > _LONGEST_HEADING:
         return None

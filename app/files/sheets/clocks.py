@@ -2,8 +2,8 @@
 
 A lecture at `1:30` is in the afternoon: if no time in the file is after 12:59 and none says am or
 pm, times from 1:00 to 5:59 are read as afternoon. In a file with a 24-hour clock, a time before
-6:00 is refused unless it says am, since nobody teaches then. An hour alone (`9`) is the full hour. A
-lecture that ends at midnight (0:00 or 24:00) ends at 23:59, the last minute of its day.
+6:00 is refused unless it says am, since nobody teaches then. An hour alone (`9`) is the full hour.
+A lecture that ends at midnight (0:00 or 24:00) ends at 23:59, the last minute of its day.
 """
 
 import re

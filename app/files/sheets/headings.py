@@ -144,7 +144,7 @@ def field_of(kind: Kind, heading: str) -> str | None:
 
 
 def sheet_of(kind: Kind, rows: list[Row], chosen: Mapping[str, str] | None = None) -> Sheet:
-    """Find the headings of the table. Raises `Invalid` if columns that its kind requires are missing.
+    """Find the headings of the table. Raises `Invalid` if columns required by its kind are missing.
 
     `chosen` maps fields to headings and overrides the usual spellings.
     """

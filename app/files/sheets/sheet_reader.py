@@ -71,7 +71,7 @@ class SheetReader:
 
     @property
     def read_roll(self) -> Callable[[str], str]:
-        """The reader of roll numbers: without a column of names, the cell must not contain a name."""
+        """The reader of roll numbers: without a column of names, it refuses a name in the cell."""
         return read_code if "name" in self.sheet.columns else read_roll_alone
 
     def refuse(self, row: Row, place: str | int | None, code: str, sentence: str) -> None:

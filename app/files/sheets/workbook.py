@@ -28,7 +28,7 @@ _ENTRY = b"PK\x01\x02"
 
 
 class Opened(NamedTuple):
-    """A sheet: its name, the names of the other sheets that are not empty, and its numbered rows."""
+    """A sheet: its name, the names of the other non-empty sheets, and its numbered rows."""
 
     name: str
     others: list[str]
