@@ -71,7 +71,7 @@ def id_of(name: str) -> UUID:
 def emptied(*kept: str) -> str:
     """SQL that empties all tables but these, and begins with the first policy.
 
-    TRUNCATE would have all statements of the lasting connection planned anew; `replica` spares
+    TRUNCATE would make the lasting connection replan all statements; `replica` avoids
     the order that foreign keys ask for.
     """
     tables = Base.metadata.tables.keys() - {*kept}
@@ -199,7 +199,7 @@ async def own(own_database_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A copy of the checkout to run commands in. What they keep for themselves is kept apart."""
-    # Without bytecode each command would compile everything anew, for seconds.
+    # Without bytecode each command would recompile everything, which takes seconds.
     own = {"HOME": str(tmp_path_factory.mktemp("home")), "PYTHONDONTWRITEBYTECODE": ""}
     return Checkout(ROOT, own).copy_to(tmp_path_factory.mktemp("copy") / "aims")
 
@@ -242,7 +242,7 @@ async def admit(url: str, name: str = "asha", role: str = "teacher") -> str:
 
 @pytest.fixture(scope="session")
 def google() -> Iterator[DemoGoogle]:
-    """The stand-in for Google, with a key of its own."""
+    """The stand-in for Google, with its own key."""
     stand_in = DemoGoogle([(f"{name}@{DOMAIN}", f"{name.title()} Demo") for name in CAST])
     stand_in.start()
     yield stand_in
@@ -308,7 +308,7 @@ class Stage:
 
 @pytest.fixture(scope="session")
 async def lasting_connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The connection of all tests that need but one: it knows their statements by then."""
+    """The connection shared by all tests that need only one, with their statements prepared."""
     connection = await asyncpg.connect(
         database_url,
         server_settings=server_settings(ZONE) | AS_APP | PLANNED_ONCE,

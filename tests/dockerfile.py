@@ -3,7 +3,7 @@
     python -m tests.dockerfile
 
 It reads the Dockerfile itself and refuses what it does not know, so it cannot drift from it. A
-directory stands for the image's root; its Python is this machine's of the same version.
+directory represents the image's root; its Python is this machine's of the same version.
 """
 
 import json

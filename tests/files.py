@@ -1,4 +1,4 @@
-"""Files to import: workbooks made by hand, and files that mean harm."""
+"""Files to import: handmade workbooks and hostile files."""
 
 import struct
 import zipfile

@@ -88,7 +88,7 @@ class Sent(Draft):
 def drafts(
     draw: st.DrawFn, fields: dict[str, st.SearchStrategy[Any]], optional: tuple[str, ...] = ()
 ) -> Draft:
-    """Objects of these fields, in half of which something is spoilt, missing or unknown."""
+    """Objects with these fields; half of them have a damaged, missing or unknown field."""
     spoilt = draw(st.one_of(st.just(set()), st.sets(st.sampled_from(sorted(fields)), max_size=2)))
     value = {}
     for name, right in fields.items():
@@ -105,7 +105,7 @@ def drafts(
 
 @st.composite
 def lists_of(draw: st.DrawFn, name: str, entries: st.SearchStrategy[Draft]) -> Draft:
-    """`{name: [...]}` with up to four entries, rarely something that is none."""
+    """`{name: [...]}` with up to four entries, rarely with an entry of the wrong kind."""
     drawn = draw(st.lists(entries, max_size=4))
     value: list[Any] = [entry.value for entry in drawn]
     clean = all(entry.clean for entry in drawn)

@@ -393,7 +393,7 @@ def half_up(attended: Decimal, counted: int) -> Decimal:
 
 
 def is_below(numbers: dict[str, Any], policy: dict[str, Any]) -> bool:
-    """Below the line: nobody is who was counted too seldom, or never."""
+    """Whether somebody is below the line, which nobody with too few counted sessions is."""
     counted, attended = numbers["counted"], round(numbers["attended"] * 100)
     judged = counted > 0 and counted >= policy["minimumSessions"]
     return judged and attended * 100 < policy["threshold"] * counted

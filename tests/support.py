@@ -42,10 +42,10 @@ _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|SHARE|set_config|nextval)\b")
 
 
 class OneConnection:
-    """Stands where the pool stands, over one connection whose transaction a test undoes.
+    """Replaces the pool by one connection, whose transaction the test rolls back.
 
-    In production each statement has a transaction of its own and fails alone. Here it fails back
-    to a savepoint, which is set anew when anything but reading has happened since the last.
+    In production each statement has its own transaction and fails alone. Here a failure rolls back
+    to a savepoint, which is renewed after every statement that is not a mere read.
     `statements` holds every SQL text that was run.
     """
 
@@ -92,7 +92,7 @@ def _only_reads(sql: str) -> bool:
 def one_connection_database(
     connection: asyncpg.Connection,
 ) -> Iterator[tuple[Database, OneConnection]]:
-    """A database over the connection, of which it sees also what a test does there itself."""
+    """A database on that connection, which also sees what the test itself does there."""
     pool = OneConnection(connection)
     connection.add_query_logger(pool.see)
     yield Database(pool), pool  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ def next_of(response: httpx2.Response) -> str | None:
 
 
 async def stalled(seconds: float, body: bytes = b"{}") -> AsyncIterator[bytes]:
-    """A body of which the second half comes that much later."""
+    """A body whose second half arrives that much later."""
     yield body[: len(body) // 2]
     await asyncio.sleep(seconds)
     yield body[len(body) // 2 :]

@@ -1,4 +1,4 @@
-"""The worked example of docs/attendance-rules.md, carried out as it stands there.
+"""The worked example of docs/attendance-rules.md, executed as written there.
 
 Three kinds of tables are read. One with a column `request` says what happens; its last column is
 the status of the answer, with the code of a refusal or the name for the id that was given. One

@@ -1,4 +1,4 @@
-"""The route that CONTRIBUTING.md adds as an example, added as it stands there."""
+"""The route that CONTRIBUTING.md adds as an example, added as written there."""
 
 import re
 from importlib import import_module

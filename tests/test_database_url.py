@@ -131,7 +131,7 @@ def test_everything_that_uses_the_url_says_the_same_sentence(
     assert "has the parameter pgbouncer, but AIMS has a pool of its own" in sentence
 
 
-# What is added to the URL of a PostgreSQL that answers, and what is said of it.
+# Additions to the URL of a working PostgreSQL, and the expected sentence.
 NOT_TAKEN = {
     "&role=nobody_at_all": "nobody_at_all",
     "&options=-c%20nonsense%3D1": "nonsense",

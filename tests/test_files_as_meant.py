@@ -52,7 +52,7 @@ def test_additions_of_a_spreadsheet_to_a_number_are_removed(cell: str, code: str
     assert (row.entry.roll_no, row.entry.phone) == (code, code)
 
 
-# Half of a number, the comma of thousands, and sixteen digits of which fifteen are left.
+# Half of a number, the comma of thousands, and sixteen digits, fifteen of which are kept.
 CHANGED = ["91107.5", '"91,107"', "2301234567890120"]
 
 

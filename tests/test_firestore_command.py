@@ -95,7 +95,7 @@ async def test_an_interrupted_import_says_how_far_it_came_and_continues(
 def test_totals_that_differ_without_a_reason_end_it_with_an_error(
     aims: Aims, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As no import should; so what it does is told to have lost a mark."""
+    """No import should lose a mark, so this one is made to report that it has."""
 
     async def lose_a_mark(*arguments: Any, **_: Any) -> None:
         (outcome,) = (part for part in arguments if isinstance(part, Outcome))

@@ -1,4 +1,4 @@
-"""Reading exports of Firestore: every shape, odd values, and what is no export at all."""
+"""Reading Firestore exports: every shape, odd values, and files that are not exports."""
 
 import json
 import re

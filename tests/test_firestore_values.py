@@ -1,4 +1,4 @@
-"""What stands in the documents of an export: dates, times, timetables, students, marks."""
+"""The contents of an export's documents: dates, times, timetables, students, marks."""
 
 from collections import Counter
 from datetime import date, time

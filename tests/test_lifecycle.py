@@ -115,7 +115,7 @@ async def session(room: Classroom) -> str:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("request_", TABLE)
-async def test_everybody_gets_the_answer_in_the_table(
+async def test_every_transition_answers_as_in_the_table(
     stage: Stage, shared: Classroom, session: str, request_: str, state: str
 ) -> None:
     await done(stage.asha, session, *TO_STATE[state])

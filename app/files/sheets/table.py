@@ -54,8 +54,8 @@ def read_table(content: bytes, sheet: str | None = None) -> Table:
     """The rows that are not empty, with their cells stripped of surrounding white space.
 
     A CSV is UTF-8, or UTF-16 with a byte order mark, with commas, semicolons or tabs. Of a
-    workbook, `sheet` or else the first visible sheet is read: formulas as their last values, whole numbers
-    without a decimal point, dates as 2025-08-04, times as 09:00.
+    workbook, `sheet` or else the first visible sheet is read: formulas as their last values,
+    whole numbers without a decimal point, dates as 2025-08-04, times as 09:00.
     """
     _check(content)
     name: str | None = None
