@@ -74,7 +74,7 @@ def read(content: Any, mapping: Mapping = OURS) -> Records:
 
 
 def left_out(records: Records) -> Counter[tuple[str, str]]:
-    """What of which document was left out, and how much of it."""
+    """What was left out of which document, and how many times."""
     counts: Counter[tuple[str, str]] = Counter()
     for item in records.left_out:
         counts[item.path, item.code] += item.count

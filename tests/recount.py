@@ -95,7 +95,7 @@ def _asks() -> st.SearchStrategy[Ask]:
 
 
 # Marks, leave and its withdrawal are what other events are about. Drawn in two steps, since
-# `one_of` would not heed how often a strategy stands in it.
+# `one_of` ignores how often a strategy is repeated in it.
 EVENT = st.sampled_from(
     [
         *[st.builds(MarkThem, ROOM, DAY, MARKS)] * 4,

@@ -21,7 +21,7 @@ RIGHT, WRONG = MANY[:2]
 
 @pytest.fixture
 async def hall(crowd: Stage) -> Classroom:
-    """Asha's class, in which one person stands twice."""
+    """Asha's class, in which one person has two records."""
     return await classroom_of(crowd.asha, rolls=MANY)
 
 
