@@ -30,7 +30,7 @@ _MAX_FORM = 64 * 1024
 
 
 def sub_of(email: str) -> str:
-    """The lasting id the stand-in gives to an address."""
+    """The permanent id that the stand-in gives to an address."""
     return "demo-" + sha256(email.lower().encode()).hexdigest()[:16]
 
 
@@ -46,7 +46,7 @@ class DemoSigner:
         return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
     def sign(self, address: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """An ID token for the address; `claims` replace Google's, None leaves one out."""
+        """An ID token for the address; `claims` override the usual ones, None omits one."""
         now = int(time.time())
         all_claims = {
             "iss": ISSUER,
@@ -137,8 +137,8 @@ def _handler(google: DemoGoogle) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             host = (self.headers.get("Host") or "").partition(":")[0]
             if host not in _HOSTS:
-                # A page from elsewhere must not reach this through a name it controls.
-                self._answer(403, "text/plain", "Only for this machine.\n")
+                # A page from elsewhere must not reach this through a host name that it controls.
+                self._answer(403, "text/plain", "Only for requests from this machine.\n")
                 return
             self._answer(*_page(google, self.path))
 
@@ -159,7 +159,7 @@ def _handler(google: DemoGoogle) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the addresses asked for are people's."""
+            """Log nothing: the URLs contain people's addresses."""
 
     return Handler
 

@@ -58,7 +58,7 @@ class MyAttendance(
         months=[{}],
     ),
 ):
-    """A class the student is in, and where they stand.
+    """A class of the student, and their attendance in it.
 
     By the policy `attended` of the `held` sessions were attended: `held` are those that count
     for the student. `sessionsNeeded` in a row lead to the line: 0 if they are there, null if none

@@ -294,7 +294,7 @@ async def require_staff(db: Database, actor: Actor) -> None:
 
 
 async def require_known(db: Database, actor: StudentActor) -> None:
-    """Raise `NotSignedIn` unless the actor is a student now, or somebody whom the route refuses."""
+    """Raise `NotSignedIn` unless the actor is a student now, or is refused by the route."""
     row = await db.row(_IS_STUDENT, **actor.asks())
     if row["verdict"] == "signed_out":
         check(row)

@@ -1,4 +1,4 @@
-"""Where a student stands in each of their classes, month by month, and what would be if.
+"""A student's attendance in each of their classes, month by month, and "what if".
 
 What counts, and where the line is, the views of migrations 0012 and 0014 say, as everywhere.
 """

@@ -34,7 +34,7 @@ acts AS (
     "SELECT",
 )
 
-# The address has come to another record: so has whoever signs in with it.
+# The address has moved to another record, and the account moves with it.
 _LEAVE_OTHERS = Statement("""
 DELETE FROM student_accounts
 WHERE issuer = :issuer AND subject = :subject AND student_id <> :student_id AND disabled_at IS NULL

@@ -1,4 +1,4 @@
-"""The teacher's classes, and one of them: where its students stand, and its sessions."""
+"""The teacher's classes, and one of them with the attendance of its students and its sessions."""
 
 from uuid import UUID
 

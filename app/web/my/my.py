@@ -1,4 +1,4 @@
-"""A student's own pages: where they stand, what would be if, and each session's mark."""
+"""A student's own pages: their attendance, "what if", and the mark of each session."""
 
 from typing import Annotated
 from uuid import UUID
