@@ -1,5 +1,6 @@
 """The pages of the console, by rooms."""
 
+from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.sessions import sessions
@@ -14,6 +15,8 @@ ROUTERS = (
     today.router,
     take.router,
     sessions.router,
+    classes.router,
+    class_page.router,
     assets.router,
     missing,
 )

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -17,6 +18,14 @@ STANDINGS = {
     "at_risk": "At risk",
     "below": "Below the line",
     "no_data": "No sessions yet",
+}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# What somebody is in a class.
+ROLES = {
+    "owner": "Owner",
+    "co_teacher": "Co-teacher",
+    "substitute": "Substitute",
+    "admin": "Administrator",
 }
 
 
@@ -45,6 +54,11 @@ def instant(context: Context, text: str) -> str:
 def percent(number: float | None) -> str:
     """`83.33` as 83.33 %, without decimals that say nothing; a dash where there is none."""
     return "–" if number is None else f"{number:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def segment(text: str) -> str:
+    """The text as one part of an address, or as a value in its query: `23/CS/101` too."""
+    return quote(text, safe="")
 
 
 @pass_context
@@ -86,12 +100,15 @@ def _environment_of() -> Environment:
         "navigation": NAVIGATION,
         "statuses": STATUSES,
         "standings": STANDINGS,
+        "roles": ROLES,
+        "weekdays": WEEKDAYS,
     }
     environment.filters |= {
         "day": day,
         "short_day": short_day,
         "instant": instant,
         "percent": percent,
+        "segment": segment,
     }
     return environment
 
