@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.routes.answers import XLSX
+from app.files.attachments import XLSX
 from tests.classroom import ROLLS, Classroom, classroom_of
 from tests.conftest import DOMAIN, Stage
 from tests.files import xlsx

@@ -15,7 +15,7 @@ import pytest
 from pypdf import PageObject, PdfReader
 from python_calamine import CalamineWorkbook
 
-from app.files.register import register_pdf
+from app.files.register import register_file, register_pdf
 from app.files.register.register_words import (
     LETTERS,
     PREAMBLE,
@@ -24,6 +24,7 @@ from app.files.register.register_words import (
     unguarded,
 )
 from app.routes.attendance import register_routes
+from app.schemas.register import RegisterFormat
 from app.services.counting.registers import Bounds
 from tests.classroom import Classroom, asked_leave, classroom_of, decide
 from tests.conftest import Stage
@@ -228,7 +229,7 @@ async def test_a_file_has_a_type_and_a_name_and_is_not_cached(
     answer = await fetched(month.teacher, month, format)
     kinds = {
         "csv": ("text/csv; charset=utf-8", b"\xef\xbb\xbfClass,CS301\r\n"),
-        "xlsx": (register_routes._MEDIA_TYPES[register_routes.RegisterFormat.XLSX], b"PK"),
+        "xlsx": (register_file.MEDIA_TYPES[RegisterFormat.XLSX], b"PK"),
         "pdf": ("application/pdf", b"%PDF-"),
     }
     kind, begins = kinds[format]

@@ -13,8 +13,6 @@ from app.schemas.words import MAX_ROLL_KEY_BYTES, Date
 
 MAX_PAGE = 200
 
-CSV = "text/csv"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # An id and the key of a roll number, which case folding can make three times as long.
 MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 
@@ -35,13 +33,6 @@ def answer(
         following = request.url.include_query_params(cursor=document.next_cursor).query
         response.headers["Link"] = f'<?{following}>; rel="next"'
     return response
-
-
-def attachment(code: str, section: str, *, name: str) -> dict[str, str]:
-    """The header that names a download: `{}` in `name` is replaced by the class's code and
-    section, reduced to characters that are safe on every system."""
-    class_ = re.sub("[^A-Za-z0-9]+", "-", f"{code}-{section}").strip("-") or "class"
-    return {"Content-Disposition": f'attachment; filename="{name.format(class_)}"'}
 
 
 def check_range(first: date | None, last: date | None) -> None:

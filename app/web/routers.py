@@ -1,6 +1,6 @@
 """The pages of the console, by rooms."""
 
-from app.web.classes import classes
+from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.my import my
@@ -18,6 +18,7 @@ ROUTERS = (
     sessions.router,
     classes.router,
     my.router,
+    class_page.router,
     assets.router,
     missing,
 )

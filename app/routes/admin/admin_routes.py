@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import Invalid
+from app.files.sheets.reading import read_beside
 from app.request_limits import FILE, limited
-from app.routes.admin.import_routes import file_body, read_beside, require_media
+from app.routes.admin.import_routes import file_body, require_media
 from app.routes.answers import (
     MAX_PAGE,
     PAGED,

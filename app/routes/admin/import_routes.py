@@ -1,21 +1,18 @@
 """Importing rosters, classes, timetables, people and past attendance from files."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.batch import Batch
 from app.errors import UnsupportedMedia
-from app.files.sheets.batches import read_batch
-from app.files.sheets.choices import UNCHOSEN, Choices, choices
+from app.files.attachments import CSV, XLSX
+from app.files.sheets.choices import Choices, choices
 from app.files.sheets.limits import MAX_ROWS
+from app.files.sheets.reading import read_beside
 from app.request_limits import FILE, limited
-from app.routes.answers import CSV, WRITES, XLSX, check_text
+from app.routes.answers import WRITES, check_text
 from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.words import Reason, StoredDate
 from app.services.classes.rosters import require_roster
@@ -27,9 +24,6 @@ router = APIRouter(route_class=SignedInRoute)
 
 # Clients that do not know the media type send this.
 _UNKNOWN = "application/octet-stream"
-
-# Files are read one at a time, outside the event loop: each may need a hundred MiB.
-_READER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
 
 DryRun = Annotated[
     bool, Query(alias="dryRun", description="Report what would happen to each row; change nothing")
@@ -204,11 +198,3 @@ def _chosen(
     check_text(sheet, None, name="sheet")
     said = (list(filter(None, text.split(";"))) for text in (columns, marks))
     return choices(sheet, *said, all_sheets=all_sheets, **meeting)
-
-
-async def read_beside(
-    kind: Kind, content: bytes, chosen: Choices = UNCHOSEN, *, in_class: bool = False
-) -> Batch:
-    """Run `read_batch` in a thread, so that the event loop keeps running."""
-    read = partial(read_batch, kind, content, in_class=in_class, chosen=chosen)
-    return await asyncio.get_running_loop().run_in_executor(_READER, read)

@@ -9,10 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.files import calendar_file
+from app.files.attachments import attachment
 from app.routes.answers import (
     READS,
     answer,
-    attachment,
     check_range,
     problems_of,
     refused_query,

@@ -1,6 +1,7 @@
 """Forms as browsers send them: their texts, and the API's models made of these."""
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
-from app.errors import Malformed
+from app.errors import AppError, Malformed
 from app.problems import of_validation
 
 M = TypeVar("M", bound=BaseModel)
@@ -67,3 +68,14 @@ def validated(model: type[M], values: Any) -> M:
     except ValidationError as error:
         found = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
         raise of_validation(RequestValidationError(found)) from None
+
+
+def beside_fields(refusal: AppError) -> AppError:
+    """The refusal of a list with one entry: the places in the entry as places in its form."""
+    flat = copy(refusal)
+    flat.flaws = tuple(
+        replace(flaw, pointer=f"/{flaw.pointer.rpartition('/')[2]}") for flaw in refusal.flaws
+    )
+    if flat.code == "validation_failed":
+        flat.detail = f"Nothing was saved. {flat.flaws[0].detail}"
+    return flat

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -17,6 +18,14 @@ STANDINGS = {
     "at_risk": "At risk",
     "below": "Below the line",
     "no_data": "Too few sessions",
+}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# What somebody is in a class.
+ROLES = {
+    "owner": "Owner",
+    "co_teacher": "Co-teacher",
+    "substitute": "Substitute",
+    "admin": "Administrator",
 }
 
 
@@ -50,6 +59,11 @@ def plain(number: float) -> str:
 def percent(number: float | None) -> str:
     """`83.33` as 83.33 %; a dash where there is none."""
     return "–" if number is None else f"{plain(number)} %"
+
+
+def segment(text: str) -> str:
+    """The text as one part of an address, or as a value in its query: `23/CS/101` too."""
+    return quote(text, safe="")
 
 
 @pass_context
@@ -91,6 +105,8 @@ def _environment_of() -> Environment:
         "navigation": NAVIGATION,
         "statuses": STATUSES,
         "standings": STANDINGS,
+        "roles": ROLES,
+        "weekdays": WEEKDAYS,
     }
     environment.filters |= {
         "day": day,
@@ -98,6 +114,7 @@ def _environment_of() -> Environment:
         "instant": instant,
         "percent": percent,
         "plain": plain,
+        "segment": segment,
     }
     return environment
 
