@@ -1,4 +1,4 @@
-"""Runs migrations on `DATABASE_URL`: one at a time, waiting for no lock longer than seconds."""
+"""Run migrations on `DATABASE_URL`, one process at a time, with a short lock timeout."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from app.models import Base
 MIGRATION_LOCK = 7_310_265_417
 QUEUE_SECONDS = 60  # for another migration to end
 LOCK_SECONDS = 5  # for a table that the running service uses
-# What PostgreSQL may refuse that the person who migrates can do something about.
+# Errors that the person running the migration can fix.
 REFUSALS = {
     "55P03": "Somebody holds a lock that the migration needs: nothing was changed. Try again.",
     "42501": "The user of DATABASE_URL may not change the schema: migrate as the tables' owner.",
@@ -46,7 +46,7 @@ def migrate(connection: Connection) -> None:
 
 
 class NoConnection(Exception):
-    """There is no connection to be had; the message says why."""
+    """The connection could not be made; the message says why."""
 
 
 async def connection_to(url: str) -> asyncpg.Connection:

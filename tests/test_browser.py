@@ -111,7 +111,7 @@ async def test_teachers_pages_have_no_violation_and_no_message(
         sheet = await take(somebody)
         session = sheet.replace("take", "sessions")
         await somebody.open("/app/classes")
-        class_page = await somebody.page.locator("main li a").first.get_attribute("href")
+        class_page = await somebody.page.locator("main tbody a").first.get_attribute("href")
         paths = (
             "/app/today",
             sheet,

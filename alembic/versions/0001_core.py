@@ -12,8 +12,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# What every enrolment, ended ones included, adds up to. The counts are of marks in sessions
-# of that class; nothing a student does in another class shows here.
+# The totals of every enrolment, including ended ones. Only marks in sessions of that class are
+# counted, never those in other classes.
 ENROLMENT_ATTENDANCE = """
 CREATE VIEW v_enrolment_attendance AS
 SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,
@@ -47,7 +47,7 @@ FROM v_enrolment_attendance
 WHERE enrolled
 """
 
-# ANALYZE guesses far too few sessions in a large table; a class of 60 makes 60 marks each.
+# ANALYZE estimates far too few sessions in a large table; a class of 60 has 60 marks per session.
 SESSIONS_IN_STATUSES = """
 ALTER TABLE attendance_statuses ALTER COLUMN session_id SET (n_distinct = -0.0167)
 """

@@ -46,7 +46,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # A merged record's marks have no place in the older table beside those of the other record.
+    # The older table cannot hold a merged record's marks next to those of the other record.
     op.execute("DELETE FROM superseded_statuses WHERE recorded_for <> student_id")
     _replace_key("class_id", "session_id", "student_id", "version")
     op.drop_column("superseded_statuses", "recorded_for")

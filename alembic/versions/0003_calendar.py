@@ -11,7 +11,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# Without terms there is one live class of a code and section: that of the latest term stays live.
+# Without terms, a code and section can have only one live class: the one of the latest term.
 ARCHIVE_EARLIER_TERMS = """
 UPDATE classes SET archived_at = now()
 FROM (

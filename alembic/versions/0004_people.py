@@ -11,7 +11,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# The view of 0001 with another `enrolled`; an existing view keeps its columns and their order.
+# The view of 0001 with a new `enrolled`; an existing view has to keep its columns and their order.
 ENROLMENT_ATTENDANCE = """
 CREATE OR REPLACE VIEW v_enrolment_attendance AS
 SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,

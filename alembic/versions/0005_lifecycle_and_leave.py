@@ -1,4 +1,4 @@
-"""The life of a session, where marks come from, and leave.
+"""The life cycle of a session, the sources of marks, and leave.
 
 Revision: 0005, after 0004
 """
@@ -121,7 +121,7 @@ def _create_session_events() -> None:
 def downgrade() -> None:
     for table, name, _ in _CHECKS:
         op.drop_constraint(op.f(f"ck_{table}_{name}"), table)
-    # The older table has no way to say that a mark was taken away.
+    # The older table cannot record that a mark was removed.
     op.execute("DELETE FROM superseded_statuses WHERE status IS NULL")
     op.alter_column("superseded_statuses", "status", existing_type=sa.Text(), nullable=False)
     op.drop_column("superseded_statuses", "leave_kind")

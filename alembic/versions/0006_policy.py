@@ -1,4 +1,4 @@
-"""The attendance policy, and the one place in SQL that counts by it.
+"""The attendance policy, and the SQL functions that count by it.
 
 Revision: 0006, after 0005
 """
@@ -13,8 +13,8 @@ depends_on = None
 
 # They are declared safe for parallel plans: reports over all marks are the ones that need them.
 
-# The numerator in hundredths of a session, so that a late mark may weigh half and every
-# comparison stays one of integers.
+# The numerator in hundredths of a session, so that a late mark can count half and all comparisons
+# are of integers.
 ATTENDED = """
 CREATE FUNCTION attendance_attended(
     p policy, present bigint, late bigint, excused bigint, on_duty bigint
@@ -25,7 +25,7 @@ CREATE FUNCTION attendance_attended(
 $$
 """
 
-# The denominator, in sessions. `on_duty` are those of `excused` that leave on duty excused.
+# The denominator, in sessions. `on_duty` is how many of `excused` come from leave on duty.
 COUNTED = """
 CREATE FUNCTION attendance_counted(
     p policy, present bigint, absent bigint, late bigint, excused bigint, on_duty bigint
@@ -36,7 +36,7 @@ CREATE FUNCTION attendance_counted(
 $$
 """
 
-# Whoever has fewer sessions than the policy asks for is not judged yet.
+# Students with fewer sessions than the policy requires are not judged yet.
 BELOW = """
 CREATE FUNCTION attendance_below(p policy, attended bigint, counted bigint)
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

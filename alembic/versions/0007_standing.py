@@ -1,4 +1,4 @@
-"""What follows from attendance counted: the percentage, where somebody stands, what is left.
+"""Functions of counted attendance: percentage, standing, and what can still be missed.
 
 Revision: 0007, after 0006
 """
@@ -11,9 +11,9 @@ branch_labels = None
 depends_on = None
 
 # `attended` is in hundredths of a session and `threshold` in hundredths of a per cent, as in
-# 0006, so whatever decides compares integers: attended * 100 with threshold * counted.
+# 0006, so decisions compare integers: attended * 100 with threshold * counted.
 
-# Half up, as integers to the last step: twice as fast as dividing decimals.
+# Rounded half up, with integers until the last step: twice as fast as dividing decimals.
 PERCENTAGE = """
 CREATE FUNCTION attendance_percentage(attended bigint, counted bigint)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -22,8 +22,8 @@ RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$
 """
 
-# How many sessions in a row may be missed from here on without falling below the line; null
-# where there is no line to fall below.
+# How many sessions in a row can be missed from now on without falling below the line; null if
+# there is no line to fall below.
 CAN_MISS = """
 CREATE FUNCTION attendance_can_miss(p policy, attended bigint, counted bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -32,8 +32,8 @@ RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$
 """
 
-# How many sessions attended in a row from here on lead to the line; null where none do, since
-# of a line at 100 % nothing missed can be made up.
+# How many sessions in a row have to be attended from now on to reach the line; null if none
+# suffice, since nothing can make up for an absence if the line is at 100 %.
 SESSIONS_NEEDED = """
 CREATE FUNCTION attendance_sessions_needed(p policy, attended bigint, counted bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -1,11 +1,11 @@
-"""What statements say again and again, as functions: how the API writes instants and times, who
-is on a roster, since when, and when the institution's clocks show a time.
+"""Functions for what statements repeat: formatting instants and times for the API, who is on a
+roster, since when, and when the institution's clocks show a time.
 
 Revision: 0008, after 0007
 
-Each is one expression, which PostgreSQL puts in place of the call: it costs what the expression
-does. A function that a released version calls is never changed or dropped while that version may
-still run: the next meaning gets a new name.
+Each is a single expression, which PostgreSQL inlines, so a call costs nothing extra. A function
+that a released version calls is never changed or dropped while that version may still run: a new
+meaning gets a new name.
 """
 
 from alembic import op
@@ -15,7 +15,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# Text and `replace`, because `to_char` takes longer than the rest of a mark together.
+# Text and `replace`, because `to_char` takes longer than everything else in a mark.
 JSON_INSTANT = """
 CREATE FUNCTION json_instant(moment timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -28,7 +28,7 @@ CREATE FUNCTION json_time(clock time) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT left(clock::text, 5) $$
 """
 
-# On the roster are those whose last period is not over yet, also before its first day.
+# A student is on the roster if their last period is not over yet, even before its first day.
 ON_ROSTER = """
 CREATE FUNCTION on_roster(periods datemultirange) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT periods && daterange(current_date, NULL) $$
@@ -41,8 +41,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$
 """
 
-# The first day of the last period. Nearly every enrolment has one, whose first day costs a tenth
-# of a search.
+# The first day of the last period. Nearly every enrolment has only one period, whose first day
+# costs a tenth of a search.
 ENROLLED_FROM = """
 CREATE FUNCTION enrolled_from(periods datemultirange) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -51,9 +51,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$
 """
 
-# When clocks go back, an hour is shown twice and its first showing is meant, where PostgreSQL by
-# itself would take the second; when they go forward, a time that is skipped is counted from the
-# hour before. So calendars read local times too (RFC 5545, section 3.3.5).
+# When clocks go back, an hour occurs twice, and the first occurrence is meant, where PostgreSQL by
+# default takes the second; when they go forward, a skipped time is interpreted with the offset
+# before the change. Calendars read local times the same way (RFC 5545, section 3.3.5).
 WALL_INSTANT_BEFORE = """
 CREATE FUNCTION wall_instant_before(wall timestamp, day_before timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

@@ -1,4 +1,4 @@
-"""What a mark said before leave excused it, in columns of its own.
+"""Separate columns for the mark that was entered before leave excused it.
 
 Revision: 0009, after 0008
 """
@@ -19,7 +19,7 @@ _COLUMNS = (
     sa.Column("said_source", sa.Text(), nullable=True),
 )
 
-# A photo recognises whom it marks: that is what the source `ai` says.
+# The source `ai` implies `recognized_by_ai`.
 _FROM_BENEATH = """
 UPDATE attendance_statuses
 SET said_status = beneath ->> 'status', said_score = (beneath ->> 'similarityScore')::numeric,

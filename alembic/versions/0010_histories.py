@@ -1,6 +1,6 @@
-"""The policies and the periods of enrolments that were in force, each since when.
+"""The histories of the policy and of enrolment periods, each with its start.
 
-Both were read from the audit log before, which here fills the tables once.
+Both were read from the audit log before; this migration fills the tables from it once.
 
 Revision: 0010, after 0009
 """
@@ -22,7 +22,7 @@ _RULES = (
     ("minimum_sessions", sa.Integer()),
 )
 
-# The rules of a new installation (migration 0006), and what administrators made of them.
+# The default rules (migration 0006), and the changes that administrators made.
 _POLICIES = """
 INSERT INTO policies (since, threshold, late_weight, excused, on_duty, minimum_sessions)
 SELECT '-infinity', 7500, 100, 'absent', 'present', 5
@@ -33,9 +33,9 @@ FROM audit_log WHERE action = 'policy_changed'
 ON CONFLICT (since) DO NOTHING
 """
 
-# Each act names the last period that an enrolment then had. It left those before it as they
-# were, and took the place of any that touched or followed its first day. Nobody wrote down what
-# periods a record had that was merged into another one: of those the log tells nothing.
+# Each act names the last period that an enrolment had then. It left earlier periods unchanged and
+# replaced those that touched or followed its first day. The log does not contain the periods of
+# records that were merged into others.
 _EVENTS = """
 WITH acts AS MATERIALIZED (
     SELECT e.class_id, e.student_id, l.at, l.actor_id, l.request_id,

@@ -1,7 +1,7 @@
-"""Roll numbers that look alike are one: the keys of those that are not plain ASCII.
+"""Treat roll numbers that look alike as equal: new keys for those that are not plain ASCII.
 
-Where two students would come to have one key, both keep theirs and are named: the one with letters
-that only look like the other's is found no longer, until somebody merges or corrects it.
+If two students would get the same key, both keep their old ones and are reported: the one whose
+letters only look like the other's can no longer be found until it is merged or corrected.
 
 Revision: 0011, after 0010
 """
@@ -25,7 +25,7 @@ _LOOK_ALIKES = str.maketrans(
 
 
 def _key(roll_no: str) -> str:
-    """As `app.schemas.words.roll_key` has it since this revision."""
+    """The key that `app.schemas.words.roll_key` computes since this revision."""
     text = unicodedata.normalize("NFKC", roll_no)
     visible = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
     folded = visible.upper().translate(_LOOK_ALIKES).casefold()
@@ -38,7 +38,7 @@ def _former_key(roll_no: str) -> str:
 
 
 def _rekey(key: Callable[[str], str]) -> list[str]:
-    """Give students their keys; the ids of those whose key would be another's."""
+    """Update the keys of students; return the ids of those whose new key is already taken."""
     connection = op.get_bind()
     found = connection.execute(
         sa.text("SELECT id, roll_no, roll_key FROM students WHERE roll_no ~ '[^ -~]'")
@@ -62,7 +62,7 @@ def _rekey(key: Callable[[str], str]) -> list[str]:
 
 
 def upgrade() -> None:
-    # What a migration prints may end up in logs, which name nobody: hence the id.
+    # A migration's output may end up in logs, which must not name people: hence the id.
     for student_id in _rekey(_key):
         print(
             f"The roll number of student {student_id} looks like another student's. Nothing was"

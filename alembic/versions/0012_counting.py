@@ -1,12 +1,12 @@
-"""What attendance adds up to, as views, and the tables as they were at an instant; what leave hid
-beneath marks that no longer count.
+"""Views that count attendance, views of the tables at an earlier instant, and columns for what
+leave hid beneath replaced marks.
 
 Revision: 0012, after 0011
 
-The views say once what a mark counts for and where a student stands. The schema `as_of` has views
-named like the tables they stand for, which show them as they were at the instant in the setting
-`aims.as_of`, and the views of attendance over these, made from the same text. With
-`search_path = as_of, public` the statement that says what is says what was.
+The views define once what a mark counts for and how a student's standing follows. The schema
+`as_of` has views named like the tables they replace, which show them as they were at the instant
+in the setting `aims.as_of`, and the same counting views over these, made from the same text. With
+`search_path = as_of, public`, a statement about the present answers about the past.
 """
 
 import sqlalchemy as sa
@@ -19,8 +19,8 @@ depends_on = None
 
 RULES = "CREATE VIEW v_rules AS SELECT p AS rules, current_date AS today FROM policy p"
 
-# Marks counted by status. What reads numbers of marks takes them as one value of this type, so that
-# a status is added here, to what counts for what, and to no statement.
+# Marks counted by status. Counts are passed on as one value of this type, so that a new status is
+# added here and to the counting functions, but to no statement.
 COUNTS = """
 CREATE TYPE attendance_counts AS (present bigint, absent bigint, late bigint, excused bigint)
 """
@@ -57,7 +57,7 @@ CREATE AGGREGATE sum(attendance_counts) (
     SFUNC = attendance_counts_added, STYPE = attendance_counts, INITCOND = '(0,0,0,0)')
 """
 
-# Each status is counted by its name: one that is forgotten here is part of `total` alone.
+# Each status is counted by its name: one forgotten here would only be part of `total`.
 _TALLY = """
            count(*) FILTER (WHERE m.status = 'present') AS present,
            count(*) FILTER (WHERE m.status = 'absent') AS absent,
@@ -71,7 +71,7 @@ _BY_THE_RULES = """
 _AS_ONE = """CROSS JOIN v_rules r CROSS JOIN LATERAL (
     SELECT ROW(t.present, t.absent, t.late, t.excused)::attendance_counts AS counts) n"""
 
-# The cancelled sessions are few, and are looked up at a tenth of what it costs to join all.
+# There are few cancelled sessions, and looking them up costs a tenth of joining all sessions.
 ATTENDANCE_COUNTS = f"""
 CREATE OR REPLACE VIEW v_attendance_counts AS
 SELECT t.*,{_BY_THE_RULES}
@@ -106,7 +106,7 @@ WHERE status <> 'cancelled'
 GROUP BY class_id
 """
 
-# Leave alone takes no attendance: whoever is excused was not looked for.
+# Marks from leave do not mean that attendance was taken.
 SESSIONS = """
 CREATE VIEW v_sessions AS
 SELECT s.class_id, s.id, s.session_date, s.start_time, CASE
@@ -118,9 +118,9 @@ SELECT s.class_id, s.id, s.session_date, s.start_time, CASE
 FROM attendance_sessions s
 """
 
-# Most students were enrolled all the time and came to the last session, which is all that is
-# looked at for them. Subqueries, since a join of the marks would be planned by the class alone;
-# `OFFSET 0`, since what follows from the numbers would work each of them out again.
+# Most students were enrolled all the time and came to the last session, and for them nothing else
+# is read. Subqueries, since a join would read the marks by class only; `OFFSET 0`, since otherwise
+# each expression on the numbers would compute them again.
 ENROLMENT_ATTENDANCE = """
 CREATE OR REPLACE VIEW v_enrolment_attendance AS
 SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,
@@ -172,7 +172,7 @@ CROSS JOIN LATERAL (
 
 COUNTING = (ATTENDANCE_COUNTS, SESSION_COUNTS, SESSIONS, SESSIONS_HELD, ENROLMENT_ATTENDANCE)
 
-# An error, and no figures of today, where no instant is set.
+# An error, rather than today's figures, if no instant is set.
 INSTANT = """
 CREATE FUNCTION as_of.instant() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT current_setting('aims.as_of')::timestamptz
@@ -197,8 +197,8 @@ FROM attendance_sessions s
 WHERE s.created_at <= as_of.instant()
 """
 
-# A mark stands from when it was made until the one that replaced it was. Of two records that were
-# merged both may have had one: that of the record that stayed counts.
+# A mark is valid from when it was made until it was replaced. If two records were merged, both may
+# have had one: the mark of the record that was kept counts.
 _STATE = "class_id, session_id, student_id, version, status, source, leave_kind, marked_at"
 MARKS_THEN = f"""
 CREATE VIEW as_of.attendance_statuses AS
@@ -216,8 +216,8 @@ FROM (
 WHERE status IS NOT NULL
 """
 
-# What the last event said; of two records that were merged, both. Of an enrolment that came into
-# the database by another way nothing is known, and it is today's.
+# The periods of the last event; if two records were merged, of both. An enrolment without events,
+# which was inserted by other means, is taken as it is today.
 ENROLMENTS_THEN = """
 CREATE VIEW as_of.class_students AS
 SELECT e.class_id, e.student_id,
@@ -238,7 +238,7 @@ WHERE CASE WHEN told.known THEN told.made ELSE e.added_at <= as_of.instant() END
 
 THEN = (RULES_THEN, SESSIONS_THEN, MARKS_THEN, ENROLMENTS_THEN)
 
-# How the API writes weekly slots and moves.
+# Weekly slots and reschedules as the API writes them.
 SLOT_JSON = """
 CREATE FUNCTION slot_json(s class_schedules) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT json_build_object(
@@ -260,7 +260,7 @@ CREATE FUNCTION move_json(r class_reschedules) RETURNS json LANGUAGE sql STABLE 
 $$
 """
 
-# A meeting that was moved, or null where none was.
+# The other end of a moved meeting, or null if it was not moved.
 MEETING_JSON = """
 CREATE FUNCTION meeting_json(day date, starts time, ends time) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -269,7 +269,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$
 """
 
-# What a class meets by: slots, each week on a weekday, and meetings that were moved to a day.
+# When a class meets: weekly slots, and meetings that were moved to a day.
 TIMETABLE = """
 CREATE VIEW v_timetable AS
 SELECT class_id, day_of_week, NULL::date AS day, start_time, end_time, NULL::json AS moved_from
@@ -280,7 +280,7 @@ SELECT class_id, NULL, rescheduled_date, rescheduled_start_time, rescheduled_end
 FROM class_reschedules
 """
 
-# The term that covers today; of several the one that began last, of none the latest.
+# The term that covers today: of several the one that began last; if there is none, the latest.
 CURRENT_TERM = """
 CREATE VIEW v_current_term AS
 SELECT id, name, first_day, last_day FROM terms
@@ -288,8 +288,8 @@ ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, las
 LIMIT 1
 """
 
-# Whether a class is of the term that is asked for: its id as text, `all`, or `current`, among
-# which are classes without a term.
+# Whether a class belongs to the requested term: its id as text, `all`, or `current`, which
+# includes classes without a term.
 OF_TERM = """
 CREATE FUNCTION of_term(term_id uuid, asked text, current_id uuid) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -317,7 +317,7 @@ FUNCTIONS = {
     "of_term(uuid, text, uuid)": OF_TERM,
 }
 
-# As migration 0006 made them.
+# As created by migration 0006.
 FORMER_ATTENDANCE_COUNTS = """
 CREATE VIEW v_attendance_counts AS
 SELECT m.class_id, m.student_id,
