@@ -3,6 +3,7 @@
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
+from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
 from app.web.take import take
@@ -17,6 +18,8 @@ ROUTERS = (
     sessions.router,
     classes.router,
     class_page.router,
+    roster.router,
+    roster_import.router,
     assets.router,
     missing,
 )
