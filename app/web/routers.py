@@ -7,6 +7,7 @@ from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
 from app.web.take import take
+from app.web.timetable import timetable
 from app.web.today import today
 
 # `missing` answers for every other address, so it comes last.
@@ -20,6 +21,7 @@ ROUTERS = (
     class_page.router,
     roster.router,
     roster_import.router,
+    timetable.router,
     assets.router,
     missing,
 )
