@@ -4,9 +4,11 @@ from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.my import my
+from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
 from app.web.take import take
+from app.web.timetable import timetable
 from app.web.today import today
 
 # `missing` answers for every other address, so it comes last.
@@ -19,6 +21,9 @@ ROUTERS = (
     classes.router,
     my.router,
     class_page.router,
+    roster.router,
+    roster_import.router,
+    timetable.router,
     assets.router,
     missing,
 )

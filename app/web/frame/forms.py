@@ -41,6 +41,7 @@ class Form:
                 file, name = await value.read(), value.filename or ""
             else:
                 texts.append((key, value.replace("\r\n", "\n").strip()))
+        await sent.close()
         return cls(texts, file, name)
 
     def get(self, name: str, default: str = "") -> str:
