@@ -206,7 +206,7 @@ def _show(port: int, postgres: LocalPostgres | None, google: DemoGoogle | None) 
     if google:
         lines += [
             f"Sign in as {TEACHERS[0][1]}, a teacher, or as {ADMIN[1]}, the administrator:",
-            "a click on the name is all the demo asks for. A class of hers meets now.",
+            "a click on the name is all the demo asks for. A class of Asha's meets now.",
             "",
         ]
     lines += [f"  API docs   {base}/docs", f"  Health     {base}/health"]
@@ -223,7 +223,7 @@ def _demo_lines(base: str, google: DemoGoogle) -> list[str]:
     return [
         f"  Sign-in    {google.url}  (stands in for Google; every demo person)",
         "",
-        "For the API take a token of hers:",
+        "For the API take a token:",
         "",
         f"  ID_TOKEN=$(curl -s '{google.url}/token?email={teacher[0]}')",
         f"  TOKEN=$(curl -s {base}/auth/google -H 'Content-Type: application/json' \\",
