@@ -4,6 +4,7 @@ from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.my import my
+from app.web.office import figures
 from app.web.sessions import sessions
 from app.web.signin import sign_in
 from app.web.take import take
@@ -19,6 +20,7 @@ ROUTERS = (
     classes.router,
     my.router,
     class_page.router,
+    figures.router,
     assets.router,
     missing,
 )

@@ -3,9 +3,21 @@
 _STAFF = (
     ("/app/today", "Today"),
     ("/app/classes", "Classes"),
+    ("/app/leave", "Leave"),
+)
+_OFFICE = (
+    ("/app/overview", "Overview"),
+    ("/app/missing", "Missing"),
+    ("/app/below", "Below the line"),
+    ("/app/students", "Students"),
+    ("/app/import", "Import"),
+    ("/app/people", "People"),
+    ("/app/calendar", "Calendar"),
+    ("/app/policy", "Policy"),
+    ("/app/audit", "What happened"),
 )
 NAVIGATION = {
     "teacher": _STAFF,
-    "admin": _STAFF,
+    "admin": (*_STAFF, *_OFFICE),
     "student": (("/app/my", "My attendance"),),
 }
