@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "metrics": {"logs"},
     "gunicorn_log": {"logs", "config"},
     "documents": set(),
+    "queries": {"errors", "schemas"},
     "strict_json": set(),
     "batch": {"schemas"},
     "reconciliation": {"batch"},
@@ -38,11 +39,11 @@ MAY_IMPORT = {
     "documentation": {"openapi"},
     "routes": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
-        *("batch", "request_limits"),
+        *("batch", "queries", "request_limits"),
     },
     "web": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
-        *("batch", "db", "request_limits", "strict_json"),
+        *("batch", "db", "queries", "request_limits", "strict_json"),
     },
     "localpg": {"config"},
     "demo": {"errors", "services", "schemas", "db", "sql", "documents", "localpg", "config"},
@@ -58,7 +59,7 @@ SERVICES = (
 )
 PURE = (
     *("sql", "batch", "reconciliation", "models", "schemas"),
-    *("services", "documents", "files", "errors", "db"),
+    *("services", "documents", "files", "errors", "db", "queries"),
 )
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 LONGEST_FILE = 400

@@ -142,6 +142,7 @@ TABLE = {
     "listUsers": _of_admins("GET", "/users", 200),
     "changeUser": _of_admins("PATCH", "/users/{user}", 200, {"department": "CSE"}),
     "findStudents": _of_admins("GET", "/students", 200),
+    "getStudent": _of_admins("GET", "/students/{student}", 200),
     "changeStudent": _of_admins("PATCH", "/students/{student}", 200, {"name": "Renamed"}),
     "mergeStudents": _of_admins("POST", "/students/{student}/merge", 200, {"otherId": "{other}"}),
     "getPolicy": Case("GET", "/admin/policy", 200, 200, 200),

@@ -144,6 +144,19 @@ async def test_students_pages_have_no_violation_and_no_message(
         assert somebody.said == []
 
 
+@pytest.mark.parametrize(("size", "scheme"), WINDOWS)
+async def test_the_offices_pages_have_no_violation_and_no_message(
+    browser: Browser, base: str, size: tuple[int, int], scheme: str
+) -> None:
+    async with visitor(browser, base, size, scheme) as somebody:
+        await somebody.sign_in("meera")
+        for path in ("/app/overview", "/app/missing", "/app/below"):
+            await somebody.open(path)
+            assert await somebody.violations() == [], path
+            assert not await somebody.is_wider_than_its_window(), path
+        assert somebody.said == []
+
+
 async def test_sixty_students_take_fifteen_inputs(asha: Visitor) -> None:
     await take(asha)
     everybody = await rows(asha)

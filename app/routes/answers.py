@@ -1,20 +1,14 @@
 """Turning documents into responses, and request parameters that several routes share."""
 
 import re
-from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
 from app.documents import Document
-from app.errors import Flaw, Invalid, Malformed
-from app.schemas.words import MAX_ROLL_KEY_BYTES, Date
-
-MAX_PAGE = 200
-
-# An id and the key of a roll number, which case folding can make three times as long.
-MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
+from app.errors import Malformed
+from app.queries import MAX_CURSOR, MAX_PAGE
+from app.schemas.words import Date
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -33,51 +27,6 @@ def answer(
         following = request.url.include_query_params(cursor=document.next_cursor).query
         response.headers["Link"] = f'<?{following}>; rel="next"'
     return response
-
-
-def check_range(first: date | None, last: date | None) -> None:
-    """Refuse a range that ends before it begins."""
-    if first is not None and last is not None and first > last:
-        raise refused_query("from", "range_reversed", "The range ends before it begins.")
-
-
-def check_text(query: str | None, cursor: str | None, *, name: str = "query") -> None:
-    """Refuse NUL characters, which PostgreSQL cannot store in text."""
-    if "\0" in (query or ""):
-        raise refused_query(name, "control_character", "Control characters are not allowed.")
-    if "\0" in (cursor or ""):
-        raise bad_cursor()
-
-
-def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """Parse the cursor of a list by time: instant and id."""
-    at, _, entry_id = cursor.partition("~")
-    try:
-        # Ours are in UTC; another offset could lead past the first or the last year.
-        return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
-    except (ValueError, OverflowError):
-        raise bad_cursor() from None
-
-
-def class_cursor(cursor: str) -> tuple[UUID, str]:
-    """Parse the cursor of a list of students: class and roll key."""
-    class_id, _, roll_key = cursor.partition("~")
-    try:
-        if "\0" not in roll_key:
-            return UUID(class_id), roll_key
-    except ValueError:
-        pass
-    raise bad_cursor()
-
-
-def bad_cursor() -> Invalid:
-    return refused_query(
-        "cursor", "invalid_cursor", "Use the cursor exactly as the Link header gives it."
-    )
-
-
-def refused_query(name: str, code: str, sentence: str) -> Invalid:
-    return Invalid(sentence, code=code, flaws=(Flaw(f"/query/{name}", code, sentence),))
 
 
 def seen_versions(if_match: str | None) -> list[int] | None:

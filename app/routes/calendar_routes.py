@@ -5,7 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import WRITES, From, To, answer, check_range, problems_of
+from app.queries import check_range
+from app.routes.answers import WRITES, From, To, answer, problems_of
 from app.schemas.calendar import (
     Calendar,
     Holiday,

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import READS, answer, problems_of, refused_query
+from app.queries import refused_query
+from app.routes.answers import READS, answer, problems_of
 from app.schemas.stats import SessionStats, StudentOverall, StudentStats
 from app.schemas.words import RollNo
 from app.services.counting import session_stats, student_stats

@@ -8,21 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import MyCall, StudentRoute
-from app.routes.answers import (
-    MAX_PAGE,
-    PAGED,
-    READS,
-    WRITES,
-    Cursor,
-    From,
-    Limit,
-    To,
-    answer,
-    bad_cursor,
-    check_range,
-    instant_cursor,
-    problems_of,
-)
+from app.queries import MAX_PAGE, bad_cursor, check_range, instant_cursor
+from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
 from app.schemas.leave import MyLeave, MyLeaveDraft
 from app.schemas.mine import MyAttendance, MySession
 from app.schemas.questions import MyQuestion, QuestionDraft

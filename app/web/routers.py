@@ -4,6 +4,7 @@ from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.my import my
+from app.web.office import figures
 from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
@@ -24,6 +25,7 @@ ROUTERS = (
     roster.router,
     roster_import.router,
     timetable.router,
+    figures.router,
     assets.router,
     missing,
 )

@@ -322,6 +322,35 @@ SELECT verdict, (
 ) AS next_cursor
 FROM verdict;
 
+-- app.services.students.records._READ
+-- $1 actor_id, $2 id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+found AS (SELECT * FROM students WHERE id = $2 AND EXISTS (SELECT FROM admin)),
+documents AS (
+    SELECT s.roll_key, json_build_object(
+        'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
+        'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
+        'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
+        'createdAt', json_instant(s.created_at), 'classes', (
+            SELECT count(*) FROM class_students e
+            WHERE e.student_id = s.id AND on_roster(e.periods))) AS document
+    FROM found s
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
+
 -- app.services.students.records._CHANGE
 -- $1 given, $2 roll_no, $3 roll_key, $4 name, $5 photo_url, $6 program, $7 sp_code, $8 semester, $9 status, $10 duration, $11 email, $12 dtu_email, $13 phone, $14 id, $15 recorded, $16 actor_id, $17 request_id
 WITH changed AS (

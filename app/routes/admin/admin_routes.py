@@ -8,22 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import Invalid
 from app.files.sheets.reading import read_beside
+from app.queries import MAX_PAGE, check_range, check_text, instant_cursor
 from app.request_limits import FILE, limited
 from app.routes.admin.import_routes import file_body, require_media
-from app.routes.answers import (
-    MAX_PAGE,
-    PAGED,
-    WRITES,
-    Cursor,
-    From,
-    Limit,
-    To,
-    answer,
-    check_range,
-    check_text,
-    instant_cursor,
-    problems_of,
-)
+from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
 from app.schemas.admin import (
     AllowedEmail,
     AllowedEmailChange,
@@ -189,6 +177,18 @@ async def find_students(
     check_text(query, cursor)
     page = await records.find_students(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
+
+
+@router.get(
+    "/students/{id}",
+    operation_id="getStudent",
+    summary="Get a student's record",
+    response_model=Student,
+    responses=READS,
+)
+async def get_student(id: UUID, call: Call) -> Response:
+    """One student, with how many classes they are in."""
+    return answer(await records.get_student(call.db, call.actor, id))
 
 
 @router.patch(

@@ -11,8 +11,9 @@ from app.files.attachments import CSV, XLSX
 from app.files.sheets.choices import Choices, choices
 from app.files.sheets.limits import MAX_ROWS
 from app.files.sheets.reading import read_beside
+from app.queries import check_text
 from app.request_limits import FILE, limited
-from app.routes.answers import WRITES, check_text
+from app.routes.answers import WRITES
 from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.words import Reason, StoredDate
 from app.services.classes.rosters import require_roster

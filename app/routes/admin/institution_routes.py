@@ -1,36 +1,20 @@
 """`/stats`: statistics of the whole institution, for administrators."""
 
-import re
-from datetime import date, time
 from decimal import Decimal
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, TypeAdapter, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import (
-    MAX_PAGE,
-    PAGED,
-    Cursor,
-    Limit,
-    answer,
-    bad_cursor,
-    check_range,
-    class_cursor,
-    problems_of,
-    refused_query,
-)
+from app.queries import MAX_PAGE, class_cursor, occurrence_cursor, past_range
+from app.routes.answers import PAGED, Cursor, Limit, answer, problems_of
 from app.schemas.stats import Defaulter, MissingSession, Overview
 from app.schemas.words import StoredDate
 from app.services.counting import institution_stats
 from app.services.timetable.meetings import MAX_DAYS
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
-
-_OCCURRENCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
-_DAY = TypeAdapter(StoredDate)
 
 Term = Annotated[
     str,
@@ -102,25 +86,9 @@ async def list_missing_sessions(
 ) -> Response:
     """In all classes, by date, start and class; for admins. At most 400 days at a time."""
     now = call.now()
-    check_range(first, last or now.date())
-    last = min(last or now.date(), now.date())
-    if first is not None and (last - first).days >= MAX_DAYS:
-        sentence = f"Ask for at most {MAX_DAYS} days at a time."
-        raise refused_query("to", "range_too_long", sentence)
-    after = _occurrence_cursor(cursor) if cursor is not None else None
+    first, last = past_range(first, last, now.date(), MAX_DAYS)
+    after = occurrence_cursor(cursor) if cursor is not None else None
     page = await institution_stats.missing_sessions(
         call.db, call.actor, first, last, now, limit, after
     )
     return answer(page, request=request)
-
-
-def _occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
-    """Parse the cursor of a list of occurrences: date, start and class."""
-    found = _OCCURRENCE.fullmatch(cursor)
-    try:
-        if found:
-            day, start, class_id = found.groups()
-            return _DAY.validate_python(day), time.fromisoformat(start), UUID(class_id)
-    except ValueError:
-        pass
-    raise bad_cursor()

@@ -3,16 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import (
-    MAX_PAGE,
-    PAGED,
-    WRITES,
-    Cursor,
-    Limit,
-    answer,
-    class_cursor,
-    problems_of,
-)
+from app.queries import MAX_PAGE, class_cursor
+from app.routes.answers import PAGED, WRITES, Cursor, Limit, answer, problems_of
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
 from app.services.counting import policies
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.queries import MAX_PAGE, bad_cursor, check_range
 from app.routes.answers import (
-    MAX_PAGE,
     PAGED,
     READS,
     VERSIONED,
@@ -20,8 +20,6 @@ from app.routes.answers import (
     Limit,
     To,
     answer,
-    bad_cursor,
-    check_range,
     problems_of,
     seen_versions,
 )

@@ -6,21 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import (
-    MAX_PAGE,
-    PAGED,
-    READS,
-    WRITES,
-    Cursor,
-    From,
-    Limit,
-    To,
-    answer,
-    check_range,
-    check_text,
-    instant_cursor,
-    problems_of,
-)
+from app.queries import MAX_PAGE, check_range, check_text, instant_cursor
+from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
 from app.schemas.lifecycle import Explained
 from app.services.leave import leaves

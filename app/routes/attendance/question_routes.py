@@ -6,16 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import (
-    MAX_PAGE,
-    PAGED,
-    WRITES,
-    Cursor,
-    Limit,
-    answer,
-    instant_cursor,
-    problems_of,
-)
+from app.queries import MAX_PAGE, instant_cursor
+from app.routes.answers import PAGED, WRITES, Cursor, Limit, answer, problems_of
 from app.schemas.questions import Question, QuestionAnswer, QuestionStatus
 from app.services.questions import answering, shown
 from app.services.questions.shown import Filter

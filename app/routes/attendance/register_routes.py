@@ -10,7 +10,8 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.files.attachments import CSV
 from app.files.register import register_file
 from app.files.register.register_file import MEDIA_TYPES
-from app.routes.answers import READS, check_range
+from app.queries import check_range
+from app.routes.answers import READS
 from app.schemas.register import Register, RegisterFormat
 from app.schemas.words import StoredDate
 from app.services.counting import registers

@@ -10,13 +10,8 @@ from fastapi.concurrency import run_in_threadpool
 from app.auth.dependencies import Call, SignedInRoute
 from app.files import calendar_file
 from app.files.attachments import attachment
-from app.routes.answers import (
-    READS,
-    answer,
-    check_range,
-    problems_of,
-    refused_query,
-)
+from app.queries import check_range, refused_query
+from app.routes.answers import READS, answer, problems_of
 from app.schemas.calendar import Occurrence
 from app.schemas.words import StoredDate
 from app.services.timetable import occurrences

@@ -5,7 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.routes.answers import READS, WRITES, From, To, answer, check_range, problems_of
+from app.queries import check_range
+from app.routes.answers import READS, WRITES, From, To, answer, problems_of
 from app.schemas.classes import Reschedule, RescheduleDraft, Slot, SlotChange, SlotDraft
 from app.services.timetable import reschedules, slots
 

@@ -66,6 +66,23 @@ async def find_students(
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
+_READ = Statement(
+    ADMIN,
+    "found AS (SELECT * FROM students WHERE id = :id AND EXISTS (SELECT FROM admin))",
+    _DOCUMENTS,
+    "SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict",
+)
+
+
+async def get_student(db: Database, actor: Actor, student_id: UUID) -> Document[Student]:
+    """One student's record."""
+    row = await db.row(_READ, actor_id=actor.user_id, id=student_id)
+    check(row)
+    if row["document"] is None:
+        raise missing()
+    return Document(row["document"])
+
+
 # `:given` names the columns to change. Whoever signed in with another address is no longer known.
 _CHANGE = Statement(
     """

@@ -4,8 +4,13 @@ _STAFF = (
     ("/app/today", "Today"),
     ("/app/classes", "Classes"),
 )
+_OFFICE = (
+    ("/app/overview", "Overview"),
+    ("/app/missing", "Missing"),
+    ("/app/below", "Below the line"),
+)
 NAVIGATION = {
     "teacher": _STAFF,
-    "admin": _STAFF,
+    "admin": (*_STAFF, *_OFFICE),
     "student": (("/app/my", "My attendance"),),
 }

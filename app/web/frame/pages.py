@@ -112,9 +112,25 @@ class _Visit:
             raise Malformed("The body is not valid JSON.", code="malformed_json") from None
         return validated(model, value)
 
-    def refused(self, refusal: AppError, form: Form) -> "_Visit":
-        """This visit, to show the form again with what is wrong with it."""
-        return replace(self, refusal=refusal, form=form)
+    def asked(self) -> "_Visit":
+        """This visit with the filters of its address as its form, to show them again."""
+        texts = self.request.query_params.multi_items()
+        return replace(self, form=Form([(name, text.strip()) for name, text in texts]))
+
+    def filters(self, model: type[M]) -> M:
+        """What an `asked` visit asks for; `Invalid` with a pointer `/field` for each mistake."""
+        return (self.form or Form([])).read(model)
+
+    def following(self, document: Document[Any]) -> str | None:
+        """The address of the next page of a list, if there is one."""
+        if document.next_cursor is None:
+            return None
+        url = self.request.url.include_query_params(cursor=document.next_cursor)
+        return f"{url.path}?{url.query}"
+
+    def refused(self, refusal: AppError, form: Form | None = None) -> "_Visit":
+        """This visit, to show the form (or the filters) again with what is wrong with it."""
+        return replace(self, refusal=refusal, form=form or self.form)
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """The template as an answer, with the status of the refusal if there was one."""

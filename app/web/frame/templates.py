@@ -78,7 +78,8 @@ def flaw(context: Context, name: str) -> str | None:
     """What is wrong with the field, if something is."""
     refusal = context["visit"].refusal
     flaws = refusal.flaws if refusal else ()
-    return next((each.detail for each in flaws if each.pointer == f"/{name}"), None)
+    places = (f"/{name}", f"/query/{name}")
+    return next((each.detail for each in flaws if each.pointer in places), None)
 
 
 @pass_context

@@ -1,0 +1,86 @@
+"""What lists are asked with in an address: a range of dates, a text, and where to go on."""
+
+import re
+from datetime import UTC, date, datetime, time
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from app.errors import Flaw, Invalid
+from app.schemas.words import MAX_ROLL_KEY_BYTES, StoredDate
+
+MAX_PAGE = 200
+# An id and the key of a roll number, which case folding may make three times as long.
+MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
+
+_OCCURRENCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
+_DAY = TypeAdapter(StoredDate)
+
+
+def check_range(first: date | None, last: date | None) -> None:
+    """Refuse a range that ends before it begins."""
+    if first is not None and last is not None and first > last:
+        raise refused_query("from", "range_reversed", "The range ends before it begins.")
+
+
+def past_range(
+    first: date | None, last: date | None, today: date, most_days: int
+) -> tuple[date | None, date]:
+    """The range up to today at the latest; refused if it is reversed or has more days than this."""
+    check_range(first, last or today)
+    last = min(last or today, today)
+    if first is not None and (last - first).days >= most_days:
+        sentence = f"Ask for at most {most_days} days at a time."
+        raise refused_query("to", "range_too_long", sentence)
+    return first, last
+
+
+def check_text(query: str | None, cursor: str | None, *, name: str = "query") -> None:
+    """Refuse NUL characters, which PostgreSQL cannot store in text."""
+    if "\0" in (query or ""):
+        raise refused_query(name, "control_character", "Control characters are not allowed.")
+    if "\0" in (cursor or ""):
+        raise bad_cursor()
+
+
+def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Parse the cursor of a list by time: instant and id."""
+    at, _, entry_id = cursor.partition("~")
+    try:
+        # Ours are in UTC; another offset could lead past the first or the last year.
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
+    except (ValueError, OverflowError):
+        raise bad_cursor() from None
+
+
+def class_cursor(cursor: str) -> tuple[UUID, str]:
+    """Parse the cursor of a list of students: class and roll key."""
+    class_id, _, roll_key = cursor.partition("~")
+    try:
+        if "\0" not in roll_key:
+            return UUID(class_id), roll_key
+    except ValueError:
+        pass
+    raise bad_cursor()
+
+
+def occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
+    """Parse the cursor of a list of occurrences: date, start and class."""
+    found = _OCCURRENCE.fullmatch(cursor)
+    try:
+        if found:
+            day, start, class_id = found.groups()
+            return _DAY.validate_python(day), time.fromisoformat(start), UUID(class_id)
+    except ValueError:
+        pass
+    raise bad_cursor()
+
+
+def bad_cursor() -> Invalid:
+    return refused_query(
+        "cursor", "invalid_cursor", "Use the cursor exactly as the Link header gives it."
+    )
+
+
+def refused_query(name: str, code: str, sentence: str) -> Invalid:
+    return Invalid(sentence, code=code, flaws=(Flaw(f"/query/{name}", code, sentence),))

@@ -1,0 +1,62 @@
+"""Lists as files for spreadsheets, written page by page as they are read."""
+
+import csv
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from io import StringIO
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from app.documents import Document
+from app.files.attachments import CSV
+from app.files.register.register_words import guarded
+from app.web.frame.pages import read
+
+# The byte order mark by which Excel recognises UTF-8.
+_MARK = "\ufeff"
+# Rows of a file are read in larger pages than those people look at.
+AT_ONCE = 1_000
+
+Page = Callable[[str | None], Awaitable[Document[Any]]]
+
+
+async def download(name: str, columns: Mapping[str, str], page: Page) -> Response:
+    """A whole list as a CSV: `columns` are headings by the API's name of what is below them.
+
+    `page` gives the page after a cursor. It refuses before anything is sent.
+    """
+    first = await page(None)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield (_MARK + lines([columns.values()])).encode()
+        document = first
+        while True:
+            yield lines([row.get(key) for key in columns] for row in read(document)).encode()
+            if document.next_cursor is None:
+                return
+            document = await page(document.next_cursor)
+
+    return StreamingResponse(parts(), headers=headers_of(name), media_type=CSV)
+
+
+def whole(name: str, headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> Response:
+    """A CSV of rows that are all there."""
+    text = _MARK + lines([headings, *rows])
+    return Response(text.encode(), headers=headers_of(name), media_type=CSV)
+
+
+def lines(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV, in which no text is a formula."""
+    text = StringIO()
+    csv.writer(text).writerows(map(_cell, row) for row in rows)
+    return text.getvalue()
+
+
+def headers_of(name: str) -> dict[str, str]:
+    """The headers by which an answer is saved as a file of that name."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value

@@ -1,0 +1,160 @@
+"""The institution in figures, and where something is missing: for administrators."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from app.documents import Document
+from app.errors import Invalid
+from app.queries import (
+    MAX_CURSOR,
+    MAX_PAGE,
+    check_text,
+    class_cursor,
+    occurrence_cursor,
+    past_range,
+)
+from app.request_limits import FILE, limited
+from app.schemas.words import StoredDate, Words
+from app.services.counting import institution_stats
+from app.services.timetable import calendar
+from app.services.timetable.meetings import MAX_DAYS
+from app.web.frame.downloads import AT_ONCE, download
+from app.web.frame.pages import PageRoute, Visit, read
+
+router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
+
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+TermChoice = Annotated[str, Field(pattern=f"^(current|{_UUID})$")]
+CursorText = Annotated[str, Field(max_length=MAX_CURSOR)]
+_PerCent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)]
+
+_MISSING_COLUMNS = {
+    "date": "Date",
+    "start": "Start",
+    "end": "End",
+    "code": "Course Code",
+    "name": "Course Name",
+    "section": "Section",
+    "teacherName": "Teacher",
+    "teacherEmail": "Teacher E-mail",
+}
+_BELOW_COLUMNS = {
+    "rollNo": "Roll No",
+    "name": "Name",
+    "code": "Course Code",
+    "className": "Course Name",
+    "section": "Section",
+    "counted": "Counted",
+    "attended": "Attended",
+    "percentage": "Percentage",
+    "sessionsNeeded": "Sessions needed in a row",
+}
+
+
+class _OfTerm(Words):
+    term: TermChoice = "current"
+
+
+class _Span(Words):
+    from_: Annotated[StoredDate | None, Field(alias="from")] = None
+    to: StoredDate | None = None
+    cursor: CursorText | None = None
+
+
+class _Line(Words):
+    term: TermChoice = "current"
+    threshold: _PerCent | None = None
+    cursor: CursorText | None = None
+
+
+@router.get("/overview")
+async def overview(visit: Visit) -> Response:
+    """A term in figures."""
+    visit, figures = visit.asked(), None
+    try:
+        term = visit.filters(_OfTerm).term
+        document = await institution_stats.overview(visit.db, visit.actor, term, visit.now())
+        figures = read(document)
+    except Invalid as refusal:
+        visit = visit.refused(refusal)
+    return visit.page(
+        "office/overview.html",
+        figures=figures,
+        terms=await _terms(visit),
+        today=visit.now().date(),
+    )
+
+
+@router.get("/missing")
+async def missing(visit: Visit) -> Response:
+    """Meetings that are over and in which nobody took attendance."""
+    visit, sessions, following = visit.asked(), [], None
+    try:
+        span = visit.filters(_Span)
+        page = await _missing(visit, span, span.cursor, MAX_PAGE)
+        sessions, following = read(page), visit.following(page)
+    except Invalid as refusal:
+        visit = visit.refused(refusal)
+    return visit.page("office/missing.html", sessions=sessions, following=following)
+
+
+@router.get("/missing.csv")
+@limited(FILE)
+async def missing_as_csv(visit: Visit) -> Response:
+    span = visit.asked().filters(_Span)
+    return await download(
+        "missing-sessions.csv",
+        _MISSING_COLUMNS,
+        lambda cursor: _missing(visit, span, cursor, AT_ONCE),
+    )
+
+
+@router.get("/below")
+async def below(visit: Visit) -> Response:
+    """Who is below the line in a class: that of the policy, or another."""
+    visit, students, following = visit.asked(), [], None
+    try:
+        line = visit.filters(_Line)
+        page = await _below(visit, line, line.cursor, MAX_PAGE)
+        students, following = read(page), visit.following(page)
+    except Invalid as refusal:
+        visit = visit.refused(refusal)
+    return visit.page(
+        "office/below.html", students=students, following=following, terms=await _terms(visit)
+    )
+
+
+@router.get("/below.csv")
+@limited(FILE)
+async def below_as_csv(visit: Visit) -> Response:
+    line = visit.asked().filters(_Line)
+    return await download(
+        "below-the-line.csv", _BELOW_COLUMNS, lambda cursor: _below(visit, line, cursor, AT_ONCE)
+    )
+
+
+async def _missing(visit: Visit, span: _Span, cursor: str | None, limit: int) -> Document[Any]:
+    now = visit.now()
+    first, last = past_range(span.from_, span.to, now.date(), MAX_DAYS)
+    after = occurrence_cursor(cursor) if cursor is not None else None
+    return await institution_stats.missing_sessions(
+        visit.db, visit.actor, first, last, now, limit, after
+    )
+
+
+async def _below(visit: Visit, line: _Line, cursor: str | None, limit: int) -> Document[Any]:
+    check_text(None, cursor)
+    hundredths = int(line.threshold * 100) if line.threshold is not None else None
+    after = class_cursor(cursor) if cursor is not None else None
+    return await institution_stats.defaulters(
+        visit.db, visit.actor, hundredths, line.term, limit, after
+    )
+
+
+async def _terms(visit: Visit) -> list[tuple[str, str]]:
+    """The terms to choose from, the latest first."""
+    terms = read(await calendar.calendar(visit.db, visit.actor, None, None))["terms"]
+    return [("current", "The current term"), *((t["id"], t["name"]) for t in reversed(terms))]
