@@ -18,9 +18,9 @@ from app import middleware, request_limits
 from app.config import Settings
 from app.db import Database
 from app.errors import Unavailable
+from app.files.sheets import reading
 from app.main import create_app
 from app.request_limits import FILE, USUAL, Limits, limits_of
-from app.routes.admin import import_routes
 from app.services.people import accounts
 from app.sql import Statement
 from tests.classroom import Classroom, classroom_of
@@ -43,9 +43,9 @@ def reads_its_body(route: APIRoute) -> bool:
 
 
 def test_every_route_that_reads_its_body_itself_declares_its_limits() -> None:
-    reading = {route.operation_id for route in ROUTES if reads_its_body(route)}
-    assert reading == {route.operation_id for route in DECLARING}
-    assert "importFile" in reading
+    readers = {route.operation_id for route in ROUTES if reads_its_body(route)}
+    assert readers == {route.operation_id for route in DECLARING}
+    assert "importFile" in readers
 
 
 def address(route: APIRoute) -> str:
@@ -113,14 +113,14 @@ async def test_reading_a_file_does_not_block_the_server_and_runs_one_at_a_time(
 ) -> None:
     room = await classroom_of(crowd.asha)
     running, go_on = threading.Semaphore(0), threading.Event()
-    read = import_routes.read_batch
+    read = reading.read_batch
 
     def slow(*given: Any, **named: Any) -> Any:
         running.release()
         assert go_on.wait(5)
         return read(*given, **named)
 
-    monkeypatch.setattr(import_routes, "read_batch", slow)
+    monkeypatch.setattr(reading, "read_batch", slow)
     file = {"content": b"roll no,email\n1,new@demo.university.example\n", "headers": CSV}
     address = path.replace("{class}", room.path)
     asked = [asyncio.create_task(crowd.meera.post(address, **file)) for _ in range(2)]

@@ -39,6 +39,9 @@ async def test_a_path_with_a_line_feed_at_its_end_is_not_found(everything: FastA
         for path in sorted(path for path in paths if not path.endswith("}")):
             address = re.sub(r"\{\w+\}", MISSING, path) + "%0a"
             answer = await client.get(address)
+            if path.startswith("/app"):  # a page, or a parameter of one that asks to sign in
+                assert answer.status_code in (303, 404), path
+                continue
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
         static = "/docs/static/redoc.standalone.js"
         answers = [await client.get(static + end) for end in ("", "%0a", "%0a%0a")]
