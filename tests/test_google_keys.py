@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.auth.fetching import MAX_BYTES
-from app.auth.jwks import PAUSE_SECONDS, STALE_SECONDS, KeySet
+from app.auth.fetching import MAX_BYTES, PAUSE_SECONDS, STALE_SECONDS
+from app.auth.jwks import KeySet
 from app.demo.google import KEY_ID, DemoSigner
 from app.errors import Unavailable
 

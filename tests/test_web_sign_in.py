@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 import pytest
 
+from app.auth import fetching
 from app.auth.oidc import SignInProvider, providers_of
 from app.config import ConfigError, OidcProvider, load_settings
 from app.demo.google import DemoGoogle
@@ -178,6 +179,24 @@ async def test_a_discovery_document_of_another_issuer_is_not_used(
     stage.app.state.providers = provided(stage)
     async with browser_of(stage.app) as browser:
         assert (await browser.get("/app/sign-in/google")).status_code == 503
+
+
+async def test_a_provider_that_was_away_is_asked_again_after_a_pause_and_not_by_everybody(
+    stage: Stage, google: DemoGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def away(url: str) -> object:
+        asked.append(url)
+        raise ValueError
+
+    monkeypatch.setattr(fetching, "_fetch_json", away)
+    set_up(monkeypatch, google)
+    stage.app.state.providers = provided(stage)
+    async with browser_of(stage.app) as browser:
+        answers = [await browser.get("/app/sign-in/google") for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {503}
+    assert asked == [google.discovery_url]
 
 
 async def test_the_same_subject_of_another_issuer_is_somebody_else(

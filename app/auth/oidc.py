@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oauth2.client import OAuth2Client
 
-from app.auth.fetching import FETCH_SECONDS, fetch_json
+from app.auth.fetching import FETCH_SECONDS, PAUSE_SECONDS, KeptDocument
 from app.auth.google_verify import GOOGLE, google_verifier
 from app.auth.id_tokens import Identity, IdTokenVerifier, not_verified
 from app.auth.jwks import KeySet
@@ -48,26 +49,29 @@ class SignInProvider:
             provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
         )
         self._settings = settings
-        self._discovery: dict[str, Any] | None = None
-        self._verifier: IdTokenVerifier | None = None
-        self._lock = asyncio.Lock()
+        self._discovery = KeptDocument(self._address, self._checked)
+        self._verifiers: dict[str, IdTokenVerifier] = {}
 
     async def close(self) -> None:
-        """End a fetch of keys under way."""
-        if self._verifier is not None:
-            await self._verifier.close()
+        """Cancel running fetches."""
+        await self._discovery.close()
+        for verifier in self._verifiers.values():
+            await verifier.close()
 
     async def start(self, redirect_uri: str, next_page: str) -> tuple[str, Start]:
         """The provider's address to lead the browser to, and what to keep meanwhile."""
         discovery = await self._discovered()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        async with self._client(redirect_uri) as client:
-            address, _ = client.create_authorization_url(
-                discovery["authorization_endpoint"],
-                state=state,
-                nonce=nonce,
-                code_verifier=verifier,
-            )
+        client = OAuth2Client(
+            None,
+            self._provider.client_id,
+            scope=_SCOPE,
+            redirect_uri=redirect_uri,
+            code_challenge_method="S256",
+        )
+        address, _ = client.create_authorization_url(
+            discovery["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+        )
         return address, Start(self.key, state, nonce, verifier, next_page)
 
     async def finish(self, redirect_uri: str, answer: str, start: Start) -> Identity:
@@ -79,7 +83,9 @@ class SignInProvider:
         discovery = await self._discovered()
         self._refuse_other_answers(parse_qs(urlsplit(answer).query), discovery, start)
         try:
-            async with self._client(redirect_uri) as client:
+            # In a thread: a client loads the certificates of all authorities.
+            client = await asyncio.to_thread(self._client, discovery, redirect_uri)
+            async with client:
                 token = await client.fetch_token(
                     discovery["token_endpoint"],
                     authorization_response=answer,
@@ -91,9 +97,9 @@ class SignInProvider:
         except (AuthlibBaseError, ValueError, KeyError):
             raise self._failed() from None
         id_token = token.get("id_token")
-        if not isinstance(id_token, str) or self._verifier is None:
+        if not isinstance(id_token, str):
             raise self._failed()
-        return await self._verifier.verify(id_token, start.nonce)
+        return await self._verifier(discovery["jwks_uri"]).verify(id_token, start.nonce)
 
     def _refuse_other_answers(
         self, answer: dict[str, list[str]], discovery: dict[str, Any], start: Start
@@ -116,52 +122,53 @@ class SignInProvider:
         if not answer.get("code"):
             raise self._failed()
 
-    def _client(self, redirect_uri: str) -> Any:
-        methods = (self._discovery or {}).get("token_endpoint_auth_methods_supported")
-        basic = methods is None or "client_secret_basic" in methods
+    def _client(self, discovery: dict[str, Any], redirect_uri: str) -> Any:
         return AsyncOAuth2Client(
             self._provider.client_id,
             self._provider.client_secret,
-            token_endpoint_auth_method="none"
-            if not self._provider.client_secret
-            else ("client_secret_basic" if basic else "client_secret_post"),
-            scope=_SCOPE,
+            token_endpoint_auth_method=self._auth_method(discovery),
             redirect_uri=redirect_uri,
-            code_challenge_method="S256",
             follow_redirects=False,
             timeout=FETCH_SECONDS,
         )
 
+    def _auth_method(self, discovery: dict[str, Any]) -> str:
+        """How the client proves itself; without a word of the provider, by HTTP Basic."""
+        if not self._provider.client_secret:
+            return "none"
+        basic = "client_secret_basic"
+        known = discovery.get("token_endpoint_auth_methods_supported", [basic])
+        return basic if basic in known else "client_secret_post"
+
     async def _discovered(self) -> dict[str, Any]:
-        """The provider's discovery document, fetched once; a failure is tried again."""
-        async with self._lock:
-            if self._discovery is None:
-                try:
-                    document = await fetch_json(self._address)
-                except (httpx2.HTTPError, TimeoutError, ValueError):
-                    raise self._unavailable() from None
-                self._discovery = self._checked(document)
-                self._verifier = self._verifier_of(self._discovery)
-        return self._discovery
+        document = await self._discovery.value()
+        if document is None:
+            raise self._unavailable()
+        return document
 
     def _checked(self, document: Any) -> dict[str, Any]:
         """Refuse a document of another issuer (OpenID Connect Discovery 1.0), and
         endpoints less safe than its own address."""
         scheme = urlsplit(self._address).scheme
         if not isinstance(document, dict) or document.get("issuer") != self._provider.issuer:
-            raise self._unavailable()
+            raise ValueError("the document is of another issuer")
         for name in _ENDPOINTS:
             address = document.get(name)
             if not isinstance(address, str) or urlsplit(address).scheme not in ("https", scheme):
-                raise self._unavailable()
+                raise ValueError(f"the document has no safe {name}")
         return document
 
-    def _verifier_of(self, discovery: dict[str, Any]) -> IdTokenVerifier:
+    def _verifier(self, jwks_uri: str) -> IdTokenVerifier:
+        if jwks_uri not in self._verifiers:
+            self._verifiers[jwks_uri] = self._verifier_of(jwks_uri)
+        return self._verifiers[jwks_uri]
+
+    def _verifier_of(self, jwks_uri: str) -> IdTokenVerifier:
         issuer, audiences = self._provider.issuer, [self._provider.client_id]
         if issuer == GOOGLE:
             return google_verifier(self._settings, audiences)
         address_of = _address_in_tenant if issuer.startswith(ENTRA) else self._verified_address
-        keys = KeySet(discovery["jwks_uri"], self.name)
+        keys = KeySet(jwks_uri, self.name)
         return IdTokenVerifier(self.name, [issuer], audiences, keys, address_of)
 
     def _verified_address(self, claims: dict[str, Any]) -> Any:
@@ -173,7 +180,7 @@ class SignInProvider:
         return Unavailable(
             f"{self.name} cannot be reached just now. Please try again in a minute.",
             code="provider_unavailable",
-            retry_after=30,
+            retry_after=PAUSE_SECONDS,
         )
 
     def _failed(self) -> NotSignedIn:
