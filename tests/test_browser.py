@@ -208,6 +208,29 @@ async def test_taps_go_round_and_undo_takes_them_back(asha: Visitor) -> None:
     await await_saved(asha)
 
 
+async def test_no_button_for_many_students_decides_what_a_photo_was_not_sure_of(
+    asha: Visitor,
+) -> None:
+    sheet = await take(asha)
+    roll = (await rows(asha))[5]
+    update = {"rollNo": roll, "status": "absent", "recognizedByAi": True, "similarityScore": 55}
+    await asha.page.evaluate(
+        """([address, update]) => fetch(`${address}/marks`, {
+            method: "POST",
+            headers: {"Content-Type": "application/json", "If-Match": "0"},
+            body: JSON.stringify({updates: [update]}),
+        })""",
+        [sheet, update],
+    )
+    await asha.open(sheet)
+    assert (await rows(asha))[0] == roll
+    await asha.click("#others")
+    await await_saved(asha)
+    assert await picked(asha, roll) == ""
+    await asha.open(f"{sheet}/finalise")
+    assert roll in await asha.page.inner_text("main")
+
+
 async def test_the_keyboard_alone_takes_attendance(asha: Visitor) -> None:
     await take(asha)
     first, second, third = (await rows(asha))[:3]

@@ -135,8 +135,11 @@ async def test_a_photo_that_is_not_sure_leaves_the_mark_to_the_teacher(
     assert "photo 55 % for present: please decide" in page
     fields = form_of(page)
     assert f"mark:{THIRD}" not in fields
+    asked = await asha.shown(f"{sheet}/finalise")
+    assert "Nobody has decided 1 mark of which the photo was not sure" in asked
     await asha.done(sheet, {**fields, f"mark:{THIRD}": "present"})
     assert "please decide" not in await asha.shown(sheet)
+    assert "was not sure" not in await asha.shown(f"{sheet}/finalise")
 
 
 async def test_finalising_names_who_becomes_absent_and_asks(

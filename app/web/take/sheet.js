@@ -19,15 +19,18 @@ export class Sheet {
   #reason;
   #changed;
   #certain;
+  #undecided;
   #timer = 0;
   #saving = null;
   #failures = 0;
   #trouble = null;
 
   // `marks` are the stored ones by roll number, "" for none; `changed` is told which rows to show. A
-  // photo's mark with a score below `certain` counts as none.
-  constructor({ address, version, marks, reason, changed, certain }) {
+  // photo's mark with a score below `certain` counts as none, and the teacher decides it: `undecided`
+  // are the roll numbers with such a mark, which no button for many students touches.
+  constructor({ address, version, marks, reason, changed, certain, undecided }) {
     this.#certain = certain;
+    this.#undecided = new Set(undecided);
     this.#address = address;
     this.#version = version;
     this.#stored = new Map(marks);
@@ -41,7 +44,7 @@ export class Sheet {
   conflict(roll) { return this.#theirs.get(roll); }
   canUndo() { return this.#steps.length > 0; }
   isUnsaved() { return this.#saving !== null || this.#unsaved().length > 0 || this.#theirs.size > 0; }
-  unmarked() { return [...this.#now.keys()].filter((roll) => !this.#now.get(roll)); }
+  unmarked() { return [...this.#now.keys()].filter((roll) => !this.#now.get(roll) && !this.#undecided.has(roll)); }
 
   counts() {
     const counts = { none: 0 };

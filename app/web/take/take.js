@@ -16,6 +16,7 @@ const sheet = new Sheet({
   address,
   version: Number(form.dataset.version),
   certain: Number(form.dataset.certain),
+  undecided: [...list.querySelectorAll("[data-undecided]")].map((row) => row.dataset.roll),
   marks: new Map([...list.children].map((row) => [row.dataset.roll, row.dataset.stored])),
   reason: () => form.elements.reason?.value.trim() || undefined,
   changed: show,

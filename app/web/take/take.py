@@ -89,7 +89,7 @@ async def ask_to_finalise(visit: Visit, id: UUID) -> Response:
     sheet = read(await _sheet(visit, id))
     if sheet["status"] != "open":
         return visit.go(f"/app/sessions/{id}")
-    return visit.page("take/finalise.html", sheet=sheet, unmarked=_unmarked(sheet))
+    return _finalise_page(visit, sheet)
 
 
 @router.post("/{id}/finalise")
@@ -99,10 +99,7 @@ async def finalise(visit: Visit, id: UUID) -> Response:
     try:
         await lifecycle.perform(visit.db, visit.actor, id, Act.FINALISE, change)
     except AppError as refusal:
-        sheet = read(await _sheet(visit, id))
-        return visit.refused(refusal, form).page(
-            "take/finalise.html", sheet=sheet, unmarked=_unmarked(sheet)
-        )
+        return _finalise_page(visit.refused(refusal, form), read(await _sheet(visit, id)))
     return visit.go(f"/app/sessions/{id}", done="finalised")
 
 
@@ -133,8 +130,13 @@ def _as_before(sheet: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _unmarked(sheet: dict[str, Any]) -> list[dict[str, Any]]:
-    return [student for student in sheet["students"] if not student["mark"]]
+def _finalise_page(visit: Visit, sheet: dict[str, Any]) -> Response:
+    return visit.page(
+        "take/finalise.html",
+        sheet=sheet,
+        unmarked=[student for student in sheet["students"] if not student["mark"]],
+        undecided=[row.student for row in rows_of(sheet) if row.uncertain],
+    )
 
 
 def _others(sheet: dict[str, Any], conflicts: list[Row]) -> list[Row]:
