@@ -7,7 +7,7 @@ from app.documents import Document
 from app.schemas.auth import SignedInRole
 from app.schemas.users import Me
 from app.services.access import STAFF, STAFF_VERDICT, Actor, check
-from app.services.people.signed_in import SignedIn, bound_elsewhere, disabled, not_allowed
+from app.services.people.signed_in import SignedIn, bound_elsewhere, disabled
 from app.sql import Statement
 
 # The same subject of the same issuer is the same user, whatever their allow-listed address has
@@ -58,18 +58,10 @@ LEFT JOIN person ON true
 )
 
 
-async def sign_in(db: Database, issuer: str, subject: str, email: str, name: str) -> SignedIn:
-    """The user behind a verified account of an issuer; `AccessDenied` when it is not allowed."""
-    user = await find_user(db, issuer, subject, email, name)
-    if user is None:
-        raise not_allowed()
-    return user
-
-
 async def find_user(
     db: Database, issuer: str, subject: str, email: str, name: str
 ) -> SignedIn | None:
-    """The same, but None when the address is not on the allow-list."""
+    """The user behind a verified account of an issuer; None if the address is not allowed."""
     who = {"issuer": issuer, "subject": subject, "email": email, "name": name or email}
     try:
         row = await db.row(_SIGN_IN, **who)

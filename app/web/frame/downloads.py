@@ -40,12 +40,6 @@ async def download(name: str, columns: Mapping[str, str], page: Page) -> Respons
     return StreamingResponse(parts(), headers=headers_of(name), media_type=CSV)
 
 
-def whole(name: str, headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> Response:
-    """A CSV of rows that are all there."""
-    text = _MARK + lines([headings, *rows])
-    return Response(text.encode(), headers=headers_of(name), media_type=CSV)
-
-
 def lines(rows: Iterable[Iterable[Any]]) -> str:
     """Rows as CSV, in which no text is a formula."""
     text = StringIO()

@@ -48,10 +48,6 @@ class Form:
         """The last text of that name."""
         return dict(self.texts).get(name, default)
 
-    def all(self, name: str) -> list[str]:
-        """All texts of that name: what was ticked."""
-        return [text for key, text in self.texts if key == name]
-
     def read(self, model: type[M], **more: Any) -> M:
         """The model from the fields that are not empty, and `more`.
 

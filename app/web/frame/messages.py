@@ -9,8 +9,6 @@ MESSAGES = {
     "cancelled": "The session is cancelled. It does not count for anybody.",
     "restored": "The session is restored.",
     "class_made": "The class is there. Add its students next.",
-    "class_archived": "The class is archived; one without sessions is deleted.",
-    "class_restored": "The class is restored.",
     "student_added": "The student is on the roster.",
     "student_kept": "The student is on the roster. What is stored about them already was kept: "
     "they are in other classes, too.",
@@ -20,6 +18,4 @@ MESSAGES = {
     "slot_removed": "The meeting is off the timetable. Sessions that were taken stay.",
     "moved": "The meeting is moved.",
     "move_undone": "The meeting is back where the timetable has it.",
-    "teacher_added": "They may work in this class on their days.",
-    "teacher_removed": "They may no longer work in this class.",
 }

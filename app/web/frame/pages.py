@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
@@ -29,7 +30,7 @@ from app.config import Settings
 from app.db import Database
 from app.documents import Document
 from app.errors import AccessDenied, AppError, Malformed, NotFound, NotSignedIn
-from app.services.access import Actor
+from app.services.access import Actor, StudentActor
 from app.services.people import accounts
 from app.web.frame import cookies
 from app.web.frame.forms import Form, M, validated
@@ -184,13 +185,29 @@ class PageRoute(OpenPage):
 
     async def identify(self, request: Request) -> None:
         await super().identify(request)
-        token = cookies.session_of(request)
-        if not token:
-            raise NotSignedIn("Please sign in.")
-        user_id = request.app.state.tokens.read(token)
-        request.state.actor = Actor(user_id, request.state.request_id)
+        request.state.actor = Actor(signed_in(request), request.state.request_id)
         person = read(await accounts.me(request.app.state.database, request.state.actor))
         request.state.visit = _Visit(request, person)
+
+
+class StudentPage(OpenPage):
+    """The same for students, of whom pages need to know nothing before their services do."""
+
+    async def identify(self, request: Request) -> None:
+        await super().identify(request)
+        let_in = request.app.state.settings.student_sign_in
+        student = signed_in(request)
+        request.state.actor = StudentActor(student, request.state.request_id, let_in)
+        request.state.visit = _Visit(request, {"role": "student", "name": ""})
+
+
+def signed_in(request: Request) -> UUID:
+    """Whose token the session's cookie has; `NotSignedIn` without one that is valid now."""
+    token = cookies.session_of(request)
+    if not token:
+        raise NotSignedIn("Please sign in.")
+    user_id: UUID = request.app.state.tokens.read(token)
+    return user_id
 
 
 def _refuse_other_sites(request: Request) -> None:
@@ -220,11 +237,6 @@ async def _signed_out(request: Request, error: NotSignedIn) -> Response:
 def _refusal_page(request: Request, error: AppError) -> Response:
     visit = getattr(request.state, "visit", None) or _Visit(request)
     return visit.page("frame/error.html", status=error.status, error=error)
-
-
-def visit_of(request: Request, person: dict[str, Any]) -> _Visit:
-    """The visit of somebody who has been identified."""
-    return _Visit(request, person)
 
 
 def _visit(request: Request) -> _Visit:

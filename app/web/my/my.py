@@ -3,36 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator
 
-from app.errors import AppError, NotSignedIn
+from app.errors import AppError
 from app.schemas.questions import QuestionDraft
-from app.services.access import StudentActor
 from app.services.mine import my_attendance, my_questions, my_sessions
 from app.services.mine.my_sessions import Filter
-from app.web.frame import cookies
-from app.web.frame.pages import OpenPage, Visit, read, visit_of
+from app.web.frame.pages import StudentPage, Visit, read
 
 # A field that was left empty is sent as empty text.
 Supposed = Annotated[int | None, Query(ge=0, le=1000), BeforeValidator(lambda text: text or None)]
 # A class meets less often than this in a term.
 _MOST_SESSIONS = 200
-
-
-class StudentPage(OpenPage):
-    """A page for students who are signed in, as the cookie says."""
-
-    async def identify(self, request: Request) -> None:
-        await super().identify(request)
-        token = cookies.session_of(request)
-        if not token:
-            raise NotSignedIn("Please sign in.")
-        state = request.app.state
-        student = state.tokens.read(token)
-        let_in = state.settings.student_sign_in
-        request.state.actor = StudentActor(student, request.state.request_id, let_in)
-        request.state.visit = visit_of(request, {"role": "student", "name": ""})
 
 
 router = APIRouter(prefix="/app/my", route_class=StudentPage, include_in_schema=False)

@@ -19,8 +19,8 @@ from app.queries import (
 from app.request_limits import FILE, limited
 from app.schemas.words import StoredDate, Words
 from app.services.counting import institution_stats
-from app.services.timetable import calendar
 from app.services.timetable.meetings import MAX_DAYS
+from app.web.classes.classes import terms_of
 from app.web.frame.downloads import AT_ONCE, download
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -156,5 +156,5 @@ async def _below(visit: Visit, line: _Line, cursor: str | None, limit: int) -> D
 
 async def _terms(visit: Visit) -> list[tuple[str, str]]:
     """The terms to choose from, the latest first."""
-    terms = read(await calendar.calendar(visit.db, visit.actor, None, None))["terms"]
-    return [("current", "The current term"), *((t["id"], t["name"]) for t in reversed(terms))]
+    terms = await terms_of(visit)
+    return [("current", "The current term"), *((term["id"], term["name"]) for term in terms)]

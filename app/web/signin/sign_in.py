@@ -10,7 +10,7 @@ from app.errors import AccessDenied, AppError, NotFound, NotSignedIn
 from app.services.access import Actor
 from app.services.people import accounts, student_accounts
 from app.web.frame import cookies
-from app.web.frame.pages import SIGN_IN, OpenPage, PageRoute, Visit
+from app.web.frame.pages import SIGN_IN, OpenPage, PageRoute, Visit, signed_in
 
 router = APIRouter(route_class=OpenPage, include_in_schema=False)
 signed_in_router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -26,11 +26,7 @@ async def root(visit: Visit) -> Response:
 @router.get("/app")
 async def home(visit: Visit) -> Response:
     """Lead everybody to where their day begins."""
-    request = visit.request
-    token = cookies.session_of(request)
-    if not token:
-        raise NotSignedIn("Please sign in.")
-    actor = Actor(request.app.state.tokens.read(token), request.state.request_id)
+    actor = Actor(signed_in(visit.request), visit.request.state.request_id)
     try:
         await accounts.me(visit.db, actor)
     except AccessDenied:
@@ -39,7 +35,7 @@ async def home(visit: Visit) -> Response:
 
 
 @signed_in_router.get("/app/signed-in")
-async def signed_in(visit: Visit) -> Response:
+async def end_of_second_tab(visit: Visit) -> Response:
     """Where a sign-in in a second tab ends, so that the first can go on."""
     return visit.page("signin/signed_in.html")
 
