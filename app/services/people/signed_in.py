@@ -32,6 +32,6 @@ def disabled() -> AccessDenied:
 
 def bound_elsewhere() -> AccessDenied:
     return AccessDenied(
-        "This address already belongs to another Google account here. Ask your administrator.",
+        "This address already belongs to another account here. Ask your administrator.",
         code="account_mismatch",
     )
