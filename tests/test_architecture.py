@@ -54,7 +54,7 @@ MAY_IMPORT = {
 }
 # The rooms of the services, those below first: each knows the ones before it.
 SERVICES = (
-    *("access", "audit", "health", "people", "timetable", "sessions", "classes"),
+    *("access", "lists", "audit", "health", "people", "timetable", "sessions", "classes"),
     *("students", "leave", "counting", "questions", "mine", "imports"),
 )
 PURE = (

@@ -7,7 +7,8 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document
 from app.schemas.admin import AuditEntry
-from app.services.access import ADMIN, Actor, check
+from app.services.access import ADMIN, Actor
+from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
 COMMAND_LINE = "command line"
@@ -55,19 +56,14 @@ page AS MATERIALIZED (
     ORDER BY l.at DESC, l.id
     LIMIT :most + 1
 ),
-entries AS (
-    SELECT n, json_build_object(
+documents AS (
+    SELECT id, json_build_object(
         'id', id, 'at', json_instant(at), 'actorId', actor_id, 'requestId', request_id,
-        'action', action, 'subject', subject, 'subjectId', subject_id, 'details', details) AS entry
+        'action', action, 'subject', subject, 'subjectId', subject_id, 'details', details
+    ) AS document
     FROM page WHERE n <= :most
 )""",
-    """
-SELECT verdict,
-       (SELECT coalesce(json_agg(entry ORDER BY n), '[]') FROM entries)::text AS document,
-       (SELECT json_instant(last.at) || '~' || last.id FROM page last
-        WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -76,21 +72,18 @@ async def list_entries(
     actor: Actor,
     shown: Filter,
     limit: int,
-    after: tuple[object, UUID] | None,
+    after: After,
 ) -> Document[list[AuditEntry]]:
     """List administrative acts, newest first: `limit` of them after `after` (instant and id)."""
-    at, entry_id = after or (None, None)
-    row = await db.row(
+    return await newest_first(
+        db,
         _LIST,
+        limit,
+        after,
         actor_id=actor.user_id,
         by=shown.actor_id,
         subject_id=shown.subject_id,
         action=shown.action,
         first=shown.first,
         last=shown.last,
-        after_at=at,
-        after_id=entry_id,
-        most=limit,
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])

@@ -28,14 +28,17 @@ page AS MATERIALIZED (
     ORDER BY l.at DESC, l.id
     LIMIT $9 + 1
 ),
-entries AS (
-    SELECT n, json_build_object(
+documents AS (
+    SELECT id, json_build_object(
         'id', id, 'at', json_instant(at), 'actorId', actor_id, 'requestId', request_id,
-        'action', action, 'subject', subject, 'subjectId', subject_id, 'details', details) AS entry
+        'action', action, 'subject', subject, 'subjectId', subject_id, 'details', details
+    ) AS document
     FROM page WHERE n <= $9
 )
-SELECT verdict,
-       (SELECT coalesce(json_agg(entry ORDER BY n), '[]') FROM entries)::text AS document,
-       (SELECT json_instant(last.at) || '~' || last.id FROM page last
-        WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)) AS next_cursor
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
+)::text AS document, (
+    SELECT json_instant(last.at) || '~' || last.id FROM page last
+    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+) AS next_cursor
 FROM verdict;

@@ -241,7 +241,7 @@ judged AS NOT MATERIALIZED (
     FROM leaves l CROSS JOIN staff
 ),
 page AS MATERIALIZED (
-    SELECT l.*, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM judged l
     WHERE l.sees
       AND ($2::uuid IS NULL OR l.class_id = $2)
@@ -270,9 +270,9 @@ documents AS (
     FROM listed l JOIN students st ON st.id = l.student_id
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN listed USING (id)
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.created_at) || '~' || last.id FROM page last
+    SELECT json_instant(last.at) || '~' || last.id FROM page last
     WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
 ) AS next_cursor
 FROM verdict;

@@ -135,7 +135,7 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT l.*, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM leaves l
     WHERE l.student_id = (SELECT id FROM student)
       AND ($3::timestamptz IS NULL OR l.created_at < $3
@@ -157,9 +157,9 @@ documents AS (
     FROM shown l
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.created_at) || '~' || last.id FROM page last
+    SELECT json_instant(last.at) || '~' || last.id FROM page last
     WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
 ) AS next_cursor
 FROM verdict;
@@ -401,7 +401,7 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT q.*, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.student_id = (SELECT id FROM student)
       AND ($3::timestamptz IS NULL OR q.asked_at < $3
@@ -424,9 +424,9 @@ documents AS (
         AND m.student_id = q.student_id
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.asked_at) || '~' || last.id FROM page last
+    SELECT json_instant(last.at) || '~' || last.id FROM page last
     WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
 ) AS next_cursor
 FROM verdict;

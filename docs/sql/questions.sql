@@ -100,7 +100,7 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT q.*, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.class_id = ANY(ARRAY(SELECT id FROM mine))
       AND ($2::uuid IS NULL OR q.class_id = $2)
@@ -127,9 +127,9 @@ documents AS (
         AND m.student_id = q.student_id
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.asked_at) || '~' || last.id FROM page last
+    SELECT json_instant(last.at) || '~' || last.id FROM page last
     WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
 ) AS next_cursor
 FROM verdict;

@@ -1,7 +1,7 @@
 """Reading leave: one, and lists."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,7 @@ from app.documents import Document
 from app.schemas.leave import Leave, LeaveStatus
 from app.schemas.words import roll_key
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
+from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
 # All leave, with the actor's rights. Administrators and the owner of the class decide; its other
@@ -102,7 +103,7 @@ _LIST = Statement(
     _JUDGED,
     """
 page AS MATERIALIZED (
-    SELECT l.*, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM judged l
     WHERE l.sees
       AND (:class_id::uuid IS NULL OR l.class_id = :class_id)
@@ -118,15 +119,7 @@ page AS MATERIALIZED (
 ),
 listed AS (SELECT * FROM page WHERE n <= :most)""",
     _DOCUMENTS,
-    """
-SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN listed USING (id)
-)::text AS document, (
-    SELECT json_instant(last.created_at) || '~' || last.id FROM page last
-    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
-) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -135,21 +128,18 @@ async def list_leaves(
     actor: Actor,
     shown: Filter,
     limit: int,
-    after: tuple[datetime, UUID] | None,
+    after: After,
 ) -> Document[list[Leave]]:
     """List the leaves that the actor can see, newest first: `limit` of them after `after`."""
-    at, leave_id = after or (None, None)
-    row = await db.row(
+    return await newest_first(
+        db,
         _LIST,
+        limit,
+        after,
         actor_id=actor.user_id,
         class_id=shown.class_id,
         roll_key=roll_key(shown.roll_no) if shown.roll_no is not None else None,
         status=shown.status,
         first=shown.first,
         last=shown.last,
-        after_at=at,
-        after_id=leave_id,
-        most=limit,
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])

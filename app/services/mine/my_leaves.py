@@ -1,6 +1,5 @@
 """A student's leave: seen, asked for, withdrawn. Staff decide on it as on any other."""
 
-from datetime import datetime
 from uuid import UUID
 
 from app.db import Database
@@ -16,6 +15,7 @@ from app.services.access import (
     check,
 )
 from app.services.leave.asking import find_or_request, lock_student
+from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
 MOST_PENDING = 20  # that a student has asked for
@@ -40,7 +40,7 @@ _LIST = Statement(
     STUDENT_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT l.*, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM leaves l
     WHERE l.student_id = (SELECT id FROM student)
       AND (:after_at::timestamptz IS NULL OR l.created_at < :after_at
@@ -50,26 +50,15 @@ page AS MATERIALIZED (
 ),
 shown AS (SELECT * FROM page WHERE n <= :most)""",
     _DOCUMENTS,
-    """
-SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
-)::text AS document, (
-    SELECT json_instant(last.created_at) || '~' || last.id FROM page last
-    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
-) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
 async def leaves(
-    db: Database, actor: StudentActor, limit: int, after: tuple[datetime, UUID] | None
+    db: Database, actor: StudentActor, limit: int, after: After
 ) -> Document[list[MyLeave]]:
     """The student's leave, newest first, `limit` of it after `after`."""
-    at, leave_id = after or (None, None)
-    row = await db.row(_LIST, **actor.asks(), after_at=at, after_id=leave_id, most=limit)
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return await newest_first(db, _LIST, limit, after, **actor.asks())
 
 
 _MAY_ASK = Statement(

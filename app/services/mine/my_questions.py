@@ -1,6 +1,5 @@
 """A student's questions about their own marks: asked, seen, withdrawn."""
 
-from datetime import datetime
 from uuid import UUID
 
 from app.db import Database
@@ -15,6 +14,7 @@ from app.services.access import (
     StudentActor,
     check,
 )
+from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
 MOST_OPEN = 10  # of a student in one class
@@ -112,7 +112,7 @@ _LIST = Statement(
     STUDENT_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT q.*, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.student_id = (SELECT id FROM student)
       AND (:after_at::timestamptz IS NULL OR q.asked_at < :after_at
@@ -122,26 +122,15 @@ page AS MATERIALIZED (
 ),
 shown AS (SELECT * FROM page WHERE n <= :most)""",
     _DOCUMENTS,
-    """
-SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
-)::text AS document, (
-    SELECT json_instant(last.asked_at) || '~' || last.id FROM page last
-    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
-) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
 async def questions(
-    db: Database, actor: StudentActor, limit: int, after: tuple[datetime, UUID] | None
+    db: Database, actor: StudentActor, limit: int, after: After
 ) -> Document[list[MyQuestion]]:
     """The student's questions, newest first, `limit` of them after `after`."""
-    at, question_id = after or (None, None)
-    row = await db.row(_LIST, **actor.asks(), after_at=at, after_id=question_id, most=limit)
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return await newest_first(db, _LIST, limit, after, **actor.asks())
 
 
 _WITHDRAW = Statement(

@@ -1,13 +1,13 @@
 """Questions as staff see them: those about marks in their classes."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from app.db import Database
 from app.documents import Document
 from app.schemas.questions import Question, QuestionStatus
-from app.services.access import MINE, STAFF_VERDICT, Actor, check
+from app.services.access import MINE, STAFF_VERDICT, Actor
+from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
 # From `shown`, the questions, to their `documents` for staff.
@@ -42,7 +42,7 @@ _LIST = Statement(
     STAFF_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT q.*, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.class_id = ANY(ARRAY(SELECT id FROM mine))
       AND (:class_id::uuid IS NULL OR q.class_id = :class_id)
@@ -54,15 +54,7 @@ page AS MATERIALIZED (
 ),
 shown AS (SELECT * FROM page WHERE n <= :most)""",
     DOCUMENTS,
-    """
-SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN shown USING (id)
-)::text AS document, (
-    SELECT json_instant(last.asked_at) || '~' || last.id FROM page last
-    WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
-) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -71,17 +63,7 @@ async def list_questions(
     actor: Actor,
     shown: Filter,
     limit: int,
-    after: tuple[datetime, UUID] | None,
+    after: After,
 ) -> Document[list[Question]]:
     """The questions in the actor's classes, newest first, `limit` of them after `after`."""
-    at, question_id = after or (None, None)
-    row = await db.row(
-        _LIST,
-        actor_id=actor.user_id,
-        **vars(shown),
-        after_at=at,
-        after_id=question_id,
-        most=limit,
-    )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return await newest_first(db, _LIST, limit, after, actor_id=actor.user_id, **vars(shown))
