@@ -14,7 +14,7 @@ from scripts.write_sql import FOLDER, definitions, modules, statements, texts
 from tests.test_migrations import ask
 
 LONGEST = 120
-NEARLY_ALL = 80  # 94 % are shorter
+NEARLY_ALL = 80  # 95 % are shorter
 MOST_FILES = 3
 
 ALL = {
@@ -99,7 +99,7 @@ def test_statements_are_short_enough_to_read_in_one_go() -> None:
     lengths = {name: length(statement) for name, statement in ALL.items()}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
     ordered = sorted(lengths.values())
-    assert ordered[int(len(ordered) * 0.94)] < NEARLY_ALL
+    assert ordered[int(len(ordered) * 0.95)] < NEARLY_ALL
 
 
 def test_a_statement_comes_from_few_files() -> None:

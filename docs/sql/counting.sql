@@ -710,29 +710,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 shown AS (SELECT * FROM granted),
-days AS MATERIALIZED (
-    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
-    FROM shown c CROSS JOIN v_rules r
-    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
-    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
-),
-meetings AS (
-    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
-               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
-    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
-        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
-    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
-        AND a.original_date = d.day AND a.original_start_time = w.start_time
-),
 remaining AS MATERIALIZED (
-    SELECT c.id AS class_id, (
-        SELECT count(*) FROM meetings m
-        WHERE m.class_id = c.id AND m.moved_to IS NULL
-          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
-          AND NOT EXISTS (
-              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
-                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
-    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+    SELECT * FROM v_meetings_left WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
 ),
 figures AS (
     SELECT v.*, n AS numbers
@@ -778,29 +757,8 @@ shown AS MATERIALIZED (
     JOIN class_students e ON e.class_id = c.id AND e.student_id = (SELECT id FROM student)
     WHERE c.archived_at IS NULL
 ),
-days AS MATERIALIZED (
-    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
-    FROM shown c CROSS JOIN v_rules r
-    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
-    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
-),
-meetings AS (
-    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
-               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
-    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
-        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
-    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
-        AND a.original_date = d.day AND a.original_start_time = w.start_time
-),
 remaining AS MATERIALIZED (
-    SELECT c.id AS class_id, (
-        SELECT count(*) FROM meetings m
-        WHERE m.class_id = c.id AND m.moved_to IS NULL
-          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
-          AND NOT EXISTS (
-              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
-                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
-    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
+    SELECT * FROM v_meetings_left WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
 ),
 figures AS (
     SELECT v.*, n AS numbers

@@ -276,6 +276,26 @@ CROSS JOIN LATERAL (
 ) n
 WHERE s.status <> 'cancelled';
 
+-- 0015_meetings_left.py
+CREATE VIEW v_meetings_left AS
+SELECT c.id AS class_id, (
+    SELECT count(*)
+    FROM generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
+    CROSS JOIN LATERAL (SELECT greatest(t.first_day, r.today) + n AS day) d
+    JOIN v_timetable w ON w.class_id = c.id
+        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
+    WHERE NOT EXISTS (SELECT FROM holidays h WHERE d.day BETWEEN h.first_day AND h.last_day)
+      AND NOT EXISTS (
+          SELECT FROM class_reschedules a
+          WHERE w.day IS NULL AND a.class_id = c.id AND a.original_date = d.day
+            AND a.original_start_time = w.start_time)
+      AND NOT EXISTS (
+          SELECT FROM v_sessions s
+          WHERE s.class_id = c.id AND s.session_date = d.day AND s.start_time = w.start_time
+            AND s.state <> 'open')) AS meetings
+FROM classes c CROSS JOIN v_rules r
+JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400;
+
 -- 0012_counting.py
 CREATE VIEW v_rules AS SELECT p AS rules, current_date AS today FROM policy p;
 

@@ -28,33 +28,10 @@ verdict AS (
                 WHEN NOT EXISTS (SELECT FROM student) THEN 'signed_out'
                 ELSE 'granted' END AS verdict
 ),
-shown AS (SELECT * FROM my_classes),
-days AS MATERIALIZED (
-    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
-    FROM shown c CROSS JOIN v_rules r
-    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
-    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
-),
-meetings AS (
-    SELECT d.*, w.start_time, w.end_time, w.moved_from, meeting_json(
-               a.rescheduled_date, a.rescheduled_start_time, a.rescheduled_end_time) AS moved_to
-    FROM days d JOIN v_timetable w ON w.class_id = d.class_id
-        AND (w.day_of_week = extract(isodow FROM d.day)::smallint OR w.day = d.day)
-    LEFT JOIN class_reschedules a ON w.day IS NULL AND a.class_id = w.class_id
-        AND a.original_date = d.day AND a.original_start_time = w.start_time
-),
-remaining AS MATERIALIZED (
-    SELECT c.id AS class_id, (
-        SELECT count(*) FROM meetings m
-        WHERE m.class_id = c.id AND m.moved_to IS NULL
-          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
-          AND NOT EXISTS (
-              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
-                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
-    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
-),
 months AS (
-    SELECT sums.class_id, json_agg(months ORDER BY sums.month) AS months
+    SELECT class_id, json_agg(json_build_object(
+        'month', month, 'held', counted, 'attended', attended * 0.01,
+        'percentage', attendance_percentage(attended, counted)) ORDER BY month) AS months
     FROM (
         SELECT class_id, to_char(session_date, 'YYYY-MM') AS month,
                sum(attended)::bigint AS attended, sum(counted)::bigint AS counted
@@ -62,42 +39,27 @@ months AS (
         WHERE student_id = (SELECT id FROM student)
           AND class_id = ANY(ARRAY(SELECT id FROM my_classes))
         GROUP BY class_id, month
-    ) sums CROSS JOIN LATERAL (
-        SELECT month, counted AS held, attended * 0.01 AS attended,
-               attendance_percentage(sums.attended, sums.counted) AS percentage
-    ) months
-    GROUP BY sums.class_id
+    ) sums GROUP BY class_id
 ),
 figures AS MATERIALIZED (
     SELECT c.id AS class_id, c.code, c.name, c.section, t.name AS term, r.rules, f.attended,
            f.counted, f.percentage, f.standing, f.sessions_needed, f.can_miss, m.meetings
     FROM my_classes c CROSS JOIN v_rules r
     LEFT JOIN terms t ON t.id = c.term_id
-    LEFT JOIN remaining m ON m.class_id = c.id
+    LEFT JOIN v_meetings_left m ON m.class_id = c.id
     CROSS JOIN LATERAL (
         SELECT * FROM v_enrolment_attendance v
         WHERE v.class_id = c.id AND v.student_id = (SELECT id FROM student) OFFSET 0
     ) f
-),
-supposed AS (
-    SELECT f.class_id, json_build_object(
-        'attend', coalesce($3, 0), 'miss', coalesce($4, 0),
-        'percentage', attendance_percentage(n.attended, n.counted),
-        'standing', attendance_standing(f.rules, n.attended, n.counted),
-        'sessionsNeeded', attendance_sessions_needed(f.rules, n.attended, n.counted),
-        'canMiss', attendance_can_miss(f.rules, n.attended, n.counted)) AS what_if
-    FROM figures f CROSS JOIN LATERAL (
-        SELECT f.attended + 100 * coalesce($3, 0) AS attended,
-               f.counted + coalesce($3, 0) + coalesce($4, 0) AS counted
-    ) n
-    WHERE num_nonnulls($3::integer, $4::integer) > 0
 )
 SELECT verdict, (
     SELECT coalesce(
         json_agg(mine ORDER BY f.code COLLATE "C", f.section COLLATE "C", f.class_id), '[]')
-    FROM figures f
-    LEFT JOIN months USING (class_id)
-    LEFT JOIN supposed USING (class_id)
+    FROM figures f LEFT JOIN months USING (class_id)
+    CROSS JOIN LATERAL (
+        SELECT f.attended + 100 * coalesce($3, 0) AS attended,
+               f.counted + coalesce($3, 0) + coalesce($4, 0) AS counted
+    ) n
     CROSS JOIN LATERAL (
         SELECT f.class_id AS "classId", f.code, f.name, f.section, f.term, f.counted AS held,
                f.attended * 0.01 AS attended, f.percentage, f.standing,
@@ -105,7 +67,15 @@ SELECT verdict, (
                CASE WHEN f.meetings IS NOT NULL THEN attendance_percentage(
                    f.attended + 100 * f.meetings, f.counted + f.meetings) END AS "bestPossible",
                (f.rules).threshold, coalesce(months.months, '[]') AS months,
-               supposed.what_if AS "whatIf"
+               CASE WHEN num_nonnulls($3::integer, $4::integer) > 0
+                    THEN json_build_object(
+                        'attend', coalesce($3, 0), 'miss', coalesce($4, 0),
+                        'percentage', attendance_percentage(n.attended, n.counted),
+                        'standing', attendance_standing(f.rules, n.attended, n.counted),
+                        'sessionsNeeded',
+                        attendance_sessions_needed(f.rules, n.attended, n.counted),
+                        'canMiss', attendance_can_miss(f.rules, n.attended, n.counted))
+                    END AS "whatIf"
     ) mine
 )::text AS document
 FROM verdict;

@@ -16,30 +16,11 @@ meetings AS (
         AND a.original_date = d.day AND a.original_start_time = w.start_time
 )"""
 
-# From `shown`, the classes, the number of meetings that each has left in its term (`remaining`):
-# those from today on that are neither taken nor cancelled. Terms longer than 400 days are treated
-# as open-ended, so they have no remaining meetings.
-REMAINING: Relations = (
-    """
-days AS MATERIALIZED (
-    SELECT c.id AS class_id, greatest(t.first_day, r.today) + n AS day
-    FROM shown c CROSS JOIN v_rules r
-    JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
-    CROSS JOIN generate_series(0, t.last_day - greatest(t.first_day, r.today)) n
-)""",
-    MEETINGS,
-    """
+# From `shown`, the classes, the number of meetings that each has left in its term (migration 0015).
+REMAINING = """
 remaining AS MATERIALIZED (
-    SELECT c.id AS class_id, (
-        SELECT count(*) FROM meetings m
-        WHERE m.class_id = c.id AND m.moved_to IS NULL
-          AND NOT EXISTS (SELECT FROM holidays h WHERE m.day BETWEEN h.first_day AND h.last_day)
-          AND NOT EXISTS (
-              SELECT FROM v_sessions s WHERE s.class_id = m.class_id AND s.session_date = m.day
-                AND s.start_time = m.start_time AND s.state <> 'open')) AS meetings
-    FROM shown c JOIN terms t ON t.id = c.term_id AND t.last_day - t.first_day < 400
-)""",
-)
+    SELECT * FROM v_meetings_left WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+)"""
 
 # From `shown`, the classes, and `span`, the dates, `judged`: their occurrences, each with its
 # `state` at `:now` and its session.
