@@ -23,7 +23,7 @@ from app.config import Settings, load_settings
 from app.main import create_app, openapi_document
 from tests.conftest import SECRET, admit, copy_of
 from tests.support import ROUTES, client_of
-from tests.test_authorization import MOVE, SLOT
+from tests.test_authorization import MOVE, PEOPLE, SLOT, TABLE
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 NOWHERE = load_settings(
@@ -59,6 +59,19 @@ def answers_of(operation: dict[str, Any]) -> dict[str, Any]:
         status: known[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
         for status, answer in operation["responses"].items()
     }
+
+
+def test_every_answer_of_the_table_of_authorization_is_documented() -> None:
+    documented = {
+        operation["operationId"]: answers_of(operation) for operation in OPERATIONS.values()
+    }
+    undocumented = [
+        f"{operation} {status}"
+        for operation, case in TABLE.items()
+        for status in {str(case.expected(person)) for person in PEOPLE}
+        if status not in documented[operation]
+    ]
+    assert undocumented == []
 
 
 def test_the_document_has_every_route_under_a_unique_name() -> None:

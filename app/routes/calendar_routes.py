@@ -29,7 +29,7 @@ _REMOVES = problems_of(401, 403, 404, 409, 422)
     operation_id="getCalendar",
     summary="Get terms and holidays",
     response_model=Calendar,
-    responses=problems_of(401, 422),
+    responses=problems_of(401, 403, 422),
 )
 async def get_calendar(call: Call, first: From = None, last: To = None) -> Response:
     """Those that overlap `from` to `to`, both by first day."""

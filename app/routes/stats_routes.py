@@ -11,7 +11,7 @@ from pydantic import WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.queries import refused_query
-from app.routes.answers import READS, answer, problems_of
+from app.routes.answers import READS, answer
 from app.schemas.stats import SessionStats, StudentOverall, StudentStats
 from app.schemas.words import RollNo
 from app.services.counting import session_stats, student_stats
@@ -74,7 +74,7 @@ async def get_class_trend(id: UUID, call: Call, as_of: AsOf = None) -> Response:
     operation_id="getStudentStats",
     summary="Attendance of a student in all classes",
     response_model=StudentOverall,
-    responses=problems_of(401, 404, 422),
+    responses=READS,
 )
 async def get_student_stats(
     call: Call,

@@ -11,7 +11,11 @@ router = APIRouter(prefix="/users", tags=["People"], route_class=SignedInRoute)
 
 
 @router.get(
-    "/me", operation_id="getMe", summary="Who am I?", response_model=Me, responses=problems_of(401)
+    "/me",
+    operation_id="getMe",
+    summary="Who am I?",
+    response_model=Me,
+    responses=problems_of(401, 403),
 )
 async def get_me(call: Call) -> Response:
     """The profile of the signed-in person, with their current role."""

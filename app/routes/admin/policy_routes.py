@@ -16,7 +16,7 @@ router = APIRouter(prefix="/admin/policy", tags=["Administration"], route_class=
     operation_id="getPolicy",
     summary="Get the attendance policy",
     response_model=Policy,
-    responses=problems_of(401),
+    responses=problems_of(401, 403),
 )
 async def get_policy(call: Call) -> Response:
     """The rules in force; teachers can read them, too."""

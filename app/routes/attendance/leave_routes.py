@@ -29,7 +29,7 @@ _NO_REASON = Explained()
     operation_id="listLeaves",
     summary="List leaves",
     response_model=list[Leave],
-    responses=problems_of(401, 422) | PAGED,
+    responses=problems_of(401, 403, 422) | PAGED,
 )
 async def list_leaves(
     request: Request,

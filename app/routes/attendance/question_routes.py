@@ -20,7 +20,7 @@ router = APIRouter(prefix="/questions", tags=["Attendance"], route_class=SignedI
     operation_id="listQuestions",
     summary="List questions of students",
     response_model=list[Question],
-    responses=problems_of(401, 422) | PAGED,
+    responses=problems_of(401, 403, 422) | PAGED,
 )
 async def list_questions(
     request: Request,

@@ -37,7 +37,7 @@ class RosterMode(StrEnum):
     summary="List classes",
     response_model=list[ClassDetails],
     response_model_exclude_unset=True,
-    responses=problems_of(401, 422),
+    responses=problems_of(401, 403, 422),
 )
 async def list_classes(
     call: Call,

@@ -40,7 +40,7 @@ Day = Annotated[StoredDate | None, Query(alias="date", description="Default: tod
     operation_id="listOccurrences",
     summary="List the occurrences on a date",
     response_model=list[Occurrence],
-    responses=problems_of(401, 422),
+    responses=problems_of(401, 403, 422),
 )
 async def list_occurrences(call: Call, day: Day = None) -> Response:
     """By start. A teacher sees their own classes, an admin all, without archived ones."""
