@@ -1,15 +1,25 @@
 """A real browser on a real server with the demo's people, for the tests of the console."""
 
+import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, Response, async_playwright
+
+from app.db import open_database
+from app.demo.department import DOMAIN, PEOPLE, STUDENTS
+from app.demo.google import DemoGoogle, sub_of
+from app.demo.load import load_department
+from tests.conftest import SECRET, ZONE
+from tests.processes import Checkout
 
 PATH = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(PATH is None, reason="Chromium is not installed")
@@ -58,8 +68,51 @@ class Visitor:
         root = "document.documentElement"
         return bool(await self.page.evaluate(f"{root}.scrollWidth > {root}.clientWidth"))
 
+    async def check_page(self) -> None:
+        """Fail unless the page that was opened is accessible, fits the window and is small."""
+        path = self.path()
+        assert await self.violations() == [], path
+        assert not await self.is_wider_than_its_window(), path
+        assert len(self.answers) <= 6, path
+        assert self.bytes_of_page() <= 60 * 1024, path
+
     def bytes_of_page(self) -> int:
         return sum(int(answer.headers.get("content-length", 0)) for answer in self.answers)
+
+    async def links(self) -> list[str]:
+        """The pages that the page leads to. What is downloaded is none."""
+        found = await self.page.eval_on_selector_all(
+            'a[href^="/app"]:not([download])', "all => all.map(a => a.getAttribute('href'))"
+        )
+        return [str(each) for each in found]
+
+
+@contextmanager
+def demo_console(checkout: Checkout, url: str) -> Iterator[str]:
+    """The address of a server with the demo's department in that database."""
+    asyncio.run(_load(url))
+    google = DemoGoogle([*PEOPLE, *STUDENTS])
+    google.start()
+    installed = checkout.having(
+        DATABASE_URL=url,
+        DEBUG="true",
+        JWT_SECRET=SECRET,
+        GOOGLE_CLIENT_ID=google.client_id,
+        GOOGLE_JWKS_URL=google.jwks_url,
+        GOOGLE_HOSTED_DOMAINS=DOMAIN,
+        STUDENT_SIGN_IN="true",
+        OIDC_GOOGLE_CLIENT_ID=google.client_id,
+        OIDC_GOOGLE_CLIENT_SECRET=google.client_secret,
+        OIDC_GOOGLE_DISCOVERY_URL=google.discovery_url,
+    )
+    with installed.serving("uvicorn app.main:app --host 127.0.0.1 --port {port}") as server:
+        yield f"http://127.0.0.1:{server.port}"
+    google.stop()
+
+
+async def _load(url: str) -> None:
+    async with open_database(url, ZONE) as db:
+        await load_department(db, datetime.now(ZoneInfo(ZONE)), sub_of)
 
 
 @asynccontextmanager
