@@ -240,9 +240,9 @@ class Kept(Generic[Entry, Draft, Change]):
         return NotFound(f"There is no such {self._noun}.")
 
     def _there_already(self) -> Conflict:
-        return Conflict(
-            f"This {self._noun} is in the calendar already.", code="in_calendar_already"
-        )
+        sentence = f"This {self._noun} is in the calendar already."
+        flaw = Flaw("/name", "in_calendar_already", sentence)
+        return Conflict(sentence, code="in_calendar_already", flaws=(flaw,))
 
 
 terms = Kept[Term, TermDraft, TermChange]("term", _TERMS)
