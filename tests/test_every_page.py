@@ -41,6 +41,11 @@ UNLINKED = {
     "/app/take/{id}/sheet",
     "/app/take/{id}/finalise",
 }
+# Pages that a form with its fields in the address leads to, by the page of the form.
+BY_FORM = {
+    "/app/policy": "/app/policy/preview?threshold=90&lateWeight=50&excused=excluded"
+    "&onDuty=present&minimumSessions=3",
+}
 PAGES = {route.path for route in ROUTES if not FILES.search(route.path)}
 
 
@@ -85,9 +90,10 @@ async def walk(somebody: Visitor) -> set[str]:
     found = {kind_of(somebody.path()): somebody.path()}
     todo = list(found)
     while todo:
-        await somebody.open(found[todo.pop()])
+        here = todo.pop()
+        await somebody.open(found[here])
         await somebody.check_page()
-        for address in await somebody.links():
+        for address in (*await somebody.links(), BY_FORM.get(here, "")):
             kind = kind_of(address)
             if kind and kind not in found:
                 found[kind] = address

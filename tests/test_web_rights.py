@@ -6,6 +6,7 @@ more. A page that is missing here fails the suite.
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -19,7 +20,7 @@ from tests.classroom import ROLLS
 from tests.hostile import spoil
 from tests.scene import Scene, scene
 from tests.support import checksum
-from tests.test_authorization import PEOPLE, TABLE
+from tests.test_authorization import PEOPLE, SPRING, TABLE
 from tests.test_statements import COST
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,14 @@ MOVE = {
     "rescheduledDate": "2025-11-05",
     "rescheduledStartTime": "15:00",
     "rescheduledEndTime": "16:00",
+}
+CALENDAR = "/app/calendar"
+RULES = {
+    "threshold": "80",
+    "lateWeight": "50",
+    "excused": "excluded",
+    "onDuty": "present",
+    "minimumSessions": "1",
 }
 
 PAGES = {
@@ -143,6 +152,25 @@ PAGES = {
     "GET /app/missing.csv": Page("listMissingSessions", "/app/missing.csv"),
     "GET /app/below": Page("listDefaulters", "/app/below", also=("getCalendar",)),
     "GET /app/below.csv": Page("listDefaulters", "/app/below.csv"),
+    "GET /app/calendar": Page("getCalendar", "/app/calendar"),
+    "GET /app/calendar/{kind}/new": Page("listTerms", f"{CALENDAR}/terms/new"),
+    "POST /app/calendar/{kind}/new": _form("addTerm", f"{CALENDAR}/terms/new", SPRING),
+    "GET /app/calendar/{kind}/{id}": Page("listHolidays", f"{CALENDAR}/holidays/{{holiday}}"),
+    "POST /app/calendar/{kind}/{id}": _form("changeTerm", f"{CALENDAR}/terms/{{term}}", SPRING),
+    "GET /app/calendar/{kind}/{id}/remove": Page(
+        "listTerms", f"{CALENDAR}/terms/{{unused}}/remove", also=("listClasses",) * 2
+    ),
+    "POST /app/calendar/{kind}/{id}/remove": _form(
+        "removeTerm", f"{CALENDAR}/terms/{{unused}}/remove", {}
+    ),
+    "GET /app/policy": Page("getPolicy", "/app/policy", also=("listAudit",)),
+    "GET /app/policy/preview": Page(
+        "previewPolicy", f"/app/policy/preview?{urlencode(RULES)}", also=("getPolicy",)
+    ),
+    "GET /app/policy/preview.csv": Page(
+        "previewPolicy", f"/app/policy/preview.csv?{urlencode(RULES)}"
+    ),
+    "POST /app/policy": _form("setPolicy", "/app/policy", RULES),
     "GET /app/my": Page("getMyAttendance", "/app/my"),
     "GET /app/my/classes/{id}": Page(
         "listMySessions", "/app/my/classes/{class}", also=("getMyAttendance", "listMyQuestions")

@@ -1,10 +1,12 @@
 """The pages of the console, by rooms."""
 
+from app.web.calendar import calendar
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.my import my
 from app.web.office import figures
+from app.web.policy import policy
 from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
@@ -26,6 +28,8 @@ ROUTERS = (
     roster_import.router,
     timetable.router,
     figures.router,
+    calendar.router,
+    policy.router,
     assets.router,
     missing,
 )

@@ -17,5 +17,9 @@ MESSAGES = {
     "slot_added": "The meeting is on the timetable.",
     "slot_removed": "The meeting is off the timetable. Sessions that were taken stay.",
     "moved": "The meeting is moved.",
+    "in_calendar": "It is in the calendar.",
+    "in_calendar_already": "It was in the calendar already, just like this.",
+    "off_calendar": "It is out of the calendar.",
+    "policy_set": "These rules are in force. All figures follow them from now on.",
     "move_undone": "The meeting is back where the timetable has it.",
 }

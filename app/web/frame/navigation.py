@@ -8,6 +8,8 @@ _OFFICE = (
     ("/app/overview", "Overview"),
     ("/app/missing", "Missing"),
     ("/app/below", "Below the line"),
+    ("/app/calendar", "Calendar"),
+    ("/app/policy", "Policy"),
 )
 NAVIGATION = {
     "teacher": _STAFF,
