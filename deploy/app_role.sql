@@ -1,9 +1,9 @@
--- The role of a server that cannot rewrite history. The owner of the tables runs this after
+-- The role for a server that cannot rewrite history. The owner of the tables runs this after
 -- every migration; it can be run again at any time:
 --
 --     psql attendance -f deploy/app_role.sql
 --
--- and gives the role, once, to whomever the server connects as: GRANT aims_app TO aims.
+-- and grants the role, once, to the user that the server connects as: GRANT aims_app TO aims.
 
 BEGIN;
 
@@ -18,11 +18,11 @@ $$;
 GRANT USAGE ON SCHEMA public TO aims_app;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM aims_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO aims_app;
--- What was true at an instant, for figures of the past.
+-- The state at an earlier instant, for figures of the past.
 GRANT USAGE ON SCHEMA as_of TO aims_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA as_of TO aims_app;
 
--- What is true now. Users are disabled; sessions, leave and questions stay: none is deleted.
+-- Current state. Users are disabled, and sessions, leave and questions stay: none is ever deleted.
 GRANT INSERT, UPDATE ON users, attendance_sessions, leaves, mark_questions TO aims_app;
 GRANT INSERT ON leave_sessions TO aims_app;
 GRANT UPDATE ON policy TO aims_app;
@@ -31,11 +31,11 @@ GRANT INSERT, UPDATE, DELETE ON
     class_reschedules, class_students, class_teachers, attendance_statuses
 TO aims_app;
 
--- What was true once, and who did it: added to, never changed, never taken away.
+-- History, and who did what: append-only.
 GRANT INSERT ON
     audit_log, attendance_batches, superseded_statuses, session_events, enrolment_events, policies
 TO aims_app;
--- When two records of one student become one, what was true of the other changes its owner,
+-- When two records of one student are merged, the history of the other is reassigned,
 -- nothing else.
 GRANT UPDATE (student_id, recorded_for) ON superseded_statuses TO aims_app;
 GRANT UPDATE (student_id) ON enrolment_events TO aims_app;
