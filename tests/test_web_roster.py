@@ -135,7 +135,7 @@ async def test_a_file_with_bad_rows_can_be_corrected_but_not_imported(
 ) -> None:
     content = f"Roll No,Name\n,Nobody\n{NEW},Kabir Demo\n".encode()
     preview = await send(asha, room, content)
-    assert "<b>1 cannot be taken</b>" in preview.text
+    assert "<b>1 cannot be imported</b>" in preview.text
     assert 'value="import"' not in preview.text
     answer = await send(asha, room, content, action="import")
     assert answer.status_code == 422

@@ -136,7 +136,7 @@ async def test_a_photo_that_is_not_sure_leaves_the_mark_to_the_teacher(
     fields = form_of(page)
     assert f"mark:{THIRD}" not in fields
     asked = await asha.shown(f"{sheet}/finalise")
-    assert "Nobody has decided 1 mark of which the photo was not sure" in asked
+    assert "Nobody has decided on 1 mark that the photo was not sure of" in asked
     await asha.done(sheet, {**fields, f"mark:{THIRD}": "present"})
     assert "please decide" not in await asha.shown(sheet)
     assert "was not sure" not in await asha.shown(f"{sheet}/finalise")
