@@ -8,7 +8,7 @@ MESSAGES = {
     "reopened": "The session is open again.",
     "cancelled": "The session is cancelled. It does not count for anybody.",
     "restored": "The session is restored.",
-    "class_made": "The class is there. Add its students next.",
+    "class_made": "The class was created. Add its students next.",
     "student_added": "The student is on the roster.",
     "student_kept": "The student is on the roster. What is stored about them already was kept: "
     "they are in other classes, too.",
