@@ -18,7 +18,7 @@ from app.web.routers import ROUTERS
 from tests.browser import browser_of
 from tests.classroom import ROLLS
 from tests.hostile import spoil
-from tests.scene import Scene, scene
+from tests.scene import LEAVE, Scene, scene
 from tests.support import checksum
 from tests.test_authorization import PEOPLE, SPRING, TABLE
 from tests.test_statements import COST
@@ -171,6 +171,20 @@ PAGES = {
         "previewPolicy", f"/app/policy/preview.csv?{urlencode(RULES)}"
     ),
     "POST /app/policy": _form("setPolicy", "/app/policy", RULES),
+    "GET /app/leave": Page("listLeaves", "/app/leave"),
+    "GET /app/leave.csv": Page("listLeaves", "/app/leave.csv"),
+    "GET /app/leave/new": Page("getStudentStats", f"/app/leave/new?rollNo={ROLLS[1]}"),
+    "POST /app/leave/new": _form("requestLeave", "/app/leave/new", LEAVE),
+    "POST /app/leave/decide": _form(
+        "approveLeave",
+        "/app/leave/decide",
+        {"leave": "{leave}", "decision": "approve"},
+        status=200,
+    ),
+    "GET /app/leave/{id}": Page("getLeave", "/app/leave/{leave}", also=("listAudit",)),
+    "POST /app/leave/{id}/approve": _form("approveLeave", "/app/leave/{leave}/approve", {}),
+    "POST /app/leave/{id}/reject": _form("rejectLeave", "/app/leave/{leave}/reject", {}),
+    "POST /app/leave/{id}/withdraw": _form("withdrawLeave", "/app/leave/{leave}/withdraw", {}),
     "GET /app/my": Page("getMyAttendance", "/app/my"),
     "GET /app/my/classes/{id}": Page(
         "listMySessions", "/app/my/classes/{class}", also=("getMyAttendance", "listMyQuestions")

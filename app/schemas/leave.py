@@ -117,13 +117,19 @@ class Leave(
         name="Kabir V. Demo",
         lastDay="2025-10-24",
         kind="medical",
+        code="CS301",
+        className="Operating Systems",
+        section="A",
+        requestedByName="Asha Demo",
+        decidedByName=None,
         status="pending",
+        mayDecide=True,
     ),
 ):
     """Leave. A null `classId` means all classes, a null `sessionIds` all sessions of the days.
 
     `note` is shown only to those who can decide and to the person who requested it. `requestedBy`
-    is null if the student requested it.
+    is null if the student requested it. `mayDecide`: you can approve, reject and withdraw it.
     """
 
     id: LeaveId
@@ -131,6 +137,9 @@ class Leave(
     roll_no: str
     name: str
     class_id: ClassId | None
+    code: str | None
+    class_name: str | None
+    section: str | None
     first_day: Date
     last_day: Date
     session_ids: list[SessionId] | None
@@ -138,9 +147,12 @@ class Leave(
     note: str | None
     status: LeaveStatus
     requested_by: UserId | None
+    requested_by_name: str | None
     decided_by: UserId | None
+    decided_by_name: str | None
     decided_at: Instant | None
     created_at: Instant
+    may_decide: bool
 
 
 class MyLeave(

@@ -4,6 +4,7 @@ from app.web.calendar import calendar
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
+from app.web.leave import ask_leave, decide_leave, leave_pages
 from app.web.my import my
 from app.web.office import figures
 from app.web.policy import policy
@@ -30,6 +31,9 @@ ROUTERS = (
     figures.router,
     calendar.router,
     policy.router,
+    leave_pages.router,
+    ask_leave.router,
+    decide_leave.router,
     assets.router,
     missing,
 )

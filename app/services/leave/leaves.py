@@ -39,15 +39,22 @@ _DOCUMENTS = """
 documents AS (
     SELECT l.id, json_build_object(
         'id', l.id, 'studentId', l.student_id, 'rollNo', st.roll_no, 'name', st.name,
-        'classId', l.class_id, 'firstDay', l.first_day, 'lastDay', l.last_day,
+        'classId', l.class_id, 'code', c.code, 'className', c.name, 'section', c.section,
+        'firstDay', l.first_day, 'lastDay', l.last_day,
         'sessionIds', CASE WHEN l.by_session THEN (
             SELECT json_agg(ls.session_id ORDER BY ls.session_id)
             FROM leave_sessions ls WHERE ls.leave_id = l.id) END,
         'kind', l.kind, 'note', CASE WHEN l.decides OR l.requested_by = :actor_id THEN l.note END,
-        'status', l.status, 'requestedBy', l.requested_by, 'decidedBy', l.decided_by,
-        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at)
+        'status', l.status, 'requestedBy', l.requested_by, 'requestedByName', r.name,
+        'decidedBy', l.decided_by, 'decidedByName', d.name,
+        'decidedAt', json_instant(l.decided_at), 'createdAt', json_instant(l.created_at),
+        'mayDecide', l.decides
     ) AS document
-    FROM listed l JOIN students st ON st.id = l.student_id
+    FROM listed l
+    JOIN students st ON st.id = l.student_id
+    LEFT JOIN classes c ON c.id = l.class_id
+    LEFT JOIN users r ON r.id = l.requested_by
+    LEFT JOIN users d ON d.id = l.decided_by
 )"""
 
 _GET = Statement(

@@ -48,6 +48,10 @@ class Form:
         """The last text of that name."""
         return dict(self.texts).get(name, default)
 
+    def all(self, name: str) -> list[str]:
+        """All texts of that name: the boxes of it that are ticked."""
+        return [text for each, text in self.texts if each == name]
+
     def read(self, model: type[M], **more: Any) -> M:
         """The model from the fields that are not empty, and `more`.
 

@@ -21,5 +21,10 @@ MESSAGES = {
     "in_calendar_already": "It was in the calendar already, just like this.",
     "off_calendar": "It is out of the calendar.",
     "policy_set": "These rules are in force. All figures follow them from now on.",
+    "leave_asked": "The leave is asked for. Marks change when it is approved.",
+    "leave_approved": "The leave is approved. Absences on its days are excused, now and in "
+    "sessions to come.",
+    "leave_rejected": "The leave is rejected. No mark has changed.",
+    "leave_withdrawn": "The leave is withdrawn. Marks that it had excused are as they were.",
     "move_undone": "The meeting is back where the timetable has it.",
 }

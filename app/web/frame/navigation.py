@@ -3,6 +3,7 @@
 _STAFF = (
     ("/app/today", "Today"),
     ("/app/classes", "Classes"),
+    ("/app/leave", "Leave"),
 )
 _OFFICE = (
     ("/app/overview", "Overview"),
