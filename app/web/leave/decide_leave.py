@@ -75,7 +75,9 @@ async def _decide(visit: Visit, id: UUID, decision: Decision) -> Response:
 def _chosen(form: Form) -> _Chosen:
     ids = form.all("leave")
     if not ids:
-        raise Invalid("Choose the leave to decide on first: tick its box.")
+        raise Invalid(
+            "Choose the leave to decide on first: tick its box.", code="validation_failed"
+        )
     return validated(_Chosen, {"decision": form.get("decision"), "leave": ids})
 
 
