@@ -159,3 +159,22 @@ def test_leave_that_students_asked_for_is_kept_without_students(empty_url: str) 
     assert ask(empty_url, ASKED) == ["2 false"]
     command.upgrade(configuration(empty_url), "head")
     assert ask(empty_url, "SELECT status FROM leaves ORDER BY status") == before
+
+
+ADDRESSES = """
+INSERT INTO students (roll_no, roll_key, dtu_email) VALUES
+    ('23/CS/101', '23/cs/101', 'Kiran@students.demo.university.example'),
+    ('23/CS/102', '23/cs/102', 'second@students.demo.university.example'),
+    ('23/CS/103', '23/cs/103', NULL);
+INSERT INTO student_accounts (student_id, issuer, subject, email)
+SELECT id, 'https://accounts.google.com', roll_key, 'kiran@students.demo.university.example'
+FROM students WHERE roll_no = '23/CS/101';
+"""
+CONFIRMED = "SELECT roll_no || ' ' || confirmed_email FROM students WHERE confirmed_email <> ''"
+
+
+def test_who_has_signed_in_as_a_student_goes_on_to_and_nobody_else(empty_url: str) -> None:
+    command.upgrade(configuration(empty_url), "0015")
+    on(empty_url, lambda connection: connection.execute(ADDRESSES))
+    command.upgrade(configuration(empty_url), "0016")
+    assert ask(empty_url, CONFIRMED) == ["23/CS/101 Kiran@students.demo.university.example"]

@@ -27,6 +27,7 @@ from app.demo.department import (
     TEACHERS,
     Course,
     Occurrence,
+    address_of,
     cancellation_of,
     dates_of,
     enrolled,
@@ -42,6 +43,7 @@ from app.schemas.calendar import HolidayDraft, Term, TermDraft
 from app.schemas.classes import ClassDetails, ClassDraft, RescheduleDraft, SlotDraft
 from app.schemas.roster import Roster
 from app.schemas.teachers import Cover, TeacherList
+from app.schemas.words import roll_key
 from app.services.access import Actor
 from app.services.classes import class_service, rosters, teachers
 from app.services.people import accounts, allow_list, users
@@ -49,6 +51,7 @@ from app.services.people.allow_list import Entry
 from app.services.sessions import attendance_service, lifecycle, marking
 from app.services.sessions.lifecycle import Act
 from app.services.sessions.session_lock import Change
+from app.services.students.confirming import confirm_addresses
 from app.services.timetable import calendar, reschedules, slots
 
 _opened = TypeAdapter(OpenedSession)
@@ -92,6 +95,7 @@ async def load_department(
             if not absence.is_ahead:
                 class_id = classes[absence.course] if absence.course else None
                 await _ask(whole, absence, staff, class_id, now)
+        await _confirm(whole, staff.admin)
         await dating.date_back(whole, eve, str(now.tzinfo))
 
 
@@ -173,6 +177,14 @@ async def _share(db: Database, staff: Staff, class_id: UUID, now: datetime) -> N
     yesterday = datetime.combine(today - timedelta(days=1), time(17), now.tzinfo)
     owner = at(staff.teachers[ASHA], yesterday)
     await teachers.put_teachers(db, owner, class_id, wanted)
+
+
+async def _confirm(db: Database, admin: Actor) -> None:
+    """Let the students sign in with the addresses that their teachers have entered."""
+    rolls = {roll for course in (PAST_COURSE, *COURSES) for roll in course.rolls}
+    async with db.transaction() as tx:
+        addresses = [(roll_key(roll), address_of(roll)) for roll in sorted(rolls)]
+        await confirm_addresses(tx, admin, addresses)
 
 
 async def _class_of(db: Database, teacher: Actor, course: Course, term: Term) -> UUID:

@@ -10,7 +10,11 @@ from app.models.base import Base, Now, OwnId
 
 
 class Student(Base):
-    """A student. Roll numbers are compared by `roll_key` (see `app.schemas.words.roll_key`)."""
+    """A student. Roll numbers are compared by `roll_key` (see `app.schemas.words.roll_key`).
+
+    `confirmed_email` is the `dtu_email` that an administrator has confirmed. Students sign in only
+    while both are one address, so whoever changes `dtu_email` otherwise closes the record.
+    """
 
     __tablename__ = "students"
     # Students sign in with it: it compares like the addresses of staff.
@@ -29,6 +33,7 @@ class Student(Base):
     duration: Mapped[str | None]
     email: Mapped[str | None]
     dtu_email: Mapped[str | None]
+    confirmed_email: Mapped[str | None]
     phone: Mapped[str | None]
     created_at: Mapped[Now]
 
@@ -37,7 +42,7 @@ class StudentAccount(Base):
     """A student who has signed in, bound to (issuer, subject). Tokens name its id.
 
     `email` is the address they signed in with: the account is good while their record, and no
-    other one, has it as `dtu_email`.
+    other one, has it as the confirmed `dtu_email`.
     """
 
     __tablename__ = "student_accounts"

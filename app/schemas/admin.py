@@ -125,9 +125,15 @@ class StudentChange(Words, json_schema_extra=example(rollNo="23/CS/107", semeste
     phone: Text | None = None
 
 
-class Student(RosterStudent, json_schema_extra=example(**A_ROSTER_STUDENT, classes=3)):
-    """A student record. `classes` is the number of classes the student is enrolled in now."""
+class Student(
+    RosterStudent, json_schema_extra=example(**A_ROSTER_STUDENT, dtuEmailConfirmed=True, classes=3)
+):
+    """A student record. `classes` is the number of classes the student is enrolled in now.
 
+    `dtuEmailConfirmed`: an administrator has given `dtuEmail`, so the student can sign in with it.
+    """
+
+    dtu_email_confirmed: bool
     created_at: Instant
     classes: int
 

@@ -81,7 +81,8 @@ verdict AS (
 )""",
 )
 
-# A student is who the institution says has the address: their record, and no other one.
+# A student is who the institution says has the address: their record, and no other one. What a
+# teacher has entered is nobody's until an administrator confirms it.
 STUDENT: Relations = (
     STAFF,
     """
@@ -89,10 +90,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = :actor_id AND a.disabled_at IS NULL AND :let_in::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 )""",
 )
 

@@ -165,10 +165,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 verdict AS (
     SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'

@@ -12,10 +12,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 my_classes AS MATERIALIZED (
     SELECT c.*, e.periods
@@ -94,10 +96,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 verdict AS (
     SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
@@ -148,10 +152,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 my_classes AS MATERIALIZED (
     SELECT c.*, e.periods
@@ -205,10 +211,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 own AS MATERIALIZED (
     SELECT l.* FROM leaves l JOIN student ON student.id = l.student_id WHERE l.id = $3
@@ -267,10 +275,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 verdict AS (
     SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
@@ -294,10 +304,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 my_classes AS MATERIALIZED (
     SELECT c.*, e.periods
@@ -360,10 +372,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 verdict AS (
     SELECT CASE WHEN EXISTS (SELECT FROM actor WHERE role <> 'student') THEN 'denied'
@@ -415,10 +429,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 own AS MATERIALIZED (
     SELECT q.* FROM mark_questions q JOIN student ON student.id = q.student_id
@@ -465,10 +481,12 @@ student AS MATERIALIZED (
     SELECT s.id
     FROM student_accounts a
     JOIN students s ON s.id = a.student_id AND lower(btrim(s.dtu_email)) = lower(btrim(a.email))
+        AND lower(btrim(s.confirmed_email)) = lower(btrim(a.email))
     WHERE a.id = $1 AND a.disabled_at IS NULL AND $2::boolean
       AND NOT EXISTS (
           SELECT FROM students other
-          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email)) AND other.id <> s.id)
+          WHERE lower(btrim(other.dtu_email)) = lower(btrim(a.email))
+            AND lower(btrim(other.confirmed_email)) = lower(btrim(a.email)) AND other.id <> s.id)
 ),
 my_classes AS MATERIALIZED (
     SELECT c.*, e.periods

@@ -259,25 +259,28 @@ SELECT subject_id FROM acts;
 -- app.services.people.student_accounts._LOCK
 -- $1 email
 WITH locked AS (
-    SELECT id FROM students WHERE lower(btrim(dtu_email)) = lower(btrim($1))
+    SELECT id, lower(btrim(confirmed_email)) IS NOT DISTINCT FROM lower(btrim($1)) AS confirmed
+    FROM students WHERE lower(btrim(dtu_email)) = lower(btrim($1))
     ORDER BY roll_key COLLATE "C" FOR NO KEY UPDATE
 )
-SELECT coalesce(array_agg(id ORDER BY id), '{}') AS student_ids FROM locked;
+SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE confirmed), '{}') AS confirmed,
+       coalesce(array_agg(id ORDER BY id) FILTER (WHERE NOT confirmed), '{}') AS unconfirmed
+FROM locked;
 
 -- app.services.people.student_accounts._REPORT
--- $1 student_ids, $2 actor_id, $3 request_id
+-- $1 student_ids, $2 code, $3 actor_id, $4 request_id
 WITH acts AS (
     SELECT 'student_sign_in_refused' AS action, 'student' AS subject,
            ($1::uuid[])[1] AS subject_id,
-           jsonb_build_object('students', $1) AS details
+           jsonb_build_object('students', $1, 'code', $2::text) AS details
     WHERE NOT EXISTS (
         SELECT FROM audit_log l
         WHERE l.subject_id = ($1)[1] AND l.action = 'student_sign_in_refused'
-          AND l.at >= current_date)
+          AND l.details ->> 'code' = $2 AND l.at >= current_date)
 ),
 recorded AS (
     INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
-    SELECT $2::uuid, $3::text, action, subject, subject_id, details FROM acts
+    SELECT $3::uuid, $4::text, action, subject, subject_id, details FROM acts
 )
 SELECT;
 

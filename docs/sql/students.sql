@@ -1,3 +1,20 @@
+-- app.services.students.confirming._CONFIRM
+-- $1 actor_id, $2 roll_keys, $3 addresses
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+given AS (SELECT * FROM unnest($2::text[], $3::text[]) AS g(roll_key, address))
+UPDATE students s SET confirmed_email = s.dtu_email
+FROM given
+WHERE s.roll_key = given.roll_key AND lower(btrim(s.dtu_email)) = lower(btrim(given.address))
+  AND s.confirmed_email IS DISTINCT FROM s.dtu_email
+  AND EXISTS (SELECT FROM staff WHERE role = 'admin');
+
 -- app.services.students.merging._LOCK_CLASSES
 -- $1 this, $2 other
 WITH locked AS (
@@ -262,6 +279,10 @@ SET name = coalesce(nullif(s.name, ''), gone.name),
     duration = coalesce(nullif(s.duration, ''), gone.duration),
     email = coalesce(nullif(s.email, ''), gone.email),
     dtu_email = coalesce(nullif(s.dtu_email, ''), gone.dtu_email),
+    confirmed_email = CASE
+        WHEN lower(btrim(coalesce(nullif(s.dtu_email, ''), gone.dtu_email)))
+           = lower(btrim(gone.confirmed_email)) THEN gone.confirmed_email
+        ELSE s.confirmed_email END,
     phone = coalesce(nullif(s.phone, ''), gone.phone)
 FROM gone WHERE s.id = $2;
 
@@ -310,6 +331,8 @@ documents AS (
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
+        'dtuEmailConfirmed',
+        coalesce(lower(btrim(s.dtu_email)) = lower(btrim(s.confirmed_email)), false),
         'createdAt', json_instant(s.created_at), 'classes', (
             SELECT count(*) FROM class_students e
             WHERE e.student_id = s.id AND on_roster(e.periods))) AS document
@@ -344,6 +367,8 @@ documents AS (
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
+        'dtuEmailConfirmed',
+        coalesce(lower(btrim(s.dtu_email)) = lower(btrim(s.confirmed_email)), false),
         'createdAt', json_instant(s.created_at), 'classes', (
             SELECT count(*) FROM class_students e
             WHERE e.student_id = s.id AND on_roster(e.periods))) AS document
@@ -366,6 +391,8 @@ WITH changed AS (
         duration = CASE WHEN 'duration' = ANY($1) THEN $10 ELSE s.duration END,
         email = CASE WHEN 'email' = ANY($1) THEN $11 ELSE s.email END,
         dtu_email = CASE WHEN 'dtu_email' = ANY($1) THEN $12 ELSE s.dtu_email END,
+        confirmed_email = CASE WHEN 'dtu_email' = ANY($1) THEN $12
+                               ELSE s.confirmed_email END,
         phone = CASE WHEN 'phone' = ANY($1) THEN $13 ELSE s.phone END
     WHERE s.id = $14
     RETURNING s.id
@@ -394,6 +421,8 @@ documents AS (
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
+        'dtuEmailConfirmed',
+        coalesce(lower(btrim(s.dtu_email)) = lower(btrim(s.confirmed_email)), false),
         'createdAt', json_instant(s.created_at), 'classes', (
             SELECT count(*) FROM class_students e
             WHERE e.student_id = s.id AND on_roster(e.periods))) AS document

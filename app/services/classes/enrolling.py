@@ -3,6 +3,8 @@
 Unknown students are created. For known ones, empty fields are filled; a stored value is changed
 only by an administrator, or by a teacher with access to all classes the student is in. The
 institution's address of a student who has signed in with it is changed only by an administrator.
+No roster confirms an address for signing in, not even an administrator's: apps send back what they
+were shown, and that may be what a teacher has entered.
 
 An enrolment has periods of days. Only the last of them can still be running, and a student with
 such a period is on the roster, even before its first day: teachers see everybody they entered.

@@ -17,6 +17,7 @@ from app.services.imports.known_names import refuse_others
 from app.services.imports.missing_students import add_missing, known_keys
 from app.services.imports.outcomes import Outcomes, Table
 from app.services.sessions.session_lock import Change
+from app.services.students.confirming import confirm_addresses
 
 Rows = dict[UUID, dict[str, StudentRow]]
 
@@ -35,7 +36,8 @@ async def write(
 ) -> None:
     """Add the students to their classes by the rules of rosters; nobody is withdrawn.
 
-    With `keep`, only what is missing is added. A row with another person's name for its roll
+    With `keep`, only what is missing is added. Otherwise the addresses in an administrator's file
+    are confirmed: students can sign in with them. A row with another person's name for its roll
     number is refused unless `trust_numbers`.
 
     All classes are locked before all students, each in order, so that two imports wait for
@@ -59,6 +61,8 @@ async def write(
             entries = [row.entry for row in named.values()]
             _report(named, await enrol(tx, actor, class_id, entries, change=change), report)
         step(len(named))
+    if not keep:
+        await confirm_addresses(tx, actor, _addresses(by_class))
 
 
 def _rosters(rows: list[StudentRow], classes: Resolved, report: Outcomes, most: int | None) -> Rows:
@@ -77,6 +81,14 @@ def _rosters(rows: list[StudentRow], classes: Resolved, report: Outcomes, most: 
         elif most and len(by_class[class_id]) > most:
             report.refuse(Table.ENROLMENTS, row.row, "roll_no", "too_many")
     return dict(sorted(by_class.items()))
+
+
+def _addresses(by_class: Rows) -> Iterator[tuple[str, str]]:
+    """The institution's addresses of the rows by roll key."""
+    for named in by_class.values():
+        for key, row in named.items():
+            if row.entry.dtu_email:
+                yield key, row.entry.dtu_email
 
 
 def _refuse_contradictions(by_class: Rows, report: Outcomes) -> None:

@@ -1,4 +1,10 @@
-"""Signing in as a student: by the institution's address on a record of theirs."""
+"""Signing in as a student: by the institution's address on a record of theirs.
+
+Only an address that an administrator has confirmed lets anybody in: teachers fill in addresses, and
+must not decide who sees a record.
+"""
+
+import asyncpg
 
 from app.db import Database, Transaction
 from app.errors import AccessDenied
@@ -12,10 +18,15 @@ from app.sql import Statement
 _LOCK = Statement(
     """
 locked AS (
-    SELECT id FROM students WHERE lower(btrim(dtu_email)) = lower(btrim(:email))
+    SELECT id, lower(btrim(confirmed_email)) IS NOT DISTINCT FROM lower(btrim(:email)) AS confirmed
+    FROM students WHERE lower(btrim(dtu_email)) = lower(btrim(:email))
     ORDER BY roll_key COLLATE "C" FOR NO KEY UPDATE
 )""",
-    "SELECT coalesce(array_agg(id ORDER BY id), '{}') AS student_ids FROM locked",
+    """
+SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE confirmed), '{}') AS confirmed,
+       coalesce(array_agg(id ORDER BY id) FILTER (WHERE NOT confirmed), '{}') AS unconfirmed
+FROM locked
+""",
 )
 
 # The office learns of an address once a day, however often somebody tries.
@@ -24,11 +35,11 @@ _REPORT = Statement(
 acts AS (
     SELECT 'student_sign_in_refused' AS action, 'student' AS subject,
            (:student_ids::uuid[])[1] AS subject_id,
-           jsonb_build_object('students', :student_ids) AS details
+           jsonb_build_object('students', :student_ids, 'code', :code::text) AS details
     WHERE NOT EXISTS (
         SELECT FROM audit_log l
         WHERE l.subject_id = (:student_ids)[1] AND l.action = 'student_sign_in_refused'
-          AND l.at >= current_date)
+          AND l.details ->> 'code' = :code AND l.at >= current_date)
 )""",
     RECORDED,
     "SELECT",
@@ -80,8 +91,8 @@ async def sign_in(
 ) -> SignedIn:
     """The user behind a verified account, or else, with `students`, the student of that address.
 
-    `AccessDenied` for neither, and where the address is on several records: an entry of the audit
-    log then names them.
+    `AccessDenied` for neither, and where the address is on several records or not confirmed: an
+    entry of the audit log then names these.
     """
     user = await accounts.find_user(db, issuer, subject, email, name)
     if user is not None:
@@ -89,13 +100,22 @@ async def sign_in(
     if not students:
         raise not_allowed()
     async with db.transaction() as tx:
-        ids = (await tx.row(_LOCK, email=email))["student_ids"]
-        if len(ids) == 1:
-            who = {"issuer": issuer, "subject": subject, "student_id": ids[0]}
+        found = await tx.row(_LOCK, email=email)
+        if len(found["confirmed"]) == 1:
+            who = {"issuer": issuer, "subject": subject, "student_id": found["confirmed"][0]}
             return await _bind(tx, who, email, name or email)
+        refusal = _refusal(found)
+        ids = found["confirmed"] or found["unconfirmed"]
         if ids:
-            await tx.execute(_REPORT, student_ids=ids, actor_id=None, request_id=request_id)
-    raise _ambiguous() if ids else not_allowed()
+            reported = {"student_ids": ids, "code": refusal.code}
+            await tx.execute(_REPORT, **reported, actor_id=None, request_id=request_id)
+    raise refusal
+
+
+def _refusal(found: asyncpg.Record) -> AccessDenied:
+    if found["confirmed"]:
+        return _ambiguous()
+    return _unconfirmed() if found["unconfirmed"] else not_allowed()
 
 
 async def _bind(tx: Transaction, who: dict[str, object], email: str, name: str) -> SignedIn:
@@ -111,4 +131,11 @@ def _ambiguous() -> AccessDenied:
         "This address is on the records of several students. "
         "Ask your institution's office to correct it.",
         code="address_ambiguous",
+    )
+
+
+def _unconfirmed() -> AccessDenied:
+    return AccessDenied(
+        "Your institution's office has not confirmed this address yet. Ask it to.",
+        code="address_unconfirmed",
     )

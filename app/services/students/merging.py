@@ -296,6 +296,10 @@ SET name = coalesce(nullif(s.name, ''), gone.name),
     duration = coalesce(nullif(s.duration, ''), gone.duration),
     email = coalesce(nullif(s.email, ''), gone.email),
     dtu_email = coalesce(nullif(s.dtu_email, ''), gone.dtu_email),
+    confirmed_email = CASE
+        WHEN lower(btrim(coalesce(nullif(s.dtu_email, ''), gone.dtu_email)))
+           = lower(btrim(gone.confirmed_email)) THEN gone.confirmed_email
+        ELSE s.confirmed_email END,
     phone = coalesce(nullif(s.phone, ''), gone.phone)
 FROM gone WHERE s.id = :this
 """,

@@ -21,6 +21,8 @@ documents AS (
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
+        'dtuEmailConfirmed',
+        coalesce(lower(btrim(s.dtu_email)) = lower(btrim(s.confirmed_email)), false),
         'createdAt', json_instant(s.created_at), 'classes', (
             SELECT count(*) FROM class_students e
             WHERE e.student_id = s.id AND on_roster(e.periods))) AS document
@@ -99,6 +101,8 @@ changed AS (
         duration = CASE WHEN 'duration' = ANY(:given) THEN :duration ELSE s.duration END,
         email = CASE WHEN 'email' = ANY(:given) THEN :email ELSE s.email END,
         dtu_email = CASE WHEN 'dtu_email' = ANY(:given) THEN :dtu_email ELSE s.dtu_email END,
+        confirmed_email = CASE WHEN 'dtu_email' = ANY(:given) THEN :dtu_email
+                               ELSE s.confirmed_email END,
         phone = CASE WHEN 'phone' = ANY(:given) THEN :phone ELSE s.phone END
     WHERE s.id = :id
     RETURNING s.id
@@ -127,7 +131,10 @@ _GET = Statement(
 async def change_student(
     db: Database, actor: Actor, student_id: UUID, wanted: StudentChange
 ) -> Document[Student]:
-    """Change the given fields; marks and rosters follow a corrected roll number."""
+    """Change the given fields; marks and rosters follow a corrected roll number.
+
+    The institution's address is confirmed by being given, also if it was there already.
+    """
     given = sorted(wanted.model_fields_set)
     values = {field: getattr(wanted, field) for field in ("roll_no", *STUDENT_FIELDS)}
     async with db.transaction() as tx:
