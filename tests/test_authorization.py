@@ -71,6 +71,7 @@ TABLE = {
     "askMyLeave": _of_students("POST", "/leaves", 201, MY_LEAVE),
     "withdrawMyLeave": _of_students("POST", "/leaves/{mine}/withdraw", 200),
     "listQuestions": Case("GET", "/questions", 200, 200, 200),
+    "getQuestion": Case("GET", "/questions/{question}", 200, 403, 200),
     "answerQuestion": Case("POST", "/questions/{question}/answer", 200, 403, 200, ANSWER),
     "listClasses": Case("GET", "/classes", 200, 200, 200),
     "createClass": Case(

@@ -219,9 +219,14 @@ async def test_who_teaches_the_class_answers_and_nobody_else(
     question = await asked(kiran, room, session)
     await share(room, co_teacher(stage.chitra))
     for person, seen in ((stage.bilal, 0), (stage.chitra, 1), (stage.meera, 1)):
-        assert len((await person.get("/questions")).json()) == seen
+        listed = (await person.get("/questions")).json()
+        assert len(listed) == seen
+        one = await person.get(f"/questions/{question}")
+        assert one.status_code == (200 if seen else 403)
+        assert not seen or one.json() == listed[0]
         assert len((await person.get(f"/questions?classId={room.id}")).json()) == seen
     assert (await stage.meera.get(f"/questions?classId={uuid4()}")).json() == []
+    assert await outcome(await stage.meera.get(f"/questions/{uuid4()}")) == (404, "not_found")
     refused = await answer(stage.bilal, question, "declined", answer="No.")
     assert await outcome(refused) == (403, "access_denied")
     assert (await answer(stage.chitra, question, "declined", answer="No.")).status_code == 200

@@ -77,7 +77,12 @@ RULES = {
 
 PAGES = {
     "GET /app/signed-in": Page("getMe", "/app/signed-in"),
-    "GET /app/today": Page("getDay", "/app/today"),
+    "GET /app/today": Page("getDay", "/app/today", also=("listQuestions",)),
+    "GET /app/questions": Page("listQuestions", "/app/questions"),
+    "GET /app/questions/{id}": Page("getQuestion", "/app/questions/{question}"),
+    "POST /app/questions/{id}": _form(
+        "answerQuestion", "/app/questions/{question}", {"outcome": "absent", "answer": "You left"}
+    ),
     "POST /app/take": _form(
         "openSession", "/app/take", {"classId": "{class}", "sessionDate": "2025-10-30"}
     ),

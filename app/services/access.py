@@ -216,6 +216,7 @@ _OWNED = ("granted AS MATERIALIZED (SELECT * FROM class WHERE owns)", _verdict("
 
 READ_CLASS: Relations = (STAFF, COVERING, _NAMED, _READ, _READABLE)
 READ_SESSION: Relations = (STAFF, COVERING, _OF_SESSION, _READ, _READABLE)
+READ_QUESTION: Relations = (STAFF, COVERING, _OF_QUESTION, _READ, _READABLE)
 # For a read that decides whether a write follows.
 READ_LIVE_CLASS: Relations = (STAFF, COVERING, _NAMED, _READ, _LIVE)
 WRITE_CLASS: Relations = (STAFF, COVERING, _NAMED, _SHARE, _LIVE)

@@ -22,6 +22,7 @@ ROUTERS = (
     today.router,
     take.router,
     sessions.router,
+    questions.router,
     classes.router,
     my.router,
     class_page.router,

@@ -133,3 +133,53 @@ SELECT verdict, (
     WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
 ) AS next_cursor
 FROM verdict;
+
+-- app.services.questions.shown._GET
+-- $1 actor_id, $2 question_id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT class_id AS id FROM mark_questions WHERE id = $2),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+shown AS (
+    SELECT q.* FROM mark_questions q JOIN granted ON granted.id = q.class_id
+    WHERE q.id = $2
+),
+documents AS (
+    SELECT q.id, json_build_object(
+        'id', q.id, 'classId', q.class_id, 'code', c.code, 'section', c.section,
+        'sessionId', q.session_id, 'date', s.session_date, 'start', json_time(s.start_time),
+        'studentId', q.student_id, 'rollNo', st.roll_no, 'name', st.name, 'text', q.text,
+        'said', q.said, 'mark', m.status, 'status', q.status,
+        'askedAt', json_instant(q.asked_at), 'answer', q.answer, 'answeredBy', q.answered_by,
+        'answeredAt', json_instant(q.answered_at)) AS document
+    FROM shown q
+    JOIN classes c ON c.id = q.class_id
+    JOIN attendance_sessions s ON s.class_id = q.class_id AND s.id = q.session_id
+    JOIN students st ON st.id = q.student_id
+    LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
+        AND m.student_id = q.student_id
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;

@@ -36,6 +36,18 @@ async def list_questions(
     return answer(page, request=request)
 
 
+@router.get(
+    "/{id}",
+    operation_id="getQuestion",
+    summary="Get a student's question",
+    response_model=Question,
+    responses=problems_of(401, 403, 404, 422),
+)
+async def get_question(id: UUID, call: Call) -> Response:
+    """With what was answered, if it is."""
+    return answer(await shown.get_question(call.db, call.actor, id))
+
+
 @router.post(
     "/{id}/answer",
     operation_id="answerQuestion",

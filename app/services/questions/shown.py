@@ -6,7 +6,7 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document
 from app.schemas.questions import Question, QuestionStatus
-from app.services.access import MINE, STAFF_VERDICT, Actor
+from app.services.access import MINE, READ_QUESTION, STAFF_VERDICT, Actor, check
 from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
@@ -67,3 +67,22 @@ async def list_questions(
 ) -> Document[list[Question]]:
     """The questions in the actor's classes, newest first, `limit` of them after `after`."""
     return await newest_first(db, _LIST, limit, after, actor_id=actor.user_id, **vars(shown))
+
+
+_GET = Statement(
+    READ_QUESTION,
+    """
+shown AS (
+    SELECT q.* FROM mark_questions q JOIN granted ON granted.id = q.class_id
+    WHERE q.id = :question_id
+)""",
+    DOCUMENTS,
+    "SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict",
+)
+
+
+async def get_question(db: Database, actor: Actor, question_id: UUID) -> Document[Question]:
+    """One question about a mark in a class of the actor's."""
+    row = await db.row(_GET, actor_id=actor.user_id, question_id=question_id)
+    check(row, "question")
+    return Document(row["document"])

@@ -4,6 +4,7 @@ MESSAGES = {
     "signed_out": "You are signed out.",
     "saved": "Saved.",
     "asked": "Your question is with your teacher.",
+    "answered": "Your answer is with the student.",
     "finalised": "The session is finalised. Its marks no longer change.",
     "reopened": "The session is open again.",
     "cancelled": "The session is cancelled. It does not count for anybody.",

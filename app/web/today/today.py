@@ -1,14 +1,21 @@
 """The teacher's day: what is on, what became of it, and what was missed before."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from fastapi import APIRouter, Response
 
+from app.schemas.questions import QuestionStatus
+from app.services.questions import shown as questions
+from app.services.questions.shown import Filter
 from app.services.timetable import day
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/today", route_class=PageRoute, include_in_schema=False)
 
+_OPEN = Filter(status=QuestionStatus.OPEN)
+# The page of questions has them all.
+_QUESTIONS = 5
 STATES = {
     "taken": "Taken",
     "in_progress": "Now",
@@ -32,4 +39,12 @@ async def today(visit: Visit, on: date | None = None) -> Response:
         before=shown - timedelta(days=1),
         after=shown + timedelta(days=1),
         states=STATES,
+        questions=await _questions(visit) if shown == now.date() else [],
     )
+
+
+async def _questions(visit: Visit) -> Any:
+    """The latest of those that students have asked, where students sign in."""
+    if not visit.settings.student_sign_in:
+        return []
+    return read(await questions.list_questions(visit.db, visit.actor, _OPEN, _QUESTIONS, None))
