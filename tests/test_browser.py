@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.async_api import Browser, Dialog, expect
 
+from app.demo.department import STUDENTS
 from tests.chromium import (
     DESK,
     PHONE,
@@ -95,6 +96,50 @@ async def test_taking_attendance_has_no_violation_and_no_message(
             await somebody.check_page()
         missing = "Failed to load resource: the server responded with a status of 404 (Not Found)"
         assert somebody.said == [missing]  # of the page that is not there
+
+
+async def find_fault(somebody: Visitor) -> None:
+    assert await somebody.violations() == [], somebody.path()
+    assert not await somebody.is_wider_than_its_window(), somebody.path()
+
+
+@pytest.mark.parametrize(("size", "scheme"), WINDOWS)
+async def test_what_students_ask_for_has_no_violation_on_either_side(
+    browser: Browser, base: str, size: tuple[int, int], scheme: str
+) -> None:
+    async with visitor(browser, base, size, scheme) as student:
+        page = student.page
+        await student.sign_in(STUDENTS[0][0].partition("@")[0])
+        await student.click("main h2 a")
+        await student.click("main summary")
+        await page.fill("main details[open] input[name=text]", "I was there, in the last row.")
+        await student.click("main details[open] button")
+        await page.wait_for_url(re.compile("done=asked"))
+        await find_fault(student)
+        await student.click("nav >> text=Leave")
+        for name in ("firstDay", "lastDay"):
+            await page.fill(f"[name={name}]", "2031-03-03")
+        await page.fill("[name=note]", f"A wedding, seen at {size} in {scheme}")
+        await student.click("main button.main")
+        await page.wait_for_url(re.compile("done=leave_asked"))
+        await find_fault(student)
+        assert student.said == []
+    async with visitor(browser, base, size, scheme) as teacher:
+        await teacher.sign_in("asha")
+        await find_fault(teacher)
+        await teacher.click("text=All questions of students")
+        await find_fault(teacher)
+        await teacher.click("main .cards a.button")
+        await find_fault(teacher)
+        await teacher.click("text=The mark stays as it is")
+        await teacher.click("text=Send the answer")
+        await find_fault(teacher)
+        await teacher.page.fill("[name=answer]", "I called you twice.")
+        await teacher.click("text=Send the answer")
+        await teacher.page.wait_for_url(re.compile("done=answered"))
+        await find_fault(teacher)
+        refused = "Failed to load resource: the server responded with a status of 422"
+        assert [text[: len(refused)] for text in teacher.said] == [refused]
 
 
 async def test_sixty_students_take_fifteen_inputs(asha: Visitor) -> None:

@@ -1,6 +1,7 @@
 """A student's pages: their own attendance, what would follow, and questions about marks."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
@@ -64,6 +65,63 @@ async def test_a_student_questions_a_mark_once(room: Classroom, kiran: Browser) 
     assert "Your question is open." in page
     questions = (await room.teacher.get("/questions", params={"classId": room.id})).json()
     assert [question["text"] for question in questions] == ["I was there."]
+
+
+async def question_of(room: Classroom) -> str:
+    (question,) = (await room.teacher.get("/questions", params={"classId": room.id})).json()
+    return str(question["id"])
+
+
+async def test_a_question_that_is_refused_is_not_lost(room: Classroom, kiran: Browser) -> None:
+    session = await marked(room, "2025-10-01", "absent")
+    place = f"/app/my/classes/{room.id}"
+    fields = {"sessionId": session, "text": "I was there. " * 50}
+    refused = await kiran.post(f"{place}/questions", fields)
+    assert refused.status_code == 422
+    assert f'value="{fields["text"].strip()}"' in refused.text
+    assert f'id="e-{session}"' in refused.text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"outcome": "declined", "answer": "I called you twice."}, "the mark stays"),
+        ({"outcome": "changed", "status": "late", "answer": "<b>Sorry!</b>"}, "was changed"),
+    ],
+)
+async def test_a_student_reads_the_answer(
+    room: Classroom, kiran: Browser, given: dict[str, str], said: str
+) -> None:
+    session = await marked(room, "2025-10-01", "absent")
+    place = f"/app/my/classes/{room.id}"
+    await kiran.done(f"{place}/questions", {"sessionId": session, "text": "I was there."})
+    await room.teacher.post(f"/questions/{await question_of(room)}/answer", given)
+    page = await kiran.shown(place)
+    assert said in page
+    assert given["answer"].replace("<b>", "&lt;b&gt;").replace("</b>", "&lt;/b&gt;") in page
+    assert "Asha" not in page
+    assert "Withdraw my question" not in page
+
+
+async def test_a_student_takes_back_a_question_that_is_not_answered(
+    room: Classroom, kiran: Browser
+) -> None:
+    session = await marked(room, "2025-10-01", "absent")
+    place = f"/app/my/classes/{room.id}"
+    await kiran.done(f"{place}/questions", {"sessionId": session, "text": "I was there."})
+    question = await question_of(room)
+    path = f"{place}/questions/{question}/withdraw"
+    assert path in await kiran.shown(place)
+    assert await kiran.done(path) == f"{place}?done=question_withdrawn"
+    assert "Your question is withdrawn." in await kiran.shown(f"{place}?done=question_withdrawn")
+    await kiran.done(f"{place}/questions", {"sessionId": session, "text": "I was there."})
+    answer = {"outcome": "declined", "answer": "No."}
+    (other, _) = (await room.teacher.get("/questions", params={"classId": room.id})).json()
+    await room.teacher.post(f"/questions/{other['id']}/answer", answer)
+    refused = await kiran.post(f"{place}/questions/{other['id']}/withdraw")
+    assert refused.status_code == 409
+    assert "This question is answered already." in refused.text
+    assert (await kiran.post(f"{place}/questions/{UUID(int=0)}/withdraw")).status_code == 404
 
 
 async def test_the_pages_of_staff_refuse_students_and_theirs_refuse_staff(

@@ -199,6 +199,18 @@ PAGES = {
         "/app/my/classes/{class}/questions",
         {"sessionId": "{late}", "text": "I was there"},
     ),
+    "POST /app/my/classes/{id}/questions/{question_id}/withdraw": _form(
+        "withdrawMyQuestion", "/app/my/classes/{class}/questions/{question}/withdraw", {}
+    ),
+    "GET /app/my/leave": Page("listMyLeaves", "/app/my/leave", also=("getMyAttendance",)),
+    "POST /app/my/leave": _form(
+        "askMyLeave",
+        "/app/my/leave",
+        {"firstDay": "2025-11-10", "lastDay": "2025-11-11", "kind": "other"},
+    ),
+    "POST /app/my/leave/{id}/withdraw": _form(
+        "withdrawMyLeave", "/app/my/leave/{mine}/withdraw", {}
+    ),
 }
 # The marks of the sheet's module are JSON: tests/test_web_take.py has their rights.
 OTHERS = {"POST /app/take/{id}/marks"}

@@ -25,6 +25,7 @@ ROUTERS = (
     questions.router,
     classes.router,
     my.router,
+    leave.router,
     class_page.router,
     roster.router,
     roster_import.router,

@@ -15,5 +15,5 @@ _OFFICE = (
 NAVIGATION = {
     "teacher": _STAFF,
     "admin": (*_STAFF, *_OFFICE),
-    "student": (("/app/my", "My attendance"),),
+    "student": (("/app/my", "My attendance"), ("/app/my/leave", "Leave")),
 }

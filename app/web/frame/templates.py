@@ -84,9 +84,11 @@ def flaw(context: Context, name: str) -> str | None:
 
 @pass_context
 def here(context: Context, address: str) -> bool:
-    """Whether the page is at the address or below it."""
-    path = str(context["visit"].request.url.path)
-    return path == address or path.startswith(f"{address}/")
+    """Whether the page is at this address of the main navigation or below it, and no nearer one."""
+    path = f"{context['visit'].request.url.path}/"
+    role = context["person"]["role"]
+    above = [each for each, _ in NAVIGATION[role] if path.startswith(f"{each}/")]
+    return max(above, key=len, default=None) == address
 
 
 def _environment_of() -> Environment:
