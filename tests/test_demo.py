@@ -351,6 +351,8 @@ async def test_everything_is_dated_when_it_happened(department: asyncpg.Connecti
         "session_events": "at",
         "leaves": "created_at",
         "leaves ": "decided_at",
+        "mark_questions": "asked_at",
+        "student_accounts ": "last_login_at",
         "terms": "created_at",
         "holidays": "created_at",
         "class_teachers": "created_at",

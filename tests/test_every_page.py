@@ -34,14 +34,12 @@ ROUTES = [
     if isinstance(route, PageRoute | StudentPage) and "GET" in route.methods
 ]
 FILES = re.compile(r"\.csv$|/register$")
-# Pages that a form, a module or a student's question leads to; tests/test_browser.py opens them.
+# Pages that a form or a module leads to; tests/test_browser.py opens them.
 UNLINKED = {
     "/app/signed-in",
     "/app/take/{id}",
     "/app/take/{id}/sheet",
     "/app/take/{id}/finalise",
-    "/app/questions",
-    "/app/questions/{id}",
 }
 # Pages that a form with its fields in the address leads to, by the page of the form.
 BY_FORM = {

@@ -81,6 +81,17 @@ leaves AS (
     ) decisions
     WHERE l.id = decisions.subject_id
 ),
+questions AS (
+    UPDATE mark_questions q SET asked_at = m.marked_at + interval '2 hours'
+    FROM attendance_statuses m
+    WHERE m.class_id = q.class_id AND m.session_id = q.session_id AND m.student_id = q.student_id
+      AND q.asked_at >= now()
+    RETURNING q.student_id, m.marked_at
+),
+accounts AS (
+    UPDATE student_accounts a SET created_at = q.marked_at, last_login_at = q.marked_at
+    FROM questions q WHERE a.student_id = q.student_id AND a.created_at >= now()
+),
 teachers AS (
     UPDATE class_teachers t SET created_at = acts.at FROM acts
     WHERE acts.subject_id = t.class_id AND acts.details ->> 'userId' = t.user_id::text

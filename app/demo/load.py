@@ -36,6 +36,7 @@ from app.demo.department import (
 )
 from app.demo.google import ISSUER
 from app.demo.leaves import ABSENCES, Absence, absences_on, ask
+from app.demo.questions import question
 from app.schemas.admin import UserChange
 from app.schemas.attendance import MarkBatch, OpenedSession, SessionDraft
 from app.schemas.auth import Role
@@ -96,6 +97,7 @@ async def load_department(
                 class_id = classes[absence.course] if absence.course else None
                 await _ask(whole, absence, staff, class_id, now)
         await _confirm(whole, staff.admin)
+        await question(whole, classes[COURSES[0]], sub_of, now.date())
         await dating.date_back(whole, eve, str(now.tzinfo))
 
 
