@@ -121,7 +121,7 @@ async def test_what_students_ask_for_has_no_violation_on_either_side(
             await page.fill(f"[name={name}]", "2031-03-03")
         await page.fill("[name=note]", f"A wedding, seen at {size} in {scheme}")
         await student.click("main button.main")
-        await page.wait_for_url(re.compile("done=leave_asked"))
+        await page.wait_for_url(re.compile("done=leave_requested"))
         await find_fault(student)
         assert student.said == []
     async with visitor(browser, base, size, scheme) as teacher:

@@ -29,7 +29,7 @@ async def kiran(
 
 
 async def ask(kiran: Browser, **more: str) -> None:
-    assert await kiran.done(PAGE, WEEK | more) == f"{PAGE}?done=leave_asked"
+    assert await kiran.done(PAGE, WEEK | more) == f"{PAGE}?done=leave_requested"
 
 
 async def requests(stage: Stage) -> list[dict[str, str]]:
@@ -43,7 +43,7 @@ async def test_leave_is_asked_for_and_its_state_is_shown(
 ) -> None:
     assert "You have asked for no leave yet." in await kiran.shown(PAGE)
     await ask(kiran, classId=room.id, note="I have the flu.")
-    page = await kiran.shown(f"{PAGE}?done=leave_asked")
+    page = await kiran.shown(f"{PAGE}?done=leave_requested")
     for text in (
         "Your request is sent.",
         "Mon 20 Oct 2025",
@@ -86,8 +86,8 @@ async def test_a_request_is_taken_back_until_it_is_decided_on(
     (leave,) = await requests(stage)
     path = f"{PAGE}/{leave['id']}/withdraw"
     assert path in await kiran.shown(PAGE)
-    assert await kiran.done(path) == f"{PAGE}?done=leave_withdrawn"
-    page = await kiran.shown(f"{PAGE}?done=leave_withdrawn")
+    assert await kiran.done(path) == f"{PAGE}?done=request_withdrawn"
+    page = await kiran.shown(f"{PAGE}?done=request_withdrawn")
     assert "Your request is withdrawn." in page
     assert path not in page
     await ask(kiran, classId=room.id)

@@ -50,7 +50,7 @@ async def ask(visit: Visit) -> Response:
         await my_leaves.ask(visit.db, visit.actor, form.read(MyLeaveDraft))
     except AppError as refusal:
         return await leave(visit.refused(refusal, form))
-    return visit.go("/app/my/leave", done="leave_asked")
+    return visit.go("/app/my/leave", done="leave_requested")
 
 
 @router.post("/{id}/withdraw")
@@ -59,4 +59,4 @@ async def withdraw(visit: Visit, id: UUID) -> Response:
         await my_leaves.withdraw(visit.db, visit.actor, id)
     except AppError as refusal:
         return await leave(visit.refused(refusal))
-    return visit.go("/app/my/leave", done="leave_withdrawn")
+    return visit.go("/app/my/leave", done="request_withdrawn")
