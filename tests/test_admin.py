@@ -272,3 +272,38 @@ async def test_a_handmade_cursor_of_the_audit_log_is_answered(stage: Stage, inst
     cursor = f"{instant}~{stage.meera.user_id}"
     answer = await stage.meera.get("/admin/audit", params={"cursor": cursor})
     assert answer.status_code in (200, 422)
+
+
+async def test_one_entry_and_one_user_are_read_by_their_ids(stage: Stage) -> None:
+    for path in ("/admin/allowed-emails", "/admin/users"):
+        for each in (await stage.meera.get(path)).json():
+            assert (await stage.meera.get(f"{path}/{each['id']}")).json() == each
+        gone = await stage.meera.get(f"{path}/b7a1d2c3-6e4f-4a5b-8c9d-0e1f2a3b4c5d")
+        assert gone.status_code == 404
+
+
+async def test_ids_of_the_audit_log_have_names_while_their_things_are_there(
+    stage: Stage, room: Classroom
+) -> None:
+    student_id = (await room.document())["students"][0]["studentId"]
+    session = await room.open("2025-10-20")
+    added = (await stage.meera.post("/admin/allowed-emails", {"email": NEW})).json()["id"]
+    days = {"firstDay": "2025-10-13", "lastDay": "2025-10-24", "kind": "medical"}
+    leave = (await stage.meera.post("/leaves", {"rollNo": ROLLS[0], **days})).json()["id"]
+    term = {"name": "Autumn", "firstDay": "2025-07-21", "lastDay": "2025-12-05"}
+    made = (await stage.meera.post("/admin/terms", term)).json()["id"]
+    fair = {"name": "Fair", "firstDay": "2025-10-31"}
+    holiday = (await stage.meera.post("/admin/holidays", fair)).json()["id"]
+    expected = {
+        str(stage.meera.user_id): ("user", "Meera Demo"),
+        student_id: ("student", f"{ROLLS[0]} Student 101"),
+        room.id: ("class", "CS301 Operating Systems A"),
+        session: ("session", "CS301 A 2025-10-20"),
+        added: ("allowed_email", NEW),
+        leave: ("leave", f"{ROLLS[0]} Student 101"),
+        made: ("term", "Autumn"),
+        holiday: ("holiday", "Fair"),
+    }
+    gone = "b7a1d2c3-6e4f-4a5b-8c9d-0e1f2a3b4c5d"
+    answer = await stage.meera.post("/admin/audit/names", {"ids": [*expected, gone]})
+    assert {each["id"]: (each["kind"], each["name"]) for each in answer.json()} == expected

@@ -4,13 +4,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Strict
+from pydantic import Field, Strict
 
 from app.schemas.attendance import MarkState
 from app.schemas.auth import Role
 from app.schemas.roster import A_ROSTER_STUDENT, RosterStudent
 from app.schemas.words import (
     A_STUDENT,
+    MAX_ENTRIES,
     Answer,
     ClassId,
     Date,
@@ -208,3 +209,33 @@ class AuditEntry(
     subject: str
     subject_id: UUID
     details: dict[str, Any]
+
+
+class NamesWanted(Words, json_schema_extra=example(ids=[A_STUDENT])):
+    """Ids of the audit log: those of actors and subjects, and those in `details`."""
+
+    ids: Annotated[list[Id], Field(max_length=MAX_ENTRIES)]
+
+
+class Audited(StrEnum):
+    """What kind of thing an id of the audit log belongs to."""
+
+    USER = "user"
+    ALLOWED_EMAIL = "allowed_email"
+    STUDENT = "student"
+    LEAVE = "leave"
+    QUESTION = "question"
+    CLASS = "class"
+    SESSION = "session"
+    TERM = "term"
+    HOLIDAY = "holiday"
+
+
+class Named(
+    Answer, json_schema_extra=example(id=A_STUDENT, kind="student", name="23/CS/107 Kabir V. Demo")
+):
+    """What an id is called now. Leave and questions have the name of their student."""
+
+    id: UUID
+    kind: Audited
+    name: str

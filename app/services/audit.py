@@ -1,13 +1,14 @@
 """The audit log: who did what to which record, by ids only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from app.db import Database
 from app.documents import Document
-from app.schemas.admin import AuditEntry
-from app.services.access import ADMIN, Actor
+from app.schemas.admin import AuditEntry, Named
+from app.services.access import ADMIN, Actor, check
 from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
@@ -87,3 +88,50 @@ async def list_entries(
         first=shown.first,
         last=shown.last,
     )
+
+
+# Nothing is found in two of the tables: ids are random. What was deleted has no name any more.
+_NAMES = Statement(
+    ADMIN,
+    """
+asked AS (SELECT unnest(:ids::uuid[]) AS id FROM admin),
+of_people AS (
+    SELECT id, 'user' AS kind, name FROM users JOIN asked USING (id)
+    UNION ALL
+    SELECT id, 'allowed_email', email FROM allowed_emails JOIN asked USING (id)
+    UNION ALL
+    SELECT id, 'student', concat_ws(' ', roll_no, name) FROM students JOIN asked USING (id)
+    UNION ALL
+    SELECT l.id, 'leave', concat_ws(' ', s.roll_no, s.name)
+    FROM leaves l JOIN asked USING (id) JOIN students s ON s.id = l.student_id
+    UNION ALL
+    SELECT q.id, 'question', concat_ws(' ', s.roll_no, s.name)
+    FROM mark_questions q JOIN asked USING (id) JOIN students s ON s.id = q.student_id
+),
+of_classes AS (
+    SELECT id, 'class' AS kind, concat_ws(' ', code, name, section) AS name
+    FROM classes JOIN asked USING (id)
+    UNION ALL
+    SELECT t.id, 'session', concat_ws(' ', c.code, c.section, t.session_date)
+    FROM attendance_sessions t JOIN asked USING (id) JOIN classes c ON c.id = t.class_id
+    UNION ALL
+    SELECT id, 'term', name FROM terms JOIN asked USING (id)
+    UNION ALL
+    SELECT id, 'holiday', name FROM holidays JOIN asked USING (id)
+),
+named AS (SELECT * FROM of_people UNION ALL SELECT * FROM of_classes)""",
+    """
+SELECT verdict, (
+    SELECT coalesce(json_agg(json_build_object('id', id, 'kind', kind, 'name', name)), '[]')
+    FROM named
+)::text AS document
+FROM verdict
+""",
+)
+
+
+async def names_of(db: Database, actor: Actor, ids: Iterable[UUID]) -> Document[list[Named]]:
+    """What ids of the log are called now; those of things that are gone are left out."""
+    row = await db.row(_NAMES, actor_id=actor.user_id, ids=[*ids])
+    check(row)
+    return Document(row["document"])

@@ -138,7 +138,86 @@ FROM allowed_emails a
 LEFT JOIN users u ON lower(btrim(u.email)) = lower(btrim(a.email))
 WHERE a.role = 'admin' AND u.disabled_at IS NULL;
 
--- app.services.people.allow_list._LIST
+-- app.services.people.allow_list._ADD
+-- $1 email, $2 role, $3 name, $4 actor_id, $5 request_id
+WITH entries AS (
+    INSERT INTO allowed_emails (email, role, name) VALUES ($1, $2, $3)
+    ON CONFLICT (lower(btrim(email))) DO NOTHING
+    RETURNING *
+),
+acts AS (
+    SELECT 'email_allowed' AS action, 'allowed_email' AS subject, id AS subject_id,
+           jsonb_build_object('role', role) AS details
+    FROM entries
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $4::uuid, $5::text, action, subject, subject_id, details FROM acts
+),
+documents AS (
+    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+        'id', id, 'email', email, 'name', name, 'role', role,
+        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
+    FROM entries
+)
+SELECT document::text AS document FROM documents;
+
+-- app.services.people.allow_list._SAME
+-- $1 email, $2 role, $3 name
+WITH entries AS (
+    SELECT * FROM allowed_emails
+    WHERE lower(btrim(email)) = lower($1) AND role = $2 AND name IS NOT DISTINCT FROM $3
+),
+documents AS (
+    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+        'id', id, 'email', email, 'name', name, 'role', role,
+        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
+    FROM entries
+)
+SELECT document::text AS document FROM documents;
+
+-- app.services.people.allow_list._CHANGE
+-- $1 given, $2 email, $3 role, $4 name, $5 id, $6 actor_id, $7 request_id
+WITH entries AS (
+    UPDATE allowed_emails
+    SET email = CASE WHEN 'email' = ANY($1::text[]) THEN $2 ELSE email END,
+        role = CASE WHEN 'role' = ANY($1) THEN $3 ELSE role END,
+        name = CASE WHEN 'name' = ANY($1) THEN $4 ELSE name END,
+        updated_at = now()
+    WHERE id = $5
+    RETURNING *
+),
+acts AS (
+    SELECT 'allowed_email_changed' AS action, 'allowed_email' AS subject, id AS subject_id,
+           jsonb_build_object('role', role, 'fields', $1) AS details
+    FROM entries
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $6::uuid, $7::text, action, subject, subject_id, details FROM acts
+),
+documents AS (
+    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+        'id', id, 'email', email, 'name', name, 'role', role,
+        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
+    FROM entries
+)
+SELECT document::text AS document FROM documents;
+
+-- app.services.people.allow_list._REMOVE
+-- $1 id, $2 actor_id, $3 request_id
+WITH acts AS (
+    DELETE FROM allowed_emails WHERE id = $1
+    RETURNING 'email_disallowed' AS action, 'allowed_email' AS subject, id AS subject_id,
+              '{}'::jsonb AS details
+),
+recorded AS (
+    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
+    SELECT $2::uuid, $3::text, action, subject, subject_id, details FROM acts
+)
+SELECT subject_id FROM acts;
+
+-- app.services.people.listed._LIST
 -- $1 actor_id, $2 after, $3 query, $4 most
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
@@ -177,84 +256,30 @@ SELECT verdict,
         WHERE EXISTS (SELECT FROM page WHERE n > $4)) AS next_cursor
 FROM verdict;
 
--- app.services.people.allow_list._ADD
--- $1 email, $2 role, $3 name, $4 actor_id, $5 request_id
-WITH entries AS (
-    INSERT INTO allowed_emails (email, role, name) VALUES ($1, $2, $3)
-    ON CONFLICT (lower(btrim(email))) DO NOTHING
-    RETURNING *
+-- app.services.people.listed._READ
+-- $1 actor_id, $2 id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
 ),
-acts AS (
-    SELECT 'email_allowed' AS action, 'allowed_email' AS subject, id AS subject_id,
-           jsonb_build_object('role', role) AS details
-    FROM entries
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
 ),
-recorded AS (
-    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
-    SELECT $4::uuid, $5::text, action, subject, subject_id, details FROM acts
-),
+entries AS (SELECT * FROM allowed_emails WHERE id = $2 AND EXISTS (SELECT FROM admin)),
 documents AS (
     SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
 )
-SELECT document::text FROM documents;
-
--- app.services.people.allow_list._SAME
--- $1 email, $2 role, $3 name
-WITH entries AS (
-    SELECT * FROM allowed_emails
-    WHERE lower(btrim(email)) = lower($1) AND role = $2 AND name IS NOT DISTINCT FROM $3
-),
-documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
-        'id', id, 'email', email, 'name', name, 'role', role,
-        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
-    FROM entries
-)
-SELECT document::text FROM documents;
-
--- app.services.people.allow_list._CHANGE
--- $1 given, $2 email, $3 role, $4 name, $5 id, $6 actor_id, $7 request_id
-WITH entries AS (
-    UPDATE allowed_emails
-    SET email = CASE WHEN 'email' = ANY($1::text[]) THEN $2 ELSE email END,
-        role = CASE WHEN 'role' = ANY($1) THEN $3 ELSE role END,
-        name = CASE WHEN 'name' = ANY($1) THEN $4 ELSE name END,
-        updated_at = now()
-    WHERE id = $5
-    RETURNING *
-),
-acts AS (
-    SELECT 'allowed_email_changed' AS action, 'allowed_email' AS subject, id AS subject_id,
-           jsonb_build_object('role', role, 'fields', $1) AS details
-    FROM entries
-),
-recorded AS (
-    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
-    SELECT $6::uuid, $7::text, action, subject, subject_id, details FROM acts
-),
-documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
-        'id', id, 'email', email, 'name', name, 'role', role,
-        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
-    FROM entries
-)
-SELECT document::text FROM documents;
-
--- app.services.people.allow_list._REMOVE
--- $1 id, $2 actor_id, $3 request_id
-WITH acts AS (
-    DELETE FROM allowed_emails WHERE id = $1
-    RETURNING 'email_disallowed' AS action, 'allowed_email' AS subject, id AS subject_id,
-              '{}'::jsonb AS details
-),
-recorded AS (
-    INSERT INTO audit_log (actor_id, request_id, action, subject, subject_id, details)
-    SELECT $2::uuid, $3::text, action, subject, subject_id, details FROM acts
-)
-SELECT subject_id FROM acts;
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
 
 -- app.services.people.student_accounts._LOCK
 -- $1 email
@@ -352,6 +377,34 @@ SELECT verdict,
        (SELECT max(key) FROM documents
         WHERE EXISTS (SELECT FROM page WHERE n > $4)) AS next_cursor
 FROM verdict;
+
+-- app.services.people.users._READ
+-- $1 actor_id, $2 id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+people AS (SELECT * FROM users WHERE id = $2 AND EXISTS (SELECT FROM admin)),
+documents AS (
+    SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
+        'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
+        'department', u.department, 'employeeId', u.employee_id,
+        'lastLoginAt', json_instant(u.last_login_at), 'disabledAt', json_instant(u.disabled_at),
+        'createdAt', json_instant(u.created_at)) AS document
+    FROM people u
+    LEFT JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
 
 -- app.services.people.users._CHANGE
 -- $1 given, $2 disabled, $3 department, $4 employee_id, $5 id, $6 actor_id, $7 request_id

@@ -19,6 +19,8 @@ from app.schemas.admin import (
     AuditEntry,
     Merge,
     Merged,
+    Named,
+    NamesWanted,
     Student,
     StudentChange,
     Upload,
@@ -28,7 +30,7 @@ from app.schemas.admin import (
 from app.schemas.imports import Kind
 from app.services import audit
 from app.services.imports.faculty_import import entries_of
-from app.services.people import allow_list, users
+from app.services.people import allow_list, listed, users
 from app.services.students import merging, records
 
 router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
@@ -58,7 +60,7 @@ async def list_allowed_emails(
 ) -> Response:
     """By address. If there are more, the `Link` header has the next page."""
     check_text(query, cursor)
-    page = await allow_list.list_allowed(call.db, call.actor, query, limit, cursor)
+    page = await listed.list_allowed(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
 
 
@@ -99,6 +101,18 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
         raise Invalid(refused.detail, code="invalid_csv", flaws=refused.flaws) from None
     done = await allow_list.allow(call.db, entries, call.actor, dry_run=dry_run)
     return Upload(added=done.added, changed=done.changed, unchanged=done.unchanged)
+
+
+@router.get(
+    "/allowed-emails/{id}",
+    operation_id="getAllowedEmail",
+    summary="Get an entry of the allow-list",
+    response_model=AllowedEmail,
+    responses=READS,
+)
+async def get_allowed_email(id: UUID, call: Call) -> Response:
+    """One address with its role."""
+    return answer(await listed.get_allowed(call.db, call.actor, id))
 
 
 @router.patch(
@@ -144,6 +158,18 @@ async def list_users(
     check_text(query, cursor)
     page = await users.list_users(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
+
+
+@router.get(
+    "/users/{id}",
+    operation_id="getUser",
+    summary="Get a user",
+    response_model=User,
+    responses=READS,
+)
+async def get_user(id: UUID, call: Call) -> Response:
+    """One user, with role and last sign-in."""
+    return answer(await users.get_user(call.db, call.actor, id))
 
 
 @router.patch(
@@ -245,3 +271,15 @@ async def list_audit(
     after = instant_cursor(cursor) if cursor is not None else None
     page = await audit.list_entries(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
+
+
+@router.post(
+    "/audit/names",
+    operation_id="nameAudited",
+    summary="What ids of the audit log are called",
+    response_model=list[Named],
+    responses=problems_of(400, 401, 403, 413, 415, 422),
+)
+async def name_audited(body: NamesWanted, call: Call) -> Response:
+    """The names of now, in no order. Ids of what is gone are left out."""
+    return answer(await audit.names_of(call.db, call.actor, body.ids))

@@ -9,12 +9,13 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid
 from app.schemas.admin import AllowedEmail, AllowedEmailChange, AllowedEmailDraft
 from app.schemas.auth import Role
 from app.schemas.words import MAX_NAME, is_address, is_name
-from app.services.access import ADMIN, Actor, check, require_admin
+from app.services.access import Actor, require_admin
 from app.services.audit import RECORDED, signed
+from app.services.people.listed import DOCUMENTS, missing
 from app.sql import Statement
 
 NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control characters."
@@ -233,49 +234,6 @@ async def only_admin(db: Database) -> str:
     return email
 
 
-# Turns `entries` into `documents`.
-_DOCUMENTS = """
-documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
-        'id', id, 'email', email, 'name', name, 'role', role,
-        'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
-    FROM entries
-)"""
-
-_LIST = Statement(
-    ADMIN,
-    """
-page AS MATERIALIZED (
-    SELECT a.*, row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
-    FROM allowed_emails a
-    WHERE EXISTS (SELECT FROM admin)
-      AND (:after::text IS NULL OR lower(btrim(a.email)) COLLATE "C" > :after)
-      AND (:query::text IS NULL
-           OR strpos(lower(a.email || ' ' || coalesce(a.name, '')), lower(:query)) > 0)
-    ORDER BY lower(btrim(a.email)) COLLATE "C"
-    LIMIT :most + 1
-),
-entries AS (SELECT * FROM page WHERE n <= :most)""",
-    _DOCUMENTS,
-    """
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
-       (SELECT max(key) FROM documents
-        WHERE EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
-FROM verdict
-""",
-)
-
-
-async def list_allowed(
-    db: Database, actor: Actor, query: str | None, limit: int, after: str | None
-) -> Document[list[AllowedEmail]]:
-    """List entries by address, `limit` after `after`; `query` is part of an address or name."""
-    row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
-
-
 _ADD = Statement(
     """
 entries AS (
@@ -289,8 +247,8 @@ acts AS (
     FROM entries
 )""",
     RECORDED,
-    _DOCUMENTS,
-    "SELECT document::text FROM documents",
+    DOCUMENTS,
+    "SELECT document::text AS document FROM documents",
 )
 
 _SAME = Statement(
@@ -299,8 +257,8 @@ entries AS (
     SELECT * FROM allowed_emails
     WHERE lower(btrim(email)) = lower(:email) AND role = :role AND name IS NOT DISTINCT FROM :name
 )""",
-    _DOCUMENTS,
-    "SELECT document::text FROM documents",
+    DOCUMENTS,
+    "SELECT document::text AS document FROM documents",
 )
 
 
@@ -339,8 +297,8 @@ acts AS (
     FROM entries
 )""",
     RECORDED,
-    _DOCUMENTS,
-    "SELECT document::text FROM documents",
+    DOCUMENTS,
+    "SELECT document::text AS document FROM documents",
 )
 
 
@@ -363,7 +321,7 @@ async def change(
         except asyncpg.UniqueViolationError:
             raise _listed_already() from None
         if row is None:
-            raise _missing()
+            raise missing()
     return Document(row["document"])
 
 
@@ -383,11 +341,7 @@ async def remove(db: Database, actor: Actor, entry_id: UUID) -> None:
     """Remove an entry from the list; the person is refused from the next request on."""
     async with keeping_an_admin(db, actor) as tx:
         if await tx.find_row(_REMOVE, id=entry_id, **signed(actor)) is None:
-            raise _missing()
-
-
-def _missing() -> NotFound:
-    return NotFound("There is no such entry of the allow-list.")
+            raise missing()
 
 
 def _listed_already() -> Conflict:

@@ -57,6 +57,23 @@ async def list_users(
     return Document(row["document"], next_cursor=row["next_cursor"])
 
 
+_READ = Statement(
+    ADMIN,
+    "people AS (SELECT * FROM users WHERE id = :id AND EXISTS (SELECT FROM admin))",
+    _DOCUMENTS,
+    "SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict",
+)
+
+
+async def get_user(db: Database, actor: Actor, user_id: UUID) -> Document[User]:
+    """One user."""
+    row = await db.row(_READ, actor_id=actor.user_id, id=user_id)
+    check(row)
+    if row["document"] is None:
+        raise _missing()
+    return Document(row["document"])
+
+
 # `:given` names the fields to change. Disabling a user twice keeps the first timestamp.
 _CHANGE = Statement(
     """
@@ -97,5 +114,9 @@ async def change_user(
             **signed(actor),
         )
         if row is None:
-            raise NotFound("There is no such user.")
+            raise _missing()
     return Document(row["document"])
+
+
+def _missing() -> NotFound:
+    return NotFound("There is no such user.")
