@@ -1,18 +1,15 @@
 """A roster from a file: what would become of each row is shown before anything changes.
 
-The file travels in the form that confirms it, so nothing is kept on the server between the two; a
-large one is asked for again.
+The form that confirms it carries the file.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from app.batch import Batch
-from app.errors import AppError, Flaw, Invalid
+from app.errors import AppError
 from app.files.sheets.choices import choices
 from app.files.sheets.reading import read_beside
 from app.request_limits import FILE, limited
@@ -22,16 +19,13 @@ from app.services.classes import class_service
 from app.services.classes.rosters import require_roster
 from app.services.imports import importing
 from app.services.sessions.session_lock import Change
+from app.web.frame.carried import carried, file_of, require_file
 from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(
     prefix="/app/classes/{id}/roster/import", route_class=PageRoute, include_in_schema=False
 )
-
-# Larger files are not sent to the browser and back: as text they would be more than the 1 MiB
-# that a field of a form may have.
-_CARRIED = 700 * 1024
 
 
 @router.get("")
@@ -44,7 +38,7 @@ async def show(visit: Visit, id: UUID) -> Response:
 async def import_file(visit: Visit, id: UUID) -> Response:
     """Show what the file would do; with the action `import`, do it."""
     form = await visit.read_form()
-    content, name = form.file or _carried(form), form.file_name or form.get("fileName")
+    content, name = file_of(form)
     sure = form.get("action") == "import"
     try:
         outcome, batch = await _import(visit, id, content, form, dry_run=not sure)
@@ -59,11 +53,7 @@ async def _import(
     visit: Visit, id: UUID, content: bytes, form: Form, *, dry_run: bool
 ) -> tuple[ImportOutcome, Batch]:
     await require_roster(visit.db, visit.actor, id)
-    if not content:
-        sentence = "Choose a file."
-        raise Invalid(
-            sentence, code="validation_failed", flaws=(Flaw("/file", "required", sentence),)
-        )
+    require_file(content)
     headings = list(filter(None, form.get("columns").split(";")))
     chosen = choices(form.get("sheet") or None, headings, [])
     batch = await read_beside(Kind.STUDENTS, content, chosen, in_class=True)
@@ -75,14 +65,6 @@ async def _import(
     return outcome, batch
 
 
-def _carried(form: Form) -> bytes:
-    """The file from the form that a preview wrote."""
-    try:
-        return urlsafe_b64decode(form.get("content"))
-    except (Error, ValueError):
-        return b""
-
-
 def _rows(batch: Batch) -> dict[int, Any]:
     """The entries by the numbers of their rows, to show whom a row is about."""
     return {row.row: row.entry for row in batch.students}
@@ -90,8 +72,7 @@ def _rows(batch: Batch) -> dict[int, Any]:
 
 async def _page(visit: Visit, id: UUID, content: bytes, name: str, **preview: Any) -> Response:
     class_ = read(await class_service.get_class(visit.db, visit.actor, id, roster=False))
-    carried = urlsafe_b64encode(content).decode() if len(content) <= _CARRIED else ""
     preview = {"form": None, "outcome": None, "rows": {}} | preview
     return visit.page(
-        "roster/import.html", class_=class_, carried=carried, file_name=name, **preview
+        "roster/import.html", class_=class_, carried=carried(content), file_name=name, **preview
     )
