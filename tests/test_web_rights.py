@@ -59,6 +59,7 @@ CLASS = "/app/classes/{class}"
 SESSION = "/app/sessions/{session}"
 TAKE = "/app/take/{session}"
 TIMETABLE = f"{CLASS}/timetable"
+PERSON, ACCOUNT = "/app/people/{entry}", "/app/people/users/{user}"
 SLOT = {"dayOfWeek": "6", "startTime": "09:00", "endTime": "10:00"}
 MOVE = {
     "originalDate": "2025-11-03",
@@ -190,6 +191,31 @@ PAGES = {
     "POST /app/leave/{id}/approve": _form("approveLeave", "/app/leave/{leave}/approve", {}),
     "POST /app/leave/{id}/reject": _form("rejectLeave", "/app/leave/{leave}/reject", {}),
     "POST /app/leave/{id}/withdraw": _form("withdrawLeave", "/app/leave/{leave}/withdraw", {}),
+    "GET /app/people": Page("listAllowedEmails", "/app/people"),
+    "GET /app/people.csv": Page("listAllowedEmails", "/app/people.csv"),
+    "POST /app/people": _form(
+        "addAllowedEmail", "/app/people", {"email": "new@x.example", "role": "teacher"}
+    ),
+    "GET /app/people/{id}": Page("getAllowedEmail", PERSON),
+    "POST /app/people/{id}": _form(
+        "changeAllowedEmail", PERSON, {"role": "admin"}, "getAllowedEmail"
+    ),
+    "GET /app/people/{id}/remove": Page("getAllowedEmail", f"{PERSON}/remove"),
+    "POST /app/people/{id}/remove": _form("removeAllowedEmail", f"{PERSON}/remove", {}),
+    "GET /app/people/users": Page("listUsers", "/app/people/users"),
+    "GET /app/people/users/{id}": Page("getUser", ACCOUNT),
+    "POST /app/people/users/{id}": _form("changeUser", ACCOUNT, {"department": "CSE"}),
+    "POST /app/people/users/{id}/deactivate": _form("changeUser", f"{ACCOUNT}/deactivate", {}),
+    "POST /app/people/users/{id}/activate": _form("changeUser", f"{ACCOUNT}/activate", {}),
+    "GET /app/people/import": Page("listAllowedEmails", "/app/people/import"),
+    "POST /app/people/import": _form(
+        "importFile",
+        "/app/people/import",
+        {"content": "ZW1haWwKbmV3QHguZXhhbXBsZQo="},
+        status=200,
+    ),
+    "GET /app/audit": Page("listAudit", "/app/audit", also=("nameAudited",)),
+    "GET /app/audit.csv": Page("listAudit", "/app/audit.csv", also=("nameAudited",)),
     "GET /app/my": Page("getMyAttendance", "/app/my"),
     "GET /app/my/classes/{id}": Page(
         "listMySessions", "/app/my/classes/{class}", also=("getMyAttendance", "listMyQuestions")

@@ -1,6 +1,7 @@
 """The pages of the console, by rooms."""
 
 from app.web.calendar import calendar
+from app.web.audit import audit
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
@@ -9,6 +10,7 @@ from app.web.my import leave, my
 from app.web.office import figures
 from app.web.policy import policy
 from app.web.questions import questions
+from app.web.people import allow_list, people_import, users
 from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
@@ -37,6 +39,10 @@ ROUTERS = (
     leave_pages.router,
     ask_leave.router,
     decide_leave.router,
+    users.router,
+    people_import.router,
+    allow_list.router,
+    audit.router,
     assets.router,
     missing,
 )

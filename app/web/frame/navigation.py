@@ -11,6 +11,8 @@ _OFFICE = (
     ("/app/below", "Below the line"),
     ("/app/calendar", "Calendar"),
     ("/app/policy", "Policy"),
+    ("/app/people", "People"),
+    ("/app/audit", "What happened"),
 )
 NAVIGATION = {
     "teacher": _STAFF,

@@ -1,0 +1,118 @@
+"""What happened: the audit log, for administrators."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from app.documents import Document
+from app.errors import Invalid
+from app.queries import MAX_PAGE, check_range, instant_cursor
+from app.request_limits import FILE, limited
+from app.schemas.words import Id, StoredDate, Words
+from app.services import audit
+from app.web.audit.words import ACTIONS, Names, Told, action_of, ids_of, told
+from app.web.frame.downloads import AT_ONCE, download
+from app.web.frame.pages import PageRoute, Visit, read
+from app.web.office.figures import CursorText
+
+router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
+
+_COLUMNS = {
+    "at": "When",
+    "who": "Who",
+    "what": "What",
+    "about": "About",
+    "details": "Details",
+    "action": "Action",
+    "subjectId": "Id",
+    "requestId": "Request",
+}
+
+
+class _Wanted(Words):
+    actor_id: Id | None = None
+    subject_id: Id | None = None
+    action: Annotated[str | None, Field(max_length=64, pattern="^[a-z_]+$")] = None
+    from_: Annotated[StoredDate | None, Field(alias="from")] = None
+    to: StoredDate | None = None
+    cursor: CursorText | None = None
+
+
+@router.get("/audit")
+async def show(visit: Visit) -> Response:
+    visit, entries, following = visit.asked(), [], None
+    names: Names = {}
+    try:
+        wanted = visit.filters(_Wanted)
+        page = await _entries(visit, wanted, wanted.cursor, MAX_PAGE)
+        entries, following = read(page), visit.following(page)
+        names = await _names(visit, entries)
+    except Invalid as refusal:
+        visit = visit.refused(refusal)
+    return visit.page(
+        "audit/audit.html",
+        entries=[told(entry, names) for entry in entries],
+        names=names,
+        following=following,
+        actions=_actions(visit.form.get("action") if visit.form else ""),
+        without=_without(visit),
+    )
+
+
+@router.get("/audit.csv")
+@limited(FILE)
+async def as_csv(visit: Visit) -> Response:
+    wanted = visit.asked().filters(_Wanted)
+
+    async def page(cursor: str | None) -> Document[Any]:
+        document = await _entries(visit, wanted, cursor, AT_ONCE)
+        entries = read(document)
+        names = await _names(visit, entries)
+        rows = [_row(told(entry, names), visit.zone) for entry in entries]
+        return Document(json.dumps(rows), next_cursor=document.next_cursor)
+
+    return await download("what-happened.csv", _COLUMNS, page)
+
+
+async def _entries(visit: Visit, wanted: _Wanted, cursor: str | None, limit: int) -> Document[Any]:
+    check_range(wanted.from_, wanted.to)
+    after = instant_cursor(cursor) if cursor is not None else None
+    shown = audit.Filter(wanted.actor_id, wanted.subject_id, wanted.action, wanted.from_, wanted.to)
+    return await audit.list_entries(visit.db, visit.actor, shown, limit, after)
+
+
+async def _names(visit: Visit, entries: list[dict[str, Any]]) -> Names:
+    """What the ids in the entries are called, by id."""
+    ids = ids_of(entries)
+    found = read(await audit.names_of(visit.db, visit.actor, ids)) if ids else []
+    return {each["id"]: each for each in found}
+
+
+def _row(each: Told, zone: ZoneInfo) -> dict[str, Any]:
+    at = datetime.fromisoformat(each.entry["at"]).astimezone(zone)
+    details = [f"{label}: {', '.join(v.name for v in values)}" for label, values in each.details]
+    words = {"at": f"{at:%Y-%m-%d %H:%M:%S}", "who": each.who.name, "what": each.what}
+    return {**each.entry, **words, "about": each.about.name, "details": "; ".join(details)}
+
+
+def _actions(chosen: str) -> list[tuple[str, str]]:
+    """The actions to choose from, by their words, and the one in the address."""
+    found = dict(sorted(ACTIONS.items(), key=lambda each: each[1]))
+    if chosen and chosen not in found:
+        found[chosen] = action_of(chosen)
+    return [("", "Everything"), *found.items()]
+
+
+def _without(visit: Visit) -> Callable[[str], str]:
+    """The address of the page without that filter."""
+
+    def without(name: str) -> str:
+        url = visit.request.url.remove_query_params([name, "cursor"])
+        return f"{url.path}?{url.query}"
+
+    return without

@@ -1,0 +1,67 @@
+"""Who has signed in: finding them, locking them out and letting them in again."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from app.errors import AppError, Invalid
+from app.queries import MAX_PAGE, check_text
+from app.schemas.admin import UserChange
+from app.services.people import users
+from app.web.frame.forms import Form, validated
+from app.web.frame.pages import PageRoute, Visit, read
+from app.web.people.allow_list import Search
+
+router = APIRouter(prefix="/app/people/users", route_class=PageRoute, include_in_schema=False)
+
+_FIELDS = ("department", "employeeId")
+
+
+@router.get("")
+async def show(visit: Visit) -> Response:
+    visit, people, following = visit.asked(), [], None
+    try:
+        search = visit.filters(Search)
+        check_text(search.query, search.cursor)
+        page = await users.list_users(visit.db, visit.actor, search.query, MAX_PAGE, search.cursor)
+        people, following = read(page), visit.following(page)
+    except Invalid as refusal:
+        visit = visit.refused(refusal)
+    return visit.page("people/users.html", people=people, following=following)
+
+
+@router.get("/{id}")
+async def user(visit: Visit, id: UUID) -> Response:
+    return visit.page("people/user.html", user=await _user(visit, id))
+
+
+@router.post("/{id}")
+async def change(visit: Visit, id: UUID) -> Response:
+    form = await visit.read_form()
+    return await _change(visit, id, form, {name: form.get(name) or None for name in _FIELDS})
+
+
+@router.post("/{id}/deactivate")
+async def deactivate(visit: Visit, id: UUID) -> Response:
+    return await _change(visit, id, await visit.read_form(), {"disabled": True})
+
+
+@router.post("/{id}/activate")
+async def activate(visit: Visit, id: UUID) -> Response:
+    return await _change(visit, id, await visit.read_form(), {"disabled": False})
+
+
+async def _change(visit: Visit, id: UUID, form: Form, values: dict[str, Any]) -> Response:
+    try:
+        wanted = validated(UserChange, values)
+        await users.change_user(visit.db, visit.actor, id, wanted)
+    except AppError as refusal:
+        stored = await _user(visit, id)
+        return visit.refused(refusal, form).page("people/user.html", user=stored)
+    return visit.go(f"/app/people/users/{id}", done="saved")
+
+
+async def _user(visit: Visit, id: UUID) -> dict[str, Any]:
+    found: dict[str, Any] = read(await users.get_user(visit.db, visit.actor, id))
+    return found
