@@ -61,6 +61,16 @@ _LABELS = {
     "students": "Their records",
     "onDuty": "Leave on duty",
 }
+_VALUES = {
+    "co_teacher": "co-teacher",
+    "admin": "administrator",
+    "roll_no": "roll number",
+    "dtu_email": "the institution's address",
+    "employeeId": "employee number",
+    "employee_id": "employee number",
+    "sp_code": "SP code",
+    "photo_url": "photo",
+}
 # The pages of those kinds of things that have one.
 _PAGES = {
     "user": "/app/people/users/",
@@ -153,7 +163,7 @@ def _value(key: str, value: Any, names: Names) -> Thing:
     text = str(value)
     if _UUID.fullmatch(text):
         return thing_of(text, names, text)
-    return Thing(day(text) if key in ("firstDay", "lastDay") else spaced(text))
+    return Thing(day(text) if key in ("firstDay", "lastDay") else _VALUES.get(text) or spaced(text))
 
 
 def _listed(value: Any) -> list[Any]:
