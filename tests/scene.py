@@ -76,6 +76,8 @@ class Scene:
     def fill(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {key: self.fill(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.fill(item) for item in value]
         if isinstance(value, str):
             for name, id_ in self.ids.items():
                 value = value.replace("{" + name + "}", id_)

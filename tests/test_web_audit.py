@@ -124,7 +124,7 @@ def test_acts_without_an_actor_are_of_the_command_line_or_of_a_student() -> None
     assert told(entry, {}).who.name == "A student"
     names = {GONE: {"kind": "student", "name": "23/CS/107 Kabir V. Demo"}}
     assert told(entry, names).who.name == "23/CS/107 Kabir V. Demo"
-    assert told(entry, {}).about.name == "a leave that is gone"
+    assert told(entry, {}).about.name == "leave that is gone"
 
 
 def test_details_are_in_words_whatever_is_in_them() -> None:

@@ -1,16 +1,16 @@
 """The pages of the console, by rooms."""
 
-from app.web.calendar import calendar
 from app.web.audit import audit
+from app.web.calendar import calendar
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
 from app.web.leave import ask_leave, decide_leave, leave_pages
 from app.web.my import leave, my
 from app.web.office import figures
+from app.web.people import allow_list, people_import, users
 from app.web.policy import policy
 from app.web.questions import questions
-from app.web.people import allow_list, people_import, users
 from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in

@@ -46,6 +46,7 @@ ACTIONS = {
 # What something is called that has no name, or none any more.
 _NAMELESS = {
     "allowed_email": "an address that is off the list",
+    "leave": "leave that is gone",
     "policy": "the policy",
     "question": "a question that is gone",
 }
