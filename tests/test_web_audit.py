@@ -143,7 +143,7 @@ def test_details_are_in_words_whatever_is_in_them() -> None:
         },
     }
     shown = told(entry, {})
-    assert shown.about.name == "the policy"
+    assert shown.about.page == "/app/policy"
     assert [(label, [each.name for each in values]) for label, values in shown.details] == [
         ("Fields changed", ["roll number", "name"]),
         ("First day", ["Mon 27 Oct 2025"]),

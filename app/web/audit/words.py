@@ -47,7 +47,6 @@ ACTIONS = {
 _NAMELESS = {
     "allowed_email": "an address that is off the list",
     "leave": "leave that is gone",
-    "policy": "the policy",
     "question": "a question that is gone",
 }
 _LABELS = {
@@ -78,6 +77,8 @@ _PAGES = {
     "allowed_email": "/app/people/",
     "class": "/app/classes/",
     "session": "/app/sessions/",
+    "term": "/app/calendar/terms/",
+    "holiday": "/app/calendar/holidays/",
 }
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -90,6 +91,10 @@ class Thing:
 
     name: str
     page: str | None = None
+
+
+# There is one, and it has no id.
+_POLICY = Thing("The policy", "/app/policy")
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,8 @@ def told(entry: dict[str, Any], names: Names) -> Told:
     ]
     nameless = _NAMELESS.get(entry["subject"], f"a {spaced(entry['subject'])} that is gone")
     about = thing_of(entry["subjectId"], names, nameless)
+    if entry["subject"] == "policy":
+        about = _POLICY
     return Told(entry, action_of(entry["action"]), _who(entry, names), about, details)
 
 
