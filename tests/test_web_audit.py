@@ -139,6 +139,8 @@ def test_details_are_in_words_whatever_is_in_them() -> None:
             "firstDay": "2025-10-27",
             "lastDay": None,
             "minimumSessions": 5,
+            "threshold": 6667,
+            "lateWeight": 50,
             "counts": {"present": 3},
         },
     }
@@ -148,6 +150,8 @@ def test_details_are_in_words_whatever_is_in_them() -> None:
         ("Fields changed", ["roll number", "name"]),
         ("First day", ["Mon 27 Oct 2025"]),
         ("Minimum sessions", ["5"]),
+        ("Threshold", ["66.67 %"]),
+        ("Late weight", ["50 %"]),
         ("Counts", ["Present 3"]),
     ]
 

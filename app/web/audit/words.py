@@ -1,13 +1,13 @@
 """The audit log in people's words: what was done, by whom, about what."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from app.services.audit import COMMAND_LINE
-from app.web.frame.templates import day
+from app.web.frame.templates import day, percent
 
 ACTIONS = {
     "email_allowed": "Let somebody sign in",
@@ -70,6 +70,13 @@ _VALUES = {
     "employee_id": "employee number",
     "sp_code": "SP code",
     "photo_url": "photo",
+}
+# How values are written that are more than words; the threshold is in hundredths of a per cent.
+_WRITTEN: dict[str, Callable[[Any], str]] = {
+    "firstDay": day,
+    "lastDay": day,
+    "threshold": lambda value: percent(value / 100),
+    "lateWeight": percent,
 }
 # The pages of those kinds of things that have one.
 _PAGES = {
@@ -171,7 +178,9 @@ def _value(key: str, value: Any, names: Names) -> Thing:
     text = str(value)
     if _UUID.fullmatch(text):
         return thing_of(text, names, text)
-    return Thing(day(text) if key in ("firstDay", "lastDay") else _VALUES.get(text) or spaced(text))
+    if key in _WRITTEN:
+        return Thing(_WRITTEN[key](value))
+    return Thing(_VALUES.get(text) or spaced(text))
 
 
 def _listed(value: Any) -> list[Any]:
