@@ -250,7 +250,7 @@ async def test_a_file_of_people_is_imported_after_a_preview_of_each_row(
 async def test_a_file_with_bad_rows_is_not_imported(stage: Stage, meera: Browser) -> None:
     content = f"Email,Name\nnobody,X\n{NEW},Farah Demo\n{NEW},Farah Demo\n"
     preview = await send(meera, content)
-    assert "<b>2 cannot be taken</b>" in preview.text
+    assert "<b>2 cannot be imported</b>" in preview.text
     assert "Row 3 already says the same." in preview.text
     assert 'value="import"' not in preview.text
     answer = await send(meera, content, action="import")

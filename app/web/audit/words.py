@@ -84,6 +84,7 @@ _PAGES = {
     "allowed_email": "/app/people/",
     "class": "/app/classes/",
     "session": "/app/sessions/",
+    "leave": "/app/leave/",
     "term": "/app/calendar/terms/",
     "holiday": "/app/calendar/holidays/",
 }
