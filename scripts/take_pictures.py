@@ -29,13 +29,14 @@ PHONE, DESK = (390, 760), (1100, 720)
 
 @dataclass(frozen=True)
 class Picture:
-    """A page as somebody sees it. `steps` are clicked before the picture is taken."""
+    """A page as somebody sees it. `steps` are clicked, then it is scrolled to the heading `top`."""
 
     name: str
     person: str
     size: tuple[int, int]
     steps: tuple[str, ...]
     scheme: str = "light"
+    top: str = ""
 
 
 A_CLASS = 'main tbody th a, main tbody td a[href^="/app/classes/"]'
@@ -51,7 +52,7 @@ PICTURES = (
     Picture("today", "asha", PHONE, ()),
     Picture("take", "asha", PHONE, TAKEN),
     Picture("take-dark", "asha", PHONE, TAKEN, "dark"),
-    Picture("class", "asha", DESK, ("nav >> text=Classes", A_CLASS)),
+    Picture("class", "asha", DESK, ("nav >> text=Classes", A_CLASS), top="Students"),
     Picture("overview", "meera", DESK, ("nav >> text=Overview",)),
     Picture("my-attendance", "23cs115", PHONE, ()),
 )
@@ -99,7 +100,8 @@ async def take(browser: Browser, picture: Picture) -> None:
         for step in picture.steps:
             await page.locator(step).first.click()
             await page.wait_for_load_state()
-        await page.evaluate("scrollTo(0, 0)")
+        heading = page.get_by_role("heading", name=picture.top, exact=True) if picture.top else None
+        await (heading or page.locator("body")).evaluate("it => it.scrollIntoView()")
         session = await page.context.new_cdp_session(page)
         options = {"format": "webp", "quality": 70}
         taken = await session.send("Page.captureScreenshot", options)

@@ -18,6 +18,7 @@ from app.db import open_database
 from app.demo.department import DOMAIN, PEOPLE, STUDENTS
 from app.demo.google import DemoGoogle, sub_of
 from app.demo.load import load_department
+from app.demo.meeting_now import hold_a_class_now
 from tests.conftest import SECRET, ZONE
 from tests.processes import Checkout
 
@@ -111,8 +112,10 @@ def demo_console(checkout: Checkout, url: str) -> Iterator[str]:
 
 
 async def _load(url: str) -> None:
+    now = datetime.now(ZoneInfo(ZONE))
     async with open_database(url, ZONE) as db:
-        await load_department(db, datetime.now(ZoneInfo(ZONE)), sub_of)
+        await load_department(db, now, sub_of)
+        await hold_a_class_now(db, now)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from tests.chromium import (
     needs_chromium,
     visitor,
 )
+from tests.classroom import today
 from tests.conftest import copy_of
 from tests.processes import Checkout
 
@@ -47,18 +48,22 @@ async def asha(browser: Browser, base: str) -> AsyncIterator[Visitor]:
 
 # Each test has a session of its own, at a minute of the night when nobody teaches.
 MINUTES = iter(range(60))
-OPEN = """minute => {
-    const form = document.querySelector("main form");
-    form.elements.startTime.value = `03:${String(minute).padStart(2, "0")}`;
-    form.requestSubmit();
-}"""
 
 
 async def take(somebody: Visitor) -> str:
-    """Open the sheet of a new session of the first meeting on Today; gives its address."""
-    await somebody.open("/app/today")
-    await somebody.page.evaluate(OPEN, next(MINUTES))
-    await somebody.page.wait_for_url(re.compile("/app/take/"))
+    """Open the sheet of a new session of the first class; gives its address."""
+    await somebody.open("/app/classes")
+    link = await somebody.page.locator("main tbody a").first.get_attribute("href")
+    answer = await somebody.page.request.post(
+        f"{somebody.base}/app/take",
+        form={
+            "classId": (link or "").rpartition("/")[2],
+            "sessionDate": str(today()),
+            "startTime": f"03:{next(MINUTES):02}",
+        },
+        headers={"Origin": somebody.base},
+    )
+    await somebody.open(answer.url.removeprefix(somebody.base))
     return somebody.path()
 
 
@@ -256,8 +261,8 @@ async def test_a_student_is_found_by_digits_or_a_part_of_the_name(asha: Visitor)
 
 async def test_without_javascript_one_button_saves_it_all(browser: Browser, base: str) -> None:
     async with visitor(browser, base, javascript=False) as somebody:
-        await somebody.sign_in("bilal")
-        await somebody.click("text=Take attendance")
+        await somebody.sign_in("asha")
+        await take(somebody)
         page = somebody.page
         await page.locator("#sheet > li .pick.absent input").first.check(force=True)
         await page.click("#others")

@@ -57,6 +57,18 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_pictures_are_small_and_each_is_shown_and_described() -> None:
+    pictures = {*(ROOT / "docs" / "pictures").iterdir()}
+    shown = set()
+    for page in PAGES:
+        text = text_of(page)
+        named = re.findall(r'(?:src|srcset)="([^"]+)"|!\[[^\]]+\]\(([^)]+)\)', text)
+        shown |= {(ROOT / page).parent / (tag or link) for tag, link in named}
+        assert text.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]+"', text)), page
+    assert shown == pictures
+    assert sum(picture.stat().st_size for picture in pictures) <= 200 * 1024
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page: str) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
