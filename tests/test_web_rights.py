@@ -68,6 +68,8 @@ MOVE = {
     "rescheduledEndTime": "16:00",
 }
 CALENDAR = "/app/calendar"
+STUDENTS = "/app/students"
+STUDENT = f"{STUDENTS}/{{student}}"
 RULES = {
     "threshold": "80",
     "lateWeight": "50",
@@ -216,6 +218,21 @@ PAGES = {
     ),
     "GET /app/audit": Page("listAudit", "/app/audit", also=("nameAudited",)),
     "GET /app/audit.csv": Page("listAudit", "/app/audit.csv", also=("nameAudited",)),
+    "GET /app/students": Page("findStudents", STUDENTS),
+    "GET /app/students/refused-sign-ins": Page("listAudit", f"{STUDENTS}/refused-sign-ins"),
+    "GET /app/students/{id}": Page("getStudent", STUDENT, also=("getStudentStats",)),
+    "GET /app/students/{id}/correct": Page("getStudent", f"{STUDENT}/correct"),
+    "POST /app/students/{id}/correct": _form(
+        "changeStudent", f"{STUDENT}/correct", {"name": "Renamed", "was:name": ""}
+    ),
+    "GET /app/students/{id}/merge": Page(
+        "mergeStudents",
+        f"{STUDENT}/merge?otherId={{other}}",
+        also=("getStudent", "getStudent", "getStudentStats"),
+    ),
+    "POST /app/students/{id}/merge": _form(
+        "mergeStudents", f"{STUDENT}/merge", {"otherId": "{other}"}
+    ),
     "GET /app/my": Page("getMyAttendance", "/app/my"),
     "GET /app/my/classes/{id}": Page(
         "listMySessions", "/app/my/classes/{class}", also=("getMyAttendance", "listMyQuestions")

@@ -14,6 +14,7 @@ from app.web.questions import questions
 from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
 from app.web.signin import sign_in
+from app.web.students import merging, students
 from app.web.take import take
 from app.web.timetable import timetable
 from app.web.today import today
@@ -43,6 +44,8 @@ ROUTERS = (
     people_import.router,
     allow_list.router,
     audit.router,
+    students.router,
+    merging.router,
     assets.router,
     missing,
 )

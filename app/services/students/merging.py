@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Invalid, Unavailable
+from app.errors import Conflict, Flaw, Invalid, Unavailable
 from app.schemas.admin import Keep, Merge, Merged
 from app.services.access import Actor, require_admin
 from app.services.audit import RECORDED, signed
@@ -342,11 +342,7 @@ async def merge(
         class_ids = await _lock(tx, both)
         found = await tx.row(_CLASHES, **both, kept=wanted.on_clash)
         if found["number"] and wanted.on_clash is None and not dry_run:
-            raise Conflict(
-                f"Both records have a mark in {found['number']} sessions. "
-                "Decide with onClash which stays; dryRun=true shows them.",
-                code="marks_clash",
-            )
+            raise _clash(found["number"])
         closed = await tx.row(_CLOSED, other=wanted.other_id, window=window)
         if closed["closed"] and change.reason is None:
             raise reason_required("This moves marks in attendance that is closed")
@@ -385,6 +381,13 @@ async def _move(
     await tx.execute(_FILL_AND_REMOVE, **both)
     await tx.execute(_RECORD, **both, **signed(actor), accounts=accounts)
     return moved["marks"], left["classes"]
+
+
+def _clash(sessions: int) -> Conflict:
+    where = "one session" if sessions == 1 else f"{sessions} sessions"
+    sentence = f"The two records have different marks in {where}. Decide which of them stay."
+    flaw = Flaw("/onClash", "marks_clash", sentence)
+    return Conflict(sentence, code="marks_clash", flaws=(flaw,))
 
 
 async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:

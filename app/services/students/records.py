@@ -6,7 +6,7 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Flaw, NotFound
 from app.schemas.admin import Student, StudentChange
 from app.schemas.roster import STUDENT_FIELDS
 from app.schemas.words import roll_key
@@ -150,10 +150,7 @@ async def change_student(
                 **signed(actor),
             )
         except asyncpg.UniqueViolationError:
-            raise Conflict(
-                "Another student has this roll number. If they are one person, merge the two.",
-                code="roll_number_taken",
-            ) from None
+            raise _taken() from None
         if row is None:
             raise missing()
         return Document(await student_document(tx, student_id))
@@ -163,6 +160,12 @@ async def student_document(tx: Transaction, student_id: UUID) -> str:
     """The JSON of an existing student."""
     document: str = (await tx.row(_GET, id=student_id))["document"]
     return document
+
+
+def _taken() -> Conflict:
+    sentence = "Another student has this roll number. If they are one person, merge the two."
+    flaw = Flaw("/rollNo", "roll_number_taken", sentence)
+    return Conflict(sentence, code="roll_number_taken", flaws=(flaw,))
 
 
 def missing() -> NotFound:

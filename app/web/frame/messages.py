@@ -33,5 +33,6 @@ MESSAGES = {
     "sessions to come.",
     "leave_rejected": "The leave is rejected. No mark has changed.",
     "leave_withdrawn": "The leave is withdrawn. Marks that it had excused are as they were.",
+    "merged": "The two records are one now.",
     "move_undone": "The meeting is back where the timetable has it.",
 }

@@ -9,6 +9,7 @@ _OFFICE = (
     ("/app/overview", "Overview"),
     ("/app/missing", "Missing"),
     ("/app/below", "Below the line"),
+    ("/app/students", "Students"),
     ("/app/calendar", "Calendar"),
     ("/app/policy", "Policy"),
     ("/app/people", "People"),

@@ -1,0 +1,120 @@
+"""The records of students, for administrators: finding one, its classes, and correcting it."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from app.errors import AppError, Invalid, NotFound
+from app.queries import MAX_CURSOR, MAX_PAGE, check_text, instant_cursor
+from app.schemas.admin import StudentChange
+from app.schemas.words import Words
+from app.services import audit
+from app.services.counting import student_stats
+from app.services.students import records
+from app.web.frame.forms import Form, validated
+from app.web.frame.pages import PageRoute, Visit, read
+
+router = APIRouter(prefix="/app/students", route_class=PageRoute, include_in_schema=False)
+
+_REFUSED = audit.Filter(action="student_sign_in_refused")
+# These are never without a value; the others can be cleared.
+_KEPT = {"rollNo", "name"}
+
+
+class Search(Words):
+    """A part of a roll number, a name or an address, and the place in the list."""
+
+    query: Annotated[str | None, Field(max_length=200)] = None
+    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
+
+
+class _Place(Words):
+    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
+
+
+@router.get("")
+async def show(visit: Visit) -> Response:
+    visit = visit.asked()
+    students: list[dict[str, Any]] = []
+    following = None
+    try:
+        search = visit.filters(Search)
+        students, following = await found(visit, search)
+    except Invalid as refusal:
+        visit = visit.refused(refusal)
+    return visit.page("students/students.html", students=students, following=following)
+
+
+@router.get("/refused-sign-ins")
+async def refused_sign_ins(visit: Visit) -> Response:
+    """When somebody was not let in, because their address is on several records."""
+    cursor = visit.asked().filters(_Place).cursor
+    after = instant_cursor(cursor) if cursor is not None else None
+    page = await audit.list_entries(visit.db, visit.actor, _REFUSED, MAX_PAGE, after)
+    return visit.page(
+        "students/refused.html", entries=read(page), following=visit.following(page), cursor=cursor
+    )
+
+
+@router.get("/{id}")
+async def show_student(visit: Visit, id: UUID) -> Response:
+    student = await student_of(visit, id)
+    overall = await standing_of(visit, student)
+    return visit.page("students/student.html", student=student, overall=overall)
+
+
+@router.get("/{id}/correct")
+async def show_fields(visit: Visit, id: UUID) -> Response:
+    return visit.page("students/correct.html", student=await student_of(visit, id))
+
+
+@router.post("/{id}/correct")
+async def correct(visit: Visit, id: UUID) -> Response:
+    form = await visit.read_form()
+    student = await student_of(visit, id)
+    try:
+        given = _corrected(form, student)
+        if given:
+            wanted = validated(StudentChange, given)
+            await records.change_student(visit.db, visit.actor, id, wanted)
+    except AppError as refusal:
+        return visit.refused(refusal, form).page("students/correct.html", student=student)
+    return visit.go(f"/app/students/{id}", done="saved")
+
+
+async def found(visit: Visit, search: Search) -> tuple[list[dict[str, Any]], str | None]:
+    """The students of a page of the search, and the address of the next one."""
+    check_text(search.query, search.cursor)
+    page = await records.find_students(visit.db, visit.actor, search.query, MAX_PAGE, search.cursor)
+    return read(page), visit.following(page)
+
+
+async def student_of(visit: Visit, id: UUID) -> dict[str, Any]:
+    """The record as the API has it."""
+    student: dict[str, Any] = read(await records.get_student(visit.db, visit.actor, id))
+    return student
+
+
+async def standing_of(visit: Visit, student: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the student stands in each class, those they have left among them; None without any."""
+    try:
+        document = await student_stats.of_student(
+            visit.db, visit.actor, student["rollNo"], withdrawn=True, as_of=None
+        )
+    except NotFound:
+        return None
+    overall: dict[str, Any] = read(document)
+    return overall
+
+
+def _corrected(form: Form, student: dict[str, Any]) -> dict[str, str | None]:
+    """What was changed in the form. What others changed meanwhile is in no field of it."""
+    texts = dict(form.texts)
+    given = {
+        name: text
+        for name, text in texts.items()
+        if name in student and f"was:{name}" in texts and text != texts[f"was:{name}"]
+    }
+    return {name: text or (text if name in _KEPT else None) for name, text in given.items()}
