@@ -116,6 +116,23 @@ async def test_every_page_is_accessible_and_small(
     assert PAGES - walked <= UNLINKED
 
 
+@pytest.mark.parametrize(("size", "scheme"), WINDOWS)
+async def test_finding_the_other_record_and_the_preview_of_a_merge_are_accessible_and_small(
+    browser: Browser, base: str, size: tuple[int, int], scheme: str
+) -> None:
+    async with visitor(browser, base, size, scheme) as meera:
+        await meera.sign_in("meera")
+        await meera.open("/app/students")
+        student = await meera.page.locator("tbody th a").first.get_attribute("href")
+        await meera.open(f"{student}/merge?query=demo")
+        await meera.check_page()
+        other = await meera.page.locator("tbody th a").first.get_attribute("href")
+        await meera.open(str(other))
+        await meera.check_page()
+        assert "Nothing has changed yet." in await meera.page.inner_text("main")
+        assert meera.said == []
+
+
 @pytest.mark.parametrize("size", [PHONE, DESK])
 @pytest.mark.parametrize("name", ["asha", "meera", STUDENT])
 async def test_long_names_and_markup_break_no_page(

@@ -385,9 +385,8 @@ async def _move(
 
 def _clash(sessions: int) -> Conflict:
     where = "one session" if sessions == 1 else f"{sessions} sessions"
-    sentence = f"The two records have different marks in {where}. Decide which of them stay."
-    flaw = Flaw("/onClash", "marks_clash", sentence)
-    return Conflict(sentence, code="marks_clash", flaws=(flaw,))
+    text = f"The two records have different marks in {where}. Decide which of them stay."
+    return Conflict(text, code="marks_clash", flaws=(Flaw("/onClash", "marks_clash", text),))
 
 
 async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:
