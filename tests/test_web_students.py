@@ -205,6 +205,21 @@ async def test_what_would_happen_is_shown_and_nothing_happens(
     assert await checksum(stage.connection) == before
 
 
+async def test_marks_that_differ_only_in_their_score_or_remark_show_what_differs(
+    stage: Stage, room: Classroom, meera: Browser
+) -> None:
+    session = await room.open()
+    photo = {"status": "present", "recognizedByAi": True, "similarityScore": 92.5}
+    by_hand = {"status": "present", "remark": f"Came {EVIL}"}
+    updates = [{"rollNo": RIGHT} | photo, {"rollNo": WRONG} | by_hand]
+    answer = await stage.asha.put(f"/attendance/sessions/{session}/statuses", {"updates": updates})
+    assert answer.status_code == 200, answer.text
+    there = await page_of(stage)
+    page = await meera.shown(f"{there}/merge?otherId={await id_of_roll(stage, WRONG)}")
+    assert "From a photo, score 92.5" in page
+    assert "Came &lt;script&gt;" in page
+
+
 @pytest.mark.parametrize(("kept", "status"), [("this", "present"), ("other", "absent")])
 async def test_two_records_become_one_and_the_choice_says_which_mark_stays(
     stage: Stage, room: Classroom, meera: Browser, kept: str, status: str
