@@ -238,7 +238,7 @@ async def test_two_records_become_one_and_the_choice_says_which_mark_stays(
 @pytest.mark.parametrize(
     ("fields", "status", "sentence"),
     [
-        ({"reason": "One person"}, 409, 'id="e-onClash">The two records have different marks in '),
+        ({"reason": "One person"}, 409, 'id="e-onClash">Sessions in which the two have'),
         ({"onClash": "both", "reason": "x"}, 422, 'id="e-onClash">'),
         ({"onClash": "this", "reason": "x" * 1001}, 422, 'id="e-reason">This is too long.'),
         ({"onClash": "this", "reason": "a\0b"}, 422, 'id="e-reason">'),

@@ -384,8 +384,7 @@ async def _move(
 
 
 def _clash(sessions: int) -> Conflict:
-    where = "one session" if sessions == 1 else f"{sessions} sessions"
-    text = f"The two records have different marks in {where}. Decide which of them stay."
+    text = f"Sessions in which the two have different marks: {sessions}. Decide whose marks stay."
     return Conflict(text, code="marks_clash", flaws=(Flaw("/onClash", "marks_clash", text),))
 
 
