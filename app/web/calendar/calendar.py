@@ -11,7 +11,7 @@ from app.errors import AppError, NotFound
 from app.schemas.calendar import HolidayChange, HolidayDraft, TermChange, TermDraft
 from app.services.classes import class_service
 from app.services.timetable import calendar
-from app.web.frame.forms import Form, beside_fields, validated
+from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/calendar", route_class=PageRoute, include_in_schema=False)
@@ -56,7 +56,7 @@ async def add(visit: Visit, kind: Kind) -> Response:
     try:
         _, made = await _SERVICES[kind].add(visit.db, visit.actor, _entered(form, kind))
     except AppError as refusal:
-        return await _new(visit.refused(beside_fields(refusal), form), kind)
+        return await _new(visit.refused(refusal, form), kind)
     return visit.go("/app/calendar", done="in_calendar" if made else "in_calendar_already")
 
 
@@ -72,7 +72,7 @@ async def change(visit: Visit, kind: Kind, id: UUID) -> Response:
         wanted = validated(_CHANGES[kind], _whole(_entered(form, kind)))
         await _SERVICES[kind].change(visit.db, visit.actor, id, wanted)
     except AppError as refusal:
-        return await _entry(visit.refused(beside_fields(refusal), form), kind, id)
+        return await _entry(visit.refused(refusal, form), kind, id)
     return visit.go("/app/calendar", done="saved")
 
 

@@ -72,11 +72,11 @@ def validated(model: type[M], values: Any) -> M:
 
 
 def beside_fields(refusal: AppError) -> AppError:
-    """The refusal of a list with one entry: the places in the entry as places in its form."""
+    """The refusal as a form tells it: each flaw by its field, wherever a request would have it."""
     flat = copy(refusal)
     flat.flaws = tuple(
         replace(flaw, pointer=f"/{flaw.pointer.rpartition('/')[2]}") for flaw in refusal.flaws
     )
-    if flat.code == "validation_failed":
-        flat.detail = f"Nothing was saved. {flat.flaws[0].detail}"
+    if flat.code == "validation_failed" and flat.flaws:
+        flat.detail = f"Please correct this: {flat.flaws[0].detail}"
     return flat

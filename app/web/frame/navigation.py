@@ -1,4 +1,4 @@
-"""The main navigation of each role."""
+"""The main navigation of each role: pages, or a menu of them under its label."""
 
 _STAFF = (
     ("/app/today", "Today"),
@@ -10,13 +10,19 @@ _OFFICE = (
     ("/app/missing", "Missing"),
     ("/app/below", "Below the line"),
     ("/app/students", "Students"),
+)
+_ADMINISTRATION = (
+    ("/app/people", "People"),
     ("/app/calendar", "Calendar"),
     ("/app/policy", "Policy"),
-    ("/app/people", "People"),
     ("/app/audit", "What happened"),
 )
+_STUDENT = (
+    ("/app/my", "My attendance"),
+    ("/app/my/leave", "Leave"),
+)
 NAVIGATION = {
-    "teacher": _STAFF,
-    "admin": (*_STAFF, *_OFFICE),
-    "student": (("/app/my", "My attendance"), ("/app/my/leave", "Leave")),
+    "teacher": (("", _STAFF),),
+    "admin": (("", _STAFF), ("Office", _OFFICE), ("Administration", _ADMINISTRATION)),
+    "student": (("", _STUDENT),),
 }

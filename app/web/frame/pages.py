@@ -33,7 +33,7 @@ from app.errors import AccessDenied, AppError, Malformed, NotFound, NotSignedIn
 from app.services.access import Actor, StudentActor
 from app.services.people import accounts
 from app.web.frame import cookies
-from app.web.frame.forms import Form, M, validated
+from app.web.frame.forms import Form, M, beside_fields, validated
 from app.web.frame.templates import render
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -131,7 +131,7 @@ class _Visit:
 
     def refused(self, refusal: AppError, form: Form | None = None) -> "_Visit":
         """This visit, to show the form (or the filters) again with what is wrong with it."""
-        return replace(self, refusal=refusal, form=form or self.form)
+        return replace(self, refusal=beside_fields(refusal), form=form or self.form)
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """The template as an answer, with the status of the refusal if there was one."""

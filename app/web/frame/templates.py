@@ -78,8 +78,7 @@ def flaw(context: Context, name: str) -> str | None:
     """What is wrong with the field, if something is."""
     refusal = context["visit"].refusal
     flaws = refusal.flaws if refusal else ()
-    places = (f"/{name}", f"/query/{name}")
-    return next((each.detail for each in flaws if each.pointer in places), None)
+    return next((each.detail for each in flaws if each.pointer == f"/{name}"), None)
 
 
 @pass_context
@@ -87,7 +86,8 @@ def here(context: Context, address: str) -> bool:
     """Whether the page is at this address of the main navigation or below it, and no nearer one."""
     path = f"{context['visit'].request.url.path}/"
     role = context["person"]["role"]
-    above = [each for each, _ in NAVIGATION[role] if path.startswith(f"{each}/")]
+    addresses = [each for _, pages in NAVIGATION[role] for each, _ in pages]
+    above = [each for each in addresses if path.startswith(f"{each}/")]
     return max(above, key=len, default=None) == address
 
 
@@ -103,7 +103,6 @@ def _environment_of() -> Environment:
         "asset": address_of,
         "entered": entered,
         "flaw": flaw,
-        "here": here,
         "messages": MESSAGES,
         "navigation": NAVIGATION,
         "statuses": STATUSES,
@@ -111,6 +110,7 @@ def _environment_of() -> Environment:
         "roles": ROLES,
         "weekdays": WEEKDAYS,
     }
+    environment.tests["here"] = here
     environment.filters |= {
         "day": day,
         "short_day": short_day,

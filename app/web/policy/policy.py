@@ -20,7 +20,6 @@ from app.schemas.words import Words
 from app.services import audit
 from app.services.counting import policies
 from app.web.frame.downloads import AT_ONCE, download
-from app.web.frame.forms import beside_fields
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/policy", route_class=PageRoute, include_in_schema=False)
@@ -71,7 +70,7 @@ async def preview(visit: Visit) -> Response:
         tried = visit.filters(_Tried)
         after = class_cursor(tried.cursor) if tried.cursor is not None else None
     except Invalid as refusal:
-        return await _policy(visit.refused(beside_fields(refusal)), None)
+        return await _policy(visit.refused(refusal), None)
     rules = tried.rules()
     page = await policies.preview_policy(visit.db, visit.actor, rules, MAX_PAGE, after)
     return visit.page(
@@ -104,7 +103,7 @@ async def change(visit: Visit) -> Response:
     try:
         await policies.set_policy(visit.db, visit.actor, form.read(_Tried).rules())
     except AppError as refusal:
-        return await _policy(visit.refused(beside_fields(refusal), form), None)
+        return await _policy(visit.refused(refusal, form), None)
     return visit.go("/app/policy", done="policy_set")
 
 

@@ -9,7 +9,7 @@ from app.errors import AppError, NotFound
 from app.schemas.roster import Roster, RosterEntry, Withdrawal
 from app.schemas.words import roll_key
 from app.services.classes import class_service, rosters
-from app.web.frame.forms import beside_fields, validated
+from app.web.frame.forms import validated
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(
@@ -29,7 +29,7 @@ async def add(visit: Visit, id: UUID) -> Response:
         entry = form.read(RosterEntry)
         outcome = await _change(visit, id, {"students": [entry]}, form.get("reason"))
     except AppError as refusal:
-        again = visit.refused(beside_fields(refusal), form)
+        again = visit.refused(refusal, form)
         return again.page("roster/roster.html", class_=await class_with_roster(visit, id))
     done = "student_kept" if outcome["conflicts"] else "student_added"
     return visit.go(f"/app/classes/{id}/roster", done=done)
@@ -52,7 +52,7 @@ async def withdraw(visit: Visit, id: UUID) -> Response:
     except AppError as refusal:
         class_ = await class_with_roster(visit, id)
         student = _student_of(class_, form.get("rollNo"))
-        again = visit.refused(beside_fields(refusal), form)
+        again = visit.refused(refusal, form)
         return again.page("roster/withdraw.html", class_=class_, student=student)
     return visit.go(f"/app/classes/{id}/roster", done="withdrawn")
 
