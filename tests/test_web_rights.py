@@ -222,6 +222,9 @@ PAGES = {
     "GET /app/students/refused-sign-ins": Page("listAudit", f"{STUDENTS}/refused-sign-ins"),
     "GET /app/students/{id}": Page("getStudent", STUDENT, also=("getStudentStats",)),
     "GET /app/students/{id}/correct": Page("getStudent", f"{STUDENT}/correct"),
+    "POST /app/students/{id}/confirm": _form(
+        "changeStudent", f"{STUDENT}/confirm", {"dtuEmail": "a@students.demo.university.example"}
+    ),
     "POST /app/students/{id}/correct": _form(
         "changeStudent", f"{STUDENT}/correct", {"name": "Renamed", "was:name": ""}
     ),

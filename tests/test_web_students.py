@@ -286,7 +286,7 @@ async def test_an_address_on_two_records_is_shown_once_somebody_was_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refused = f"{STUDENTS}/refused-sign-ins"
-    assert "Nobody was refused for this reason." in await meera.shown(refused)
+    assert "Nobody was refused for these reasons." in await meera.shown(refused)
     let_in(stage, monkeypatch)
     for roll in (RIGHT, WRONG):
         await give_address(stage, roll, KIRAN)
@@ -294,6 +294,29 @@ async def test_an_address_on_two_records_is_shown_once_somebody_was_refused(
     page = await meera.shown(refused)
     for roll in (RIGHT, WRONG):
         assert f'href="{await page_of(stage, roll)}"' in page
+
+
+async def test_an_address_that_a_teacher_entered_is_confirmed_by_a_click(
+    stage: Stage,
+    room: Classroom,
+    meera: Browser,
+    google: DemoGoogle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_in(stage, monkeypatch)
+    there = await page_of(stage)
+    await stage.connection.execute(
+        "UPDATE students SET dtu_email = $1 WHERE roll_no = $2", KIRAN, RIGHT
+    )
+    assert (await try_to_sign_in(stage, google)).json()["code"] == "address_unconfirmed"
+    assert "Not confirmed" in await meera.shown(f"{STUDENTS}/refused-sign-ins")
+    assert "before you confirm" in await meera.shown(there)
+    assert await meera.done(f"{there}/confirm", {"dtuEmail": KIRAN}) == (
+        f"{there}?done=address_confirmed"
+    )
+    assert "Confirm the address" not in await meera.shown(there)
+    assert (await try_to_sign_in(stage, google)).status_code == 200
+    assert (await meera.post(f"{there}/confirm")).status_code == 422
 
 
 async def test_records_are_for_administrators(

@@ -87,6 +87,7 @@ _PAGES = {
     "leave": "/app/leave/",
     "term": "/app/calendar/terms/",
     "holiday": "/app/calendar/holidays/",
+    "student": "/app/students/",
 }
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -23,6 +23,7 @@ MESSAGES = {
     "allowed": "They are on the list, and may sign in.",
     "disallowed": "They are off the list, and may no longer sign in.",
     "people_imported": "The people of the file are on the list.",
+    "address_confirmed": "The address is confirmed: the student can sign in with it.",
     "moved": "The meeting is moved.",
     "in_calendar": "It is in the calendar.",
     "in_calendar_already": "It was in the calendar already, just like this.",

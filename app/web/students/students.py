@@ -9,7 +9,7 @@ from pydantic import Field
 from app.errors import AppError, Invalid, NotFound
 from app.queries import MAX_CURSOR, MAX_PAGE, check_text, instant_cursor
 from app.schemas.admin import StudentChange
-from app.schemas.words import Words
+from app.schemas.words import Text, Words
 from app.services import audit
 from app.services.counting import student_stats
 from app.services.students import records
@@ -34,6 +34,10 @@ class _Place(Words):
     cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
 
 
+class _Confirmed(Words):
+    dtu_email: Text
+
+
 @router.get("")
 async def show(visit: Visit) -> Response:
     visit = visit.asked()
@@ -49,7 +53,7 @@ async def show(visit: Visit) -> Response:
 
 @router.get("/refused-sign-ins")
 async def refused_sign_ins(visit: Visit) -> Response:
-    """When somebody was not let in, because their address is on several records."""
+    """When somebody was not let in for the sake of the address on their record."""
     cursor = visit.asked().filters(_Place).cursor
     after = instant_cursor(cursor) if cursor is not None else None
     page = await audit.list_entries(visit.db, visit.actor, _REFUSED, MAX_PAGE, after)
@@ -60,9 +64,7 @@ async def refused_sign_ins(visit: Visit) -> Response:
 
 @router.get("/{id}")
 async def show_student(visit: Visit, id: UUID) -> Response:
-    student = await student_of(visit, id)
-    overall = await standing_of(visit, student)
-    return visit.page("students/student.html", student=student, overall=overall)
+    return await _student(visit, id)
 
 
 @router.get("/{id}/correct")
@@ -84,11 +86,29 @@ async def correct(visit: Visit, id: UUID) -> Response:
     return visit.go(f"/app/students/{id}", done="saved")
 
 
+@router.post("/{id}/confirm")
+async def confirm(visit: Visit, id: UUID) -> Response:
+    """Confirm the address that the page showed, so that the student can sign in with it."""
+    form = await visit.read_form()
+    try:
+        shown = StudentChange(dtu_email=form.read(_Confirmed).dtu_email)
+        await records.change_student(visit.db, visit.actor, id, shown)
+    except AppError as refusal:
+        return await _student(visit.refused(refusal, form), id)
+    return visit.go(f"/app/students/{id}", done="address_confirmed")
+
+
 async def found(visit: Visit, search: Search) -> tuple[list[dict[str, Any]], str | None]:
     """The students of a page of the search, and the address of the next one."""
     check_text(search.query, search.cursor)
     page = await records.find_students(visit.db, visit.actor, search.query, MAX_PAGE, search.cursor)
     return read(page), visit.following(page)
+
+
+async def _student(visit: Visit, id: UUID) -> Response:
+    student = await student_of(visit, id)
+    overall = await standing_of(visit, student)
+    return visit.page("students/student.html", student=student, overall=overall)
 
 
 async def student_of(visit: Visit, id: UUID) -> dict[str, Any]:
