@@ -13,6 +13,7 @@ MAX_PAGE = 200
 # An id and the key of a roll number, which case folding may make three times as long.
 MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 
+_SESSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?")
 _OCCURRENCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
 _DAY = TypeAdapter(StoredDate)
 
@@ -59,6 +60,18 @@ def class_cursor(cursor: str) -> tuple[UUID, str]:
     try:
         if "\0" not in roll_key:
             return UUID(class_id), roll_key
+    except ValueError:
+        pass
+    raise bad_cursor()
+
+
+def session_cursor(cursor: str) -> tuple[date, time | None]:
+    """Parse the cursor of a list of sessions of one class: date and start."""
+    found = _SESSION.fullmatch(cursor)
+    try:
+        if found:
+            start = time.fromisoformat(found[2]) if found[2] else None
+            return date.fromisoformat(found[1]), start
     except ValueError:
         pass
     raise bad_cursor()

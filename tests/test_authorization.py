@@ -155,6 +155,10 @@ TABLE = {
     "nameAudited": _of_admins("POST", "/audit/names", 200, {"ids": ["{class}"]}),
     "getClassStats": Case("GET", "/stats/classes/{class}/students", 200, 403, 200),
     "getClassTrend": Case("GET", "/stats/classes/{class}/sessions", 200, 403, 200),
+    "getClassStudent": Case("GET", "/stats/classes/{class}/students/{student}", 200, 403, 200),
+    "listClassStudentSessions": Case(
+        "GET", "/stats/classes/{class}/students/{student}/sessions", 200, 403, 200
+    ),
     "getStudentStats": Case("GET", f"/stats/students?rollNo={ROLLS[1]}", 200, 404, 200),
     "getOverview": Case("GET", "/stats/overview", 403, 403, 200),
     "listDefaulters": Case("GET", "/stats/defaulters", 403, 403, 200),

@@ -11,7 +11,7 @@ import pytest
 
 from app.db import server_settings
 from app.services.classes import class_service, enrolling, rosters, teachers
-from app.services.counting import registers, session_stats, sheets, student_stats
+from app.services.counting import registers, session_stats, sheets, student_sessions, student_stats
 from app.services.imports import attendance_import, session_names
 from app.services.mine import my_attendance, my_leaves, my_questions, my_sessions
 from app.services.people import accounts, allow_list, student_accounts
@@ -138,6 +138,7 @@ FOUND = {"day": "2025-10-03", "start_time": None, "today": TODAY, "clock": "09:3
 OPENED = {"day": "2025-10-20", "start_time": "09:00", "end_time": "10:00", "image": None}
 PAGE = {"first": None, "last": None, "after_day": None, "after_time": None, "most": 200}
 SOME = PAGE | {"first": "2025-10-01", "after_day": "2025-10-04", "after_time": "09:00", "most": 2}
+OF_ONE = OF_CLASS | {"student_id": STUDENT, "after_day": None, "after_time": None, "most": 200}
 FIRST_PAGE = {"version": None, "roll_key": None, "student_id": None, "most": 200}
 PRINTED = {"most_sessions": 300, "most_marks": 60_000}
 LISTED = {"actor_id": ACTOR, "archived": False, "term": "current"}
@@ -204,6 +205,8 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "history": (history._HISTORY, OF_SESSION | FIRST_PAGE),
     "stats": (student_stats._OF_CLASS, OF_CLASS | {"withdrawn": False}),
     "trend": (session_stats._OF_CLASS, OF_CLASS),
+    "one": (student_stats._OF_ONE, OF_CLASS | {"student_id": STUDENT}),
+    "sessions_of_one": (student_sessions._LIST, OF_ONE),
     "student_stats": (
         student_stats._OF_STUDENT,
         {"actor_id": ACTOR, "roll_key": "23/cs/207", "withdrawn": False},
@@ -253,7 +256,7 @@ OF_MARKS = [
     "import_marks",
     *("list_sessions", "list_some_sessions", "get_session", "mark", "fill", "history", "stats"),
     *("leave_in_a_session", "leave_of_a_student", "trend", "register", "part_of_register"),
-    *("day", "sheet"),
+    *("day", "sheet", "one", "sessions_of_one"),
     *("my_attendance", "my_sessions", "my_sessions_of_class", "ask"),
 ]
 # Statements that also run as of an earlier instant.

@@ -6,15 +6,21 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.queries import refused_query
-from app.routes.answers import READS, answer
-from app.schemas.stats import SessionStats, StudentOverall, StudentStats
+from app.queries import MAX_PAGE, refused_query, session_cursor
+from app.routes.answers import PAGED, READS, Cursor, Limit, answer
+from app.schemas.stats import (
+    SessionStats,
+    StudentInClass,
+    StudentOverall,
+    StudentSession,
+    StudentStats,
+)
 from app.schemas.words import RollNo
-from app.services.counting import session_stats, student_stats
+from app.services.counting import session_stats, student_sessions, student_stats
 
 router = APIRouter(prefix="/stats", tags=["Statistics"], route_class=SignedInRoute)
 
@@ -67,6 +73,40 @@ async def get_class_trend(id: UUID, call: Call, as_of: AsOf = None) -> Response:
     """Oldest first, without cancelled sessions."""
     past = _past(as_of, call.now())
     return answer(await session_stats.of_class(call.db, call.actor, id, as_of=past))
+
+
+@router.get(
+    "/classes/{id}/students/{studentId}",
+    operation_id="getClassStudent",
+    summary="Attendance of one student of a class",
+    response_model=StudentInClass,
+    responses=READS,
+)
+async def get_class_student(id: UUID, studentId: UUID, call: Call) -> Response:
+    """Of somebody who has left the class, too; who was never in it is a 404."""
+    return answer(await student_stats.of_one(call.db, call.actor, id, studentId))
+
+
+@router.get(
+    "/classes/{id}/students/{studentId}/sessions",
+    operation_id="listClassStudentSessions",
+    summary="Marks of one student of a class, session by session",
+    response_model=list[StudentSession],
+    responses=READS | PAGED,
+)
+async def list_class_student_sessions(
+    id: UUID,
+    studentId: UUID,
+    request: Request,
+    call: Call,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first, with who made each mark and when. Sessions from when the student was not in
+    the class are left out, unless they have a mark."""
+    after = session_cursor(cursor) if cursor is not None else None
+    page = await student_sessions.sessions(call.db, call.actor, id, studentId, limit, after)
+    return answer(page, request=request)
 
 
 @router.get(

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from app.schemas.attendance import MarkSource, SessionStatus, Status
+from app.schemas.leave import LeaveKind
 from app.schemas.words import (
     A_TERM,
     Answer,
     ClassId,
     Clock,
     Date,
+    Instant,
     SessionId,
     StudentId,
     TermId,
@@ -102,6 +105,60 @@ class StudentStats(
     student_id: StudentId
     roll_no: str
     name: str
+
+
+class StudentInClass(
+    StudentStats,
+    json_schema_extra=example(
+        rollNo="23/CS/107", name="Kabir V. Demo", **_FIGURES, enrolled=True, threshold=7500
+    ),
+):
+    """One student of a class, with the figures of `GET /stats/classes/{id}/students`.
+
+    `enrolled`: on its roster today or later. `threshold` is the line, in hundredths of a per cent
+    (7500 = 75 %).
+    """
+
+    enrolled: bool
+    threshold: int
+
+
+class StudentSession(
+    Answer,
+    json_schema_extra=example(
+        date="2025-10-20",
+        start="09:00",
+        end="10:00",
+        status="open",
+        mark="absent",
+        source="manual",
+        markedByName="Asha Demo",
+        counted=True,
+        attended=0,
+        percentage=83.33,
+    ),
+):
+    """A session of the class for one student, and their mark in it.
+
+    `mark` is null where nobody has marked them; with a `leaveKind` it comes of leave. `counted`:
+    whether it counts for them by the policy, and `attended` for how much of a session.
+    `percentage` is that of all sessions up to and including this one; null while none counts.
+    """
+
+    session_id: SessionId
+    date: Date
+    start: Clock | None
+    end: Clock | None
+    status: SessionStatus
+    mark: Status | None
+    leave_kind: LeaveKind | None
+    source: MarkSource | None
+    marked_by: UserId | None
+    marked_by_name: str | None
+    marked_at: Instant | None
+    counted: bool
+    attended: Attended
+    percentage: Percentage | None
 
 
 class SessionStats(

@@ -267,6 +267,7 @@ held AS MATERIALIZED (
 _HOLD_TO_WRITE, _HOLD_TO_CHANGE = _hold("SHARE"), _hold("NO KEY UPDATE")
 _MAY_WRITE = Statement(WRITE_CLASS, "SELECT verdict FROM verdict")
 _MAY_CHANGE = Statement(CHANGE_CLASS, "SELECT verdict FROM verdict")
+_MAY_OWN = Statement(STAFF, COVERING, _NAMED, _READ, _OWNED, "SELECT verdict FROM verdict")
 _IS_ADMIN = Statement(ADMIN, "SELECT verdict FROM verdict")
 _IS_STAFF = Statement(STAFF, STAFF_VERDICT, "SELECT verdict FROM verdict")
 _IS_STUDENT = Statement(STUDENT, STUDENT_VERDICT, "SELECT verdict FROM verdict")
@@ -290,6 +291,12 @@ async def hold_classes(
 async def require_admin(tx: Transaction, actor: Actor) -> None:
     """Raise `NotSignedIn` or `AccessDenied` unless the actor is an administrator now."""
     check(await tx.row(_IS_ADMIN, actor_id=actor.user_id))
+
+
+async def require_owner(db: Database, actor: Actor, class_id: UUID) -> None:
+    """Raise the error of `check` unless the class, archived or not, is the actor's own, or they
+    are an administrator."""
+    check(await db.row(_MAY_OWN, actor_id=actor.user_id, class_id=class_id))
 
 
 async def require_staff(db: Database, actor: Actor) -> None:

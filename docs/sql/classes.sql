@@ -762,7 +762,7 @@ SELECT verdict, (
 )::text AS document
 FROM verdict;
 
--- app.services.classes.teachers._LOCK
+-- app.services.classes.teachers._LOCKED
 -- $1 actor_id, $2 class_id
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role

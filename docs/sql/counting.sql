@@ -680,6 +680,85 @@ SELECT verdict, h.version, (
 )::text AS document
 FROM verdict LEFT JOIN head h ON true;
 
+-- app.services.counting.student_sessions._LIST
+-- $1 actor_id, $2 class_id, $3 student_id, $4 after_day, $5 after_time, $6 most
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+enrolment AS MATERIALIZED (
+    SELECT * FROM class_students
+    WHERE class_id = (SELECT id FROM granted) AND student_id = $3
+),
+marks AS MATERIALIZED (
+    SELECT m.* FROM attendance_statuses m JOIN enrolment USING (class_id, student_id)
+),
+counts AS MATERIALIZED (
+    SELECT session_id, attended, counted FROM v_mark_counts
+    WHERE class_id = (SELECT id FROM granted) AND student_id = $3
+),
+theirs AS MATERIALIZED (
+    SELECT s.*, m.status AS mark, m.leave_kind, m.source, m.marked_by, m.marked_at,
+           coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted,
+           sum(k.attended) OVER so_far::bigint AS attended_so_far,
+           sum(k.counted) OVER so_far::bigint AS counted_so_far
+    FROM enrolment e JOIN attendance_sessions s ON s.class_id = e.class_id
+    LEFT JOIN marks m ON m.session_id = s.id
+    LEFT JOIN counts k ON k.session_id = s.id
+    WHERE e.periods @> s.session_date OR m.session_id IS NOT NULL
+    WINDOW so_far AS (ORDER BY s.session_date, s.start_time NULLS FIRST)
+),
+page AS MATERIALIZED (
+    SELECT *, row_number() OVER (ORDER BY session_date DESC, start_time DESC NULLS LAST) AS n
+    FROM theirs
+    WHERE $4::date IS NULL OR session_date < $4
+       OR (session_date = $4
+           AND (start_time < $5
+                OR (start_time IS NULL AND $5::time IS NOT NULL)))
+    ORDER BY session_date DESC, start_time DESC NULLS LAST
+    LIMIT $6 + 1
+),
+documents AS (
+    SELECT p.n, json_build_object(
+        'sessionId', p.id, 'date', p.session_date, 'start', json_time(p.start_time),
+        'end', json_time(p.end_time), 'status', p.status, 'mark', p.mark,
+        'leaveKind', p.leave_kind, 'source', p.source, 'markedBy', p.marked_by,
+        'markedByName', u.name, 'markedAt', json_instant(p.marked_at),
+        'counted', p.counted > 0, 'attended', p.attended * 0.01,
+        'percentage', CASE WHEN p.counted_so_far > 0 THEN
+            attendance_percentage(p.attended_so_far, p.counted_so_far) END) AS document
+    FROM page p LEFT JOIN users u ON u.id = p.marked_by
+    WHERE p.n <= $6
+)
+SELECT verdict, EXISTS (SELECT FROM enrolment) AS known,
+       (SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents)::text AS document,
+       (SELECT concat(last.session_date, 'T', json_time(last.start_time)) FROM page last
+        WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)) AS next_cursor
+FROM verdict;
+
 -- app.services.counting.student_stats._OF_CLASS
 -- $1 actor_id, $2 class_id, $3 withdrawn
 WITH listed_user AS MATERIALIZED (
@@ -732,6 +811,62 @@ SELECT verdict, (
         SELECT f.student_id AS "studentId", f.roll_no AS "rollNo", f.name, (f.numbers).*
     ) student
     WHERE f.class_id = (SELECT id FROM granted) AND ($3 OR f.enrolled)
+)::text AS document
+FROM verdict;
+
+-- app.services.counting.student_stats._OF_ONE
+-- $1 actor_id, $2 class_id, $3 student_id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+wanted AS (SELECT $2::uuid AS id),
+class AS MATERIALIZED (
+    SELECT c.*, (staff.role = 'admin' OR c.teacher_id = staff.id) AS owns, ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering))) AS may, staff.id AS actor_id, staff.role AS actor_role
+    FROM classes c CROSS JOIN staff WHERE c.id = (SELECT id FROM wanted) 
+),
+granted AS MATERIALIZED (SELECT * FROM class WHERE may),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM class) THEN 'not_found'
+                WHEN NOT (SELECT may FROM class) THEN 'denied'
+                WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
+                ELSE 'granted' END AS verdict
+),
+shown AS (SELECT * FROM granted),
+remaining AS MATERIALIZED (
+    SELECT * FROM v_meetings_left WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+),
+figures AS (
+    SELECT v.*, n AS numbers
+    FROM v_enrolment_attendance v
+    LEFT JOIN remaining r ON r.class_id = v.class_id
+    CROSS JOIN LATERAL (
+        SELECT (v.counts).*, v.total, v.counted,
+               v.attended * 0.01 AS attended, v.percentage, v.standing,
+               v.sessions_needed AS "sessionsNeeded", v.can_miss AS "canMiss",
+               CASE WHEN r.class_id IS NOT NULL THEN attendance_percentage(
+                   v.attended + 100 * r.meetings, v.counted + r.meetings) END AS "bestPossible",
+               v.absent_in_a_row AS "absentInARow", v.unmarked
+    ) n
+)
+SELECT verdict, (
+    SELECT row_to_json(student)
+    FROM figures f CROSS JOIN v_rules r CROSS JOIN LATERAL (
+        SELECT f.student_id AS "studentId", f.roll_no AS "rollNo", f.name, f.enrolled,
+               (r.rules).threshold, (f.numbers).*
+    ) student
+    WHERE f.class_id = (SELECT id FROM granted) AND f.student_id = $3
 )::text AS document
 FROM verdict;
 

@@ -1,14 +1,13 @@
 """`/attendance/sessions`: opening sessions, marking students, reading sessions and history."""
 
 import re
-from datetime import date, time
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.queries import MAX_PAGE, bad_cursor, check_range
+from app.queries import MAX_PAGE, bad_cursor, check_range, session_cursor
 from app.routes.answers import (
     PAGED,
     READS,
@@ -38,7 +37,6 @@ from app.services.sessions import attendance_service, history, marking
 
 router = APIRouter(prefix="/attendance/sessions", tags=["Attendance"], route_class=SignedInRoute)
 
-_SESSION_CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?")
 _CHANGE_CURSOR = re.compile(r"([0-9]{1,9})~([0-9a-f-]{36})~(.+)", re.DOTALL)
 
 
@@ -77,7 +75,7 @@ async def list_sessions(
 ) -> Response:
     """Newest first. If there are more, the `Link` header has the next page."""
     check_range(first, last)
-    after = _session_cursor(cursor) if cursor is not None else None
+    after = session_cursor(cursor) if cursor is not None else None
     page = await attendance_service.list_sessions(
         call.db, call.actor, class_id, first, last, limit, after
     )
@@ -157,17 +155,6 @@ async def get_history(
     """Newest first: from what, to what, by whom, when, in which request."""
     after = _change_cursor(cursor) if cursor is not None else None
     return answer(await history.history(call.db, call.actor, id, limit, after), request=request)
-
-
-def _session_cursor(cursor: str) -> tuple[date, time | None]:
-    found = _SESSION_CURSOR.fullmatch(cursor)
-    try:
-        if found:
-            start = time.fromisoformat(found[2]) if found[2] else None
-            return date.fromisoformat(found[1]), start
-    except ValueError:
-        pass
-    raise bad_cursor()
 
 
 def _change_cursor(cursor: str) -> tuple[int, str, UUID]:

@@ -297,13 +297,17 @@ acts AS (
 )
 
 
-async def delete_class(db: Database, actor: Actor, class_id: UUID) -> None:
-    """Delete a class without sessions; archive one that has any, so that no mark is lost."""
+async def delete_class(db: Database, actor: Actor, class_id: UUID) -> bool:
+    """Delete a class without sessions; archive one that has any, so that no mark is lost.
+
+    Returns whether it was archived.
+    """
     async with db.transaction() as tx:
         check(await tx.row(_LOCK_TO_CLOSE, actor_id=actor.user_id, class_id=class_id))
-        archives = (await tx.row(_HAS_SESSIONS, class_id=class_id))["has_sessions"]
+        archives: bool = (await tx.row(_HAS_SESSIONS, class_id=class_id))["has_sessions"]
         act = _ARCHIVE if archives else _REMOVE
         await tx.execute(act, class_id=class_id, **signed(actor))
+    return archives
 
 
 async def restore_class(db: Database, actor: Actor, class_id: UUID) -> Document[ClassDetails]:

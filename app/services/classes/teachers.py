@@ -1,5 +1,8 @@
 """Who has access to a class besides its owner: co-teachers and substitutes, on their days."""
 
+import json
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from app.db import Database, Transaction
@@ -48,7 +51,7 @@ async def list_teachers(
     return Document(row["document"])
 
 
-_LOCK = Statement(
+_LOCKED = Statement(
     OWN_CLASS, "SELECT verdict, (SELECT teacher_id FROM granted) AS owner FROM verdict"
 )
 
@@ -104,22 +107,51 @@ async def put_teachers(
 
     A user is created for an allowed address that has never signed in.
     """
-    teachers = wanted.teachers
     async with db.transaction() as tx:
-        lock = await tx.row(_LOCK, actor_id=actor.user_id, class_id=class_id)
-        check(lock)
-        user_ids = await _users_of(tx, teachers)
-        _check_each(user_ids, lock["owner"], teachers)
-        await tx.execute(
-            _REPLACE,
-            class_id=class_id,
-            user_ids=user_ids,
-            roles=[teacher.role for teacher in teachers],
-            first_days=[teacher.first_day for teacher in teachers],
-            last_days=[teacher.last_day for teacher in teachers],
-            **signed(actor),
-        )
-        return await list_teachers(tx, actor, class_id)
+        owner = await _lock(tx, actor, class_id)
+        return await _replace(tx, actor, class_id, owner, wanted.teachers)
+
+
+async def change_teachers(
+    db: Database,
+    actor: Actor,
+    class_id: UUID,
+    change: Callable[[list[dict[str, Any]]], TeacherList],
+) -> Document[list[ClassTeacher]]:
+    """Replace the co-teachers and substitutes by what `change` makes of them, as documents.
+
+    Nobody else changes them meanwhile.
+    """
+    async with db.transaction() as tx:
+        owner = await _lock(tx, actor, class_id)
+        teaching = json.loads((await list_teachers(tx, actor, class_id)).json)
+        others = [teacher for teacher in teaching if teacher["role"] != "owner"]
+        return await _replace(tx, actor, class_id, owner, change(others).teachers)
+
+
+async def _lock(tx: Transaction, actor: Actor, class_id: UUID) -> UUID:
+    """Lock the class for its owner or an administrator; returns the owner."""
+    row = await tx.row(_LOCKED, actor_id=actor.user_id, class_id=class_id)
+    check(row)
+    owner: UUID = row["owner"]
+    return owner
+
+
+async def _replace(
+    tx: Transaction, actor: Actor, class_id: UUID, owner: UUID, teachers: list[TeacherEntry]
+) -> Document[list[ClassTeacher]]:
+    user_ids = await _users_of(tx, teachers)
+    _check_each(user_ids, owner, teachers)
+    await tx.execute(
+        _REPLACE,
+        class_id=class_id,
+        user_ids=user_ids,
+        roles=[teacher.role for teacher in teachers],
+        first_days=[teacher.first_day for teacher in teachers],
+        last_days=[teacher.last_day for teacher in teachers],
+        **signed(actor),
+    )
+    return await list_teachers(tx, actor, class_id)
 
 
 async def _users_of(tx: Transaction, teachers: list[TeacherEntry]) -> list[UUID | None]:
@@ -144,7 +176,7 @@ def _check_each(user_ids: list[UUID | None], owner: UUID, teachers: list[Teacher
                 Flaw(pointer, "owner_named", "The owner of the class has these rights already.")
             )
         elif user_id in user_ids[:place]:
-            flaws.append(Flaw(pointer, "repeated_teacher", "This person is in the list twice."))
+            flaws.append(Flaw(pointer, "repeated_teacher", "This person is in the list already."))
     if flaws:
         raise Invalid(
             f"Nothing was changed. {flaws[0].detail}", code=flaws[0].code, flaws=tuple(flaws)

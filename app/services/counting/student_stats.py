@@ -1,4 +1,4 @@
-"""The standing of students: of all in one class, or of one student in all classes.
+"""The standing of students: of all in one class, of one of them, or of one in all classes.
 
 The view `v_enrolment_attendance` (migration 0012) defines what counts, and where the line is.
 """
@@ -8,7 +8,8 @@ from uuid import UUID
 
 from app.db import Database
 from app.documents import Document
-from app.schemas.stats import StudentOverall, StudentStats
+from app.errors import NotFound
+from app.schemas.stats import StudentInClass, StudentOverall, StudentStats
 from app.schemas.words import roll_key
 from app.services.access import MINE, READ_CLASS, Actor, check
 from app.services.counting.as_of import standing_at
@@ -64,6 +65,40 @@ async def of_class(
         )
     check(row)
     return Document(row["document"])
+
+
+_OF_ONE = Statement(
+    READ_CLASS,
+    "shown AS (SELECT * FROM granted)",
+    _FIGURES,
+    """
+SELECT verdict, (
+    SELECT row_to_json(student)
+    FROM figures f CROSS JOIN v_rules r CROSS JOIN LATERAL (
+        SELECT f.student_id AS "studentId", f.roll_no AS "rollNo", f.name, f.enrolled,
+               (r.rules).threshold, (f.numbers).*
+    ) student
+    WHERE f.class_id = (SELECT id FROM granted) AND f.student_id = :student_id
+)::text AS document
+FROM verdict
+""",
+)
+
+
+async def of_one(
+    db: Database, actor: Actor, class_id: UUID, student_id: UUID
+) -> Document[StudentInClass]:
+    """The standing of one student of the class, on its roster or withdrawn."""
+    row = await db.row(_OF_ONE, actor_id=actor.user_id, class_id=class_id, student_id=student_id)
+    check(row)
+    if row["document"] is None:
+        raise not_in_class()
+    return Document(row["document"])
+
+
+def not_in_class() -> NotFound:
+    """The refusal of a student who is not in the class and never was."""
+    return NotFound("There is no such student in this class.")
 
 
 # A student in none of the classes that the actor can see is not found, like an unknown student.
