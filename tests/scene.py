@@ -111,6 +111,7 @@ async def scene(
     entry = await stage.connection.fetchval(
         "SELECT id FROM allowed_emails WHERE email = $1", stage.bilal.email
     )
+    ids |= {"teacher": str(stage.chitra.user_id)}
     ids |= {"entry": str(entry), "user": str(stage.bilal.user_id)}
     ids |= await _calendar_of(stage)
     asked = {name: value.replace("{class}", room.id) for name, value in LEAVE.items()}

@@ -58,6 +58,9 @@ def _form(operation: str, path: str, fields: dict[str, Any], *also: str, status:
 CLASS = "/app/classes/{class}"
 SESSION = "/app/sessions/{session}"
 TAKE = "/app/take/{session}"
+TEACHERS = f"{CLASS}/teachers"
+CHITRA = f"{TEACHERS}/{{teacher}}"
+SETTINGS = f"{CLASS}/settings"
 TIMETABLE = f"{CLASS}/timetable"
 PERSON, ACCOUNT = "/app/people/{entry}", "/app/people/users/{user}"
 SLOT = {"dayOfWeek": "6", "startTime": "09:00", "endTime": "10:00"}
@@ -154,6 +157,42 @@ PAGES = {
     "POST /app/classes/{id}/timetable/move": _form("addReschedule", f"{TIMETABLE}/move", MOVE),
     "POST /app/classes/{id}/timetable/moves/{move_id}/undo": _form(
         "removeReschedule", f"{TIMETABLE}/moves/{{move}}/undo", {}
+    ),
+    "GET /app/classes/{id}/teachers": Page("listTeachers", TEACHERS, also=("getClass",)),
+    "POST /app/classes/{id}/teachers": _form(
+        "putTeachers", TEACHERS, {"email": "bilal@demo.university.example", "role": "substitute"}
+    ),
+    "GET /app/classes/{id}/teachers/{user_id}": Page("putTeachers", CHITRA),
+    "POST /app/classes/{id}/teachers/{user_id}": _form(
+        "putTeachers", CHITRA, {"role": "substitute", "lastDay": "2031-01-01"}
+    ),
+    "GET /app/classes/{id}/teachers/{user_id}/remove": Page("putTeachers", f"{CHITRA}/remove"),
+    "POST /app/classes/{id}/teachers/{user_id}/remove": _form(
+        "putTeachers", f"{CHITRA}/remove", {}
+    ),
+    "GET /app/classes/{id}/settings": Page(
+        "updateClass", SETTINGS, also=("getClass", "getCalendar")
+    ),
+    "POST /app/classes/{id}/settings": _form(
+        "updateClass", SETTINGS, {"code": "CS302", "name": "Renamed", "section": "B"}
+    ),
+    "GET /app/classes/{id}/settings/owner": Page(
+        "listUsers", f"{SETTINGS}/owner", also=("getClass", "listTeachers")
+    ),
+    "POST /app/classes/{id}/settings/owner": _form(
+        "listUsers",
+        f"{SETTINGS}/owner",
+        {"teacherEmail": "bilal@demo.university.example"},
+        "updateClass",
+    ),
+    "GET /app/classes/{id}/settings/archive": Page("deleteClass", f"{SETTINGS}/archive"),
+    "POST /app/classes/{id}/settings/archive": _form("deleteClass", f"{SETTINGS}/archive", {}),
+    "GET /app/classes/{id}/settings/restore": Page("restoreClass", f"{SETTINGS}/restore"),
+    "POST /app/classes/{id}/settings/restore": _form("restoreClass", f"{SETTINGS}/restore", {}),
+    "GET /app/classes/{id}/students/{student_id}": Page(
+        "getClassStudent",
+        f"{CLASS}/students/{{student}}",
+        also=("listClassStudentSessions", "getClass"),
     ),
     "GET /app/overview": Page("getOverview", "/app/overview", also=("getCalendar",)),
     "GET /app/missing": Page("listMissingSessions", "/app/missing"),

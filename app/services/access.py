@@ -288,9 +288,9 @@ async def hold_classes(
         check(await tx.row(one, actor_id=actor.user_id, class_id=class_id))
 
 
-async def require_admin(tx: Transaction, actor: Actor) -> None:
+async def require_admin(db: Database | Transaction, actor: Actor) -> None:
     """Raise `NotSignedIn` or `AccessDenied` unless the actor is an administrator now."""
-    check(await tx.row(_IS_ADMIN, actor_id=actor.user_id))
+    check(await db.row(_IS_ADMIN, actor_id=actor.user_id))
 
 
 async def require_owner(db: Database, actor: Actor, class_id: UUID) -> None:

@@ -2,6 +2,7 @@
 
 from app.web.audit import audit
 from app.web.calendar import calendar
+from app.web.class_student import class_student
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
@@ -13,9 +14,11 @@ from app.web.policy import policy
 from app.web.questions import questions
 from app.web.roster import roster, roster_import
 from app.web.sessions import sessions
+from app.web.settings import settings
 from app.web.signin import sign_in
 from app.web.students import merging, students
 from app.web.take import take
+from app.web.teachers import teachers
 from app.web.timetable import timetable
 from app.web.today import today
 
@@ -34,6 +37,9 @@ ROUTERS = (
     roster.router,
     roster_import.router,
     timetable.router,
+    teachers.router,
+    settings.router,
+    class_student.router,
     figures.router,
     calendar.router,
     policy.router,

@@ -118,15 +118,19 @@ async def change_teachers(
     class_id: UUID,
     change: Callable[[list[dict[str, Any]]], TeacherList],
 ) -> Document[list[ClassTeacher]]:
-    """Replace the co-teachers and substitutes by what `change` makes of them, as documents.
+    """Replace the co-teachers and substitutes by what `change` makes of their entries.
 
     Nobody else changes them meanwhile.
     """
     async with db.transaction() as tx:
         owner = await _lock(tx, actor, class_id)
-        teaching = json.loads((await list_teachers(tx, actor, class_id)).json)
-        others = [teacher for teacher in teaching if teacher["role"] != "owner"]
-        return await _replace(tx, actor, class_id, owner, change(others).teachers)
+        listed = json.loads((await list_teachers(tx, actor, class_id)).json)
+        entries = [
+            {name: teacher[name] for name in ("userId", "role", "firstDay", "lastDay")}
+            for teacher in listed
+            if teacher["role"] != "owner"
+        ]
+        return await _replace(tx, actor, class_id, owner, change(entries).teachers)
 
 
 async def _lock(tx: Transaction, actor: Actor, class_id: UUID) -> UUID:

@@ -12,15 +12,17 @@ Document = dict[str, Any]
 
 def by_session(sessions: Sequence[Document]) -> list[Point]:
     """The percentage of each session, oldest first."""
-    return [
-        Point(
-            label=short_day(session["date"])[4:],
-            value=_percentage(session),
-            full=" ".join(filter(None, (day(session["date"]), session["start"]))),
-            href=f"/app/sessions/{session['sessionId']}",
-        )
-        for session in sessions
-    ]
+    return [session_point(session, _percentage(session)) for session in sessions]
+
+
+def session_point(session: Document, value: float | None) -> Point:
+    """A figure of that session, with its date and the way to it."""
+    return Point(
+        label=short_day(session["date"])[4:],
+        value=value,
+        full=" ".join(filter(None, (day(session["date"]), session["start"]))),
+        href=f"/app/sessions/{session['sessionId']}",
+    )
 
 
 def by_weekday(sessions: Sequence[Document]) -> list[Point]:

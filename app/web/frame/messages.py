@@ -16,6 +16,12 @@ MESSAGES = {
     "student_added": "The student is on the roster.",
     "student_kept": "The student is on the roster. What is stored about them already was kept: "
     "they are in other classes, too.",
+    "teacher_added": "They can open the class on their days.",
+    "teacher_removed": "They can no longer open the class.",
+    "reassigned": "The class has a new owner.",
+    "class_archived": "The class is archived. Everything in it is kept.",
+    "class_removed": "The class is deleted.",
+    "class_restored": "The class is restored.",
     "withdrawn": "The last day is set. All marks are kept.",
     "imported": "The students of the file are on the roster.",
     "slot_added": "The meeting is on the timetable.",

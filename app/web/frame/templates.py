@@ -19,6 +19,14 @@ STANDINGS = {
     "below": "Below the line",
     "no_data": "Too few sessions",
 }
+# How a mark came to be.
+SOURCES = {
+    "manual": "by hand",
+    "ai": "by photo",
+    "auto": "by finalising",
+    "import": "by import",
+    "leave": "by leave",
+}
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # What somebody is in a class.
 ROLES = {
@@ -108,6 +116,7 @@ def _environment_of() -> Environment:
         "statuses": STATUSES,
         "standings": STANDINGS,
         "roles": ROLES,
+        "sources": SOURCES,
         "weekdays": WEEKDAYS,
     }
     environment.tests["here"] = here
