@@ -83,6 +83,8 @@ async def test_an_administrator_makes_a_class_for_a_teacher_named_by_address(
         answer = await meera.post("/app/classes/new", wrong)
         assert answer.status_code == 422
         assert "Nobody with this address has signed in yet." in answer.text
+        answer = await meera.post("/app/classes/new", fields | {"teacherEmail": "a\0b"})
+        assert answer.status_code == 422
         await meera.done("/app/classes/new", fields | {"teacherEmail": stage.bilal.email.upper()})
     classes = (await stage.bilal.get("/classes")).json()
     assert [each["code"] for each in classes] == ["CS402"]
@@ -94,7 +96,7 @@ async def test_the_class_shows_where_each_student_stands(room: Classroom, asha: 
         session = await room.open(day(distance), startTime="09:00", endTime="10:00")
         await room.mark(session, {FIRST: "present", SECOND: status, THIRD: "excused"})
     page = await asha.shown(f"/app/classes/{room.id}")
-    row = page.partition(f">{SECOND}</span>")[2].partition("</tr>")[0]
+    row = page.partition(f">{SECOND}</a>")[2].partition("</tr>")[0]
     assert "Below the line" in row
     assert "33.33 %" in row
     assert "Needs" in row

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from app.errors import AppError, Flaw, Invalid
+from app.queries import check_text
 from app.schemas.classes import ClassDraft
 from app.services.classes import class_service
 from app.services.people import users
@@ -62,6 +63,7 @@ async def owner_of(visit: Visit, form: Form) -> dict[str, UUID | str]:
     email = form.get("teacherEmail").casefold()
     if not email:
         return {}
+    check_text(email, None, name="teacherEmail")
     found = read(await users.list_users(visit.db, visit.actor, email, _ALIKE, None))
     for user in found:
         if user["email"].casefold() == email:
