@@ -147,6 +147,26 @@ async def test_what_students_ask_for_has_no_violation_on_either_side(
         assert [text[: len(refused)] for text in teacher.said] == [refused]
 
 
+@pytest.mark.parametrize(("size", "scheme"), WINDOWS)
+async def test_a_class_is_archived_and_restored_by_clicking(
+    browser: Browser, base: str, size: tuple[int, int], scheme: str
+) -> None:
+    async with visitor(browser, base, size, scheme) as somebody:
+        await somebody.sign_in("asha")
+        await somebody.open("/app/classes")
+        await somebody.click("main tbody a")
+        await somebody.click("text=Settings")
+        await somebody.click("text=Archive this class …")
+        await somebody.click("main button.danger")
+        await somebody.page.wait_for_url(re.compile("done=class_archived"))
+        await find_fault(somebody)
+        await somebody.click("text=Restore this class …")
+        await find_fault(somebody)
+        await somebody.click("main button.main")
+        await somebody.page.wait_for_url(re.compile("done=class_restored"))
+        assert somebody.said == []
+
+
 async def test_sixty_students_take_fifteen_inputs(asha: Visitor) -> None:
     await take(asha)
     everybody = await rows(asha)

@@ -40,6 +40,7 @@ UNLINKED = {
     "/app/take/{id}",
     "/app/take/{id}/sheet",
     "/app/take/{id}/finalise",
+    "/app/classes/{id}/settings/restore",
 }
 # Pages that a form with its fields in the address leads to, by the page of the form.
 BY_FORM = {

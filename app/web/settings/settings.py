@@ -12,7 +12,7 @@ from app.services.classes import class_service, teachers
 from app.services.sessions import attendance_service
 from app.web.classes.class_page import the_class
 from app.web.classes.classes import owner_of, terms_of
-from app.web.frame.forms import Form, beside_fields, validated
+from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(
@@ -41,7 +41,7 @@ async def change(visit: Visit, id: UUID) -> Response:
         wanted = validated(ClassChange, _entered(form))
         await class_service.update_class(visit.db, visit.actor, id, wanted)
     except AppError as refusal:
-        return await show(visit.refused(beside_fields(refusal), form), id)
+        return await show(visit.refused(refusal, form), id)
     return visit.go(f"/app/classes/{id}/settings", done="saved")
 
 

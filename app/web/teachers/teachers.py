@@ -10,7 +10,7 @@ from app.schemas.teachers import Cover, TeacherList
 from app.services.access import require_owner
 from app.services.classes import teachers
 from app.web.classes.class_page import the_class
-from app.web.frame.forms import Form, beside_fields, validated
+from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 from app.web.frame.templates import ROLES
 
@@ -44,7 +44,7 @@ async def add(visit: Visit, id: UUID) -> Response:
     try:
         await teachers.change_teachers(visit.db, visit.actor, id, added)
     except AppError as refusal:
-        return await show(visit.refused(beside_fields(refusal), form), id)
+        return await show(visit.refused(refusal, form), id)
     return visit.go(f"/app/classes/{id}/teachers", done="teacher_added")
 
 
@@ -64,7 +64,7 @@ async def change(visit: Visit, id: UUID, user_id: UUID) -> Response:
     try:
         await teachers.change_teachers(visit.db, visit.actor, id, changed)
     except AppError as refusal:
-        again = visit.refused(beside_fields(refusal), form)
+        again = visit.refused(refusal, form)
         return await _one(again, id, user_id, "teachers/teacher.html")
     return visit.go(f"/app/classes/{id}/teachers", done="saved")
 
