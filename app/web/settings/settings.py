@@ -111,4 +111,5 @@ def _entered(form: Form) -> dict[str, str | None]:
 
 def _nobody() -> dict[str, str]:
     sentence = "Enter the address of the teacher who takes the class over."
-    raise Invalid(sentence, code="required", flaws=(Flaw("/teacherEmail", "required", sentence),))
+    flaw = Flaw("/teacherEmail", "required", sentence)
+    raise Invalid(sentence, code="validation_failed", flaws=(flaw,))
