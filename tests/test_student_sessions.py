@@ -75,6 +75,16 @@ async def test_each_session_has_its_mark_who_made_it_and_the_percentage_so_far(
     assert unmarked.items() >= {"source": None, "markedByName": None, "counted": False}.items()
 
 
+async def test_sessions_of_one_day_add_up_in_the_order_of_their_starts(
+    stage: Stage, room: Classroom
+) -> None:
+    for start, mark in (("", "present"), ("09:00", "absent"), ("11:00", "present")):
+        session = await room.open(day(-1), **({"startTime": start} if start else {}))
+        await room.mark(session, {FIRST: mark})
+    listed = await sessions_of(stage.asha, await path_of(room))
+    assert [each["percentage"] for each in listed] == [66.67, 50, 100]
+
+
 async def test_the_standing_is_that_of_the_class_with_the_line(
     stage: Stage, room: Classroom
 ) -> None:
