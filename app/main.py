@@ -23,6 +23,7 @@ from app.auth.sign_in_limit import SignInLimit
 from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
 from app.errors import Unavailable
+from app.importer import Importer
 from app.logs import logger
 from app.metrics import Metrics
 from app.middleware import EveryRequest, Guard
@@ -35,7 +36,13 @@ from app.routes import (
     student_routes,
     user_routes,
 )
-from app.routes.admin import admin_routes, import_routes, institution_routes, policy_routes
+from app.routes.admin import (
+    admin_routes,
+    import_routes,
+    import_run_routes,
+    institution_routes,
+    policy_routes,
+)
 from app.routes.attendance import (
     attendance_routes,
     leave_routes,
@@ -71,6 +78,7 @@ ROUTERS = tuple(
         calendar_routes,
         admin_routes,
         import_routes,
+        import_run_routes,
         policy_routes,
         health_routes,
     )
@@ -92,6 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.tokens = Tokens(settings)
     app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
     app.state.providers = providers_of(settings)
+    app.state.importer = Importer(settings)
     app.state.draining = False
     app.state.metrics = Metrics() if settings.metrics else None
     app.openapi = openapi_document  # type: ignore[method-assign]
@@ -164,8 +173,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = database
         app.state.google = google_verifier(settings)
         await _say_what_is_missing(database)
-        with _metrics_served(app):
-            yield
+        async with app.state.importer.at_work(database):
+            with _metrics_served(app):
+                yield
         app.state.draining = True
         for provider in (app.state.google, *app.state.providers.values()):
             await provider.close()

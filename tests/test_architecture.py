@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "middleware": {"problems", "errors", "logs", "metrics", "request_limits"},
     "openapi": {"problems", "errors"},
     "documentation": {"openapi"},
+    "importer": {"services", "schemas", "files", "errors", "config", "db", "logs"},
     "routes": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
         *("batch", "queries", "request_limits"),

@@ -18,6 +18,7 @@ from app.models.class_model import (
     ClassTeacher,
     EnrolmentEvent,
 )
+from app.models.import_run import ImportRun, ImportRunRow
 from app.models.leave import Leave, LeaveSession
 from app.models.policy import FormerPolicy, Policy
 from app.models.question import MarkQuestion
@@ -39,6 +40,8 @@ __all__ = [
     "EnrolmentEvent",
     "FormerPolicy",
     "Holiday",
+    "ImportRun",
+    "ImportRunRow",
     "Leave",
     "LeaveSession",
     "MarkQuestion",

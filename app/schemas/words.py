@@ -102,6 +102,11 @@ def is_name(text: str) -> bool:
     return len(text) <= MAX_NAME and re.search(_CONTROLS, text) is None
 
 
+def visible(text: str) -> str:
+    """The text without control characters and surrounding white space."""
+    return re.sub(_CONTROLS, "", text).strip()
+
+
 def is_blank(text: str | None) -> bool:
     return text is None or not text.strip()
 

@@ -441,6 +441,309 @@ made AS (
 )
 SELECT array_agg(verdict ORDER BY place) AS verdicts FROM judged;
 
+-- app.services.imports.runs.asking._ASK
+-- $1 actor_id, $2 request_id, $3 kind, $4 file_name, $5 content, $6 options, $7 asked
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+runs AS (
+    INSERT INTO import_runs (created_by, request_id, kind, file_name, content, options, asked)
+    SELECT id, $2, $3, $4, $5::bytea, $6::text::jsonb, $7
+    FROM admin
+    RETURNING *
+),
+documents AS (
+    SELECT r.id, json_build_object(
+        'id', r.id, 'kind', r.kind, 'fileName', r.file_name, 'asked', r.asked, 'state', r.state,
+        'options', r.options, 'createdAt', json_instant(r.created_at),
+        'createdBy', r.created_by, 'createdByName', u.name,
+        'confirmedBy', r.confirmed_by, 'confirmedByName', c.name,
+        'finishedAt', json_instant(r.finished_at), 'done', r.done, 'total', r.total,
+        'result', r.result, 'code', r.code, 'detail', r.detail) AS document
+    FROM runs r
+    JOIN users u ON u.id = r.created_by
+    LEFT JOIN users c ON c.id = r.confirmed_by
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
+
+-- app.services.imports.runs.asking._LIST
+-- $1 actor_id, $2 after_at, $3 after_id, $4 most
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+page AS MATERIALIZED (
+    SELECT r.*, r.created_at AS at, row_number() OVER (ORDER BY r.created_at DESC, r.id) AS n
+    FROM import_runs r
+    WHERE EXISTS (SELECT FROM admin)
+      AND ($2::timestamptz IS NULL OR r.created_at < $2
+           OR (r.created_at = $2 AND r.id > $3::uuid))
+    ORDER BY r.created_at DESC, r.id
+    LIMIT $4 + 1
+),
+runs AS (SELECT * FROM page WHERE n <= $4),
+documents AS (
+    SELECT r.id, json_build_object(
+        'id', r.id, 'kind', r.kind, 'fileName', r.file_name, 'asked', r.asked, 'state', r.state,
+        'options', r.options, 'createdAt', json_instant(r.created_at),
+        'createdBy', r.created_by, 'createdByName', u.name,
+        'confirmedBy', r.confirmed_by, 'confirmedByName', c.name,
+        'finishedAt', json_instant(r.finished_at), 'done', r.done, 'total', r.total,
+        'result', r.result, 'code', r.code, 'detail', r.detail) AS document
+    FROM runs r
+    JOIN users u ON u.id = r.created_by
+    LEFT JOIN users c ON c.id = r.confirmed_by
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
+)::text AS document, (
+    SELECT json_instant(last.at) || '~' || last.id FROM page last
+    WHERE last.n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
+) AS next_cursor
+FROM verdict;
+
+-- app.services.imports.runs.asking._READ
+-- $1 actor_id, $2 id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+runs AS (SELECT * FROM import_runs WHERE id = $2 AND EXISTS (SELECT FROM admin)),
+documents AS (
+    SELECT r.id, json_build_object(
+        'id', r.id, 'kind', r.kind, 'fileName', r.file_name, 'asked', r.asked, 'state', r.state,
+        'options', r.options, 'createdAt', json_instant(r.created_at),
+        'createdBy', r.created_by, 'createdByName', u.name,
+        'confirmedBy', r.confirmed_by, 'confirmedByName', c.name,
+        'finishedAt', json_instant(r.finished_at), 'done', r.done, 'total', r.total,
+        'result', r.result, 'code', r.code, 'detail', r.detail) AS document
+    FROM runs r
+    JOIN users u ON u.id = r.created_by
+    LEFT JOIN users c ON c.id = r.confirmed_by
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
+
+-- app.services.imports.runs.asking._ROWS
+-- $1 actor_id, $2 id, $3 after, $4 outcome, $5 most
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+run AS (SELECT id FROM import_runs WHERE id = $2 AND EXISTS (SELECT FROM admin)),
+page AS MATERIALIZED (
+    SELECT w.*, row_number() OVER (ORDER BY w.n) AS nth
+    FROM import_run_rows w
+    WHERE w.run_id = (SELECT id FROM run) AND w.n > $3::integer
+      AND ($4::text IS NULL OR w.outcome = $4)
+    ORDER BY w.n
+    LIMIT $5 + 1
+)
+SELECT verdict, CASE WHEN EXISTS (SELECT FROM run) THEN (
+    SELECT coalesce(json_agg(json_build_object(
+        'sheet', sheet, 'row', "row", 'about', about, 'outcome', outcome, 'column', place,
+        'code', code, 'detail', detail,
+        'kept', coalesce(string_to_array(kept, ','), '{}')) ORDER BY n), '[]')
+    FROM page WHERE nth <= $5
+) END::text AS document, (
+    SELECT n::text FROM page WHERE nth = $5 AND EXISTS (SELECT FROM page WHERE nth > $5)
+) AS next_cursor
+FROM verdict;
+
+-- app.services.imports.runs.asking._CONFIRM
+-- $1 actor_id, $2 id, $3 request_id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+asked AS MATERIALIZED (
+    SELECT * FROM import_runs WHERE id = $2 AND EXISTS (SELECT FROM admin) FOR NO KEY UPDATE
+),
+confirmed AS (
+    UPDATE import_runs r
+    SET asked = 'import', state = 'waiting', confirmed_by = (SELECT id FROM admin),
+        request_id = $3, attempts = 0, done = 0, finished_at = NULL
+    FROM asked a
+    WHERE r.id = a.id AND a.state = 'previewed'
+    RETURNING r.*
+),
+runs AS (
+    SELECT * FROM confirmed
+    UNION ALL SELECT * FROM asked WHERE NOT EXISTS (SELECT FROM confirmed)
+),
+documents AS (
+    SELECT r.id, json_build_object(
+        'id', r.id, 'kind', r.kind, 'fileName', r.file_name, 'asked', r.asked, 'state', r.state,
+        'options', r.options, 'createdAt', json_instant(r.created_at),
+        'createdBy', r.created_by, 'createdByName', u.name,
+        'confirmedBy', r.confirmed_by, 'confirmedByName', c.name,
+        'finishedAt', json_instant(r.finished_at), 'done', r.done, 'total', r.total,
+        'result', r.result, 'code', r.code, 'detail', r.detail) AS document
+    FROM runs r
+    JOIN users u ON u.id = r.created_by
+    LEFT JOIN users c ON c.id = r.confirmed_by
+)
+SELECT verdict, (SELECT document FROM documents)::text AS document,
+       (SELECT state FROM runs) AS state, (SELECT confirmed_by FROM runs) AS confirmed_by
+FROM verdict;
+
+-- app.services.imports.runs.asking._DISCARD
+-- $1 actor_id, $2 id
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+asked AS MATERIALIZED (
+    SELECT id, state FROM import_runs WHERE id = $2 AND EXISTS (SELECT FROM admin) FOR UPDATE
+),
+discarded AS (
+    DELETE FROM import_runs r USING asked a
+    WHERE r.id = a.id AND a.state NOT IN ('working', 'done')
+)
+SELECT verdict, (SELECT state FROM asked) AS state FROM verdict;
+
+-- app.services.imports.runs.doing._CLAIM
+-- $1 silent
+WITH next AS MATERIALIZED (
+    SELECT id FROM import_runs
+    WHERE state IN ('waiting', 'working')
+      AND (state = 'waiting' OR heartbeat < clock_timestamp() - make_interval(secs => $1))
+    ORDER BY created_at
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+claimed AS (
+    UPDATE import_runs r
+    SET state = 'working', claim = gen_random_uuid(), heartbeat = clock_timestamp(),
+        attempts = r.attempts + 1, done = 0, total = NULL
+    FROM next WHERE r.id = next.id
+    RETURNING r.*
+)
+SELECT id, claim, coalesce(confirmed_by, created_by) AS actor_id, request_id, kind, content,
+       options::text AS options, asked, attempts
+FROM claimed;
+
+-- app.services.imports.runs.doing._TELL
+-- $1 done, $2 total, $3 id, $4 claim
+WITH told AS (
+    UPDATE import_runs SET heartbeat = clock_timestamp(), done = $1, total = $2
+    WHERE id = $3 AND claim = $4 AND state = 'working'
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM told) AS ours;
+
+-- app.services.imports.runs.doing._GIVE_BACK
+-- $1 unspent, $2 id, $3 claim
+WITH given AS (
+    UPDATE import_runs
+    SET state = 'waiting', claim = NULL, attempts = attempts - $1::integer
+    WHERE id = $2 AND claim = $3 AND state = 'working'
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM given) AS ours;
+
+-- app.services.imports.runs.doing._END
+-- $1 state, $2 code, $3 detail, $4 result, $5 id, $6 claim
+WITH ended AS (
+    UPDATE import_runs
+    SET state = $1, claim = NULL, finished_at = clock_timestamp(), code = $2,
+        detail = $3, result = $4::text::jsonb, done = coalesce(total, done),
+        content = CASE WHEN $1 = 'previewed' THEN content END
+    WHERE id = $5 AND claim = $6 AND state = 'working'
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM ended) AS ours;
+
+-- app.services.imports.runs.doing._FORGET_ROWS
+-- $1 id
+WITH forgotten AS (DELETE FROM import_run_rows WHERE run_id = $1)
+SELECT 1;
+
+-- app.services.imports.runs.doing._KEEP_ROWS
+-- $1 id, $2 sheets, $3 rows, $4 abouts, $5 outcomes, $6 places, $7 codes, $8 details, $9 kept
+WITH kept AS (
+    INSERT INTO import_run_rows
+        (run_id, n, sheet, "row", about, outcome, place, code, detail, kept)
+    SELECT $1, n, sheet, "row", about, outcome, place, code, detail, kept
+    FROM unnest(
+        $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
+        $7::text[], $8::text[], $9::text[]
+    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, kept, n)
+)
+SELECT 1;
+
+-- app.services.imports.runs.doing._TIDY
+WITH expired AS (
+    UPDATE import_runs SET state = 'expired', content = NULL
+    WHERE state = 'previewed' AND finished_at < clock_timestamp() - interval '1 day'
+),
+old AS (
+    DELETE FROM import_runs
+    WHERE state NOT IN ('waiting', 'working', 'previewed')
+      AND finished_at < clock_timestamp() - interval '30 days'
+)
+SELECT 1;
+
 -- app.services.imports.session_names._CHOOSE
 -- $1 classes, $2 days, $3 starts, $4 periods, $5 totals, $6 exact
 WITH asked AS MATERIALIZED (

@@ -6,6 +6,7 @@ from datetime import date
 
 from app.errors import Invalid
 from app.files.register.register_words import LETTERS
+from app.schemas.import_runs import RunOptions
 
 NOTHING = "nothing"
 _MEANINGS = (*LETTERS, NOTHING)
@@ -26,6 +27,11 @@ class Choices:
 
 
 UNCHOSEN = Choices()
+
+
+def several(text: str) -> list[str]:
+    """The parts of `L=excused; M=late`."""
+    return [part for part in text.split(";") if part]
 
 
 def choices(
@@ -49,6 +55,18 @@ def choices(
     if sheet and all_sheets:
         raise _invalid("Choose one sheet or all sheets, not both.")
     return Choices(sheet, all_sheets, said, meanings, day, present_minutes)
+
+
+def choices_of(options: RunOptions) -> Choices:
+    """The choices among the options of an import."""
+    return choices(
+        options.sheet,
+        several(options.columns),
+        several(options.marks),
+        all_sheets=options.all_sheets,
+        day=options.day,
+        present_minutes=options.present_minutes,
+    )
 
 
 def _halves(text: str, what: str, example: str) -> tuple[str, str]:

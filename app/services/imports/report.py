@@ -163,7 +163,7 @@ class Report:
     def outcome(self, *, dry_run: bool) -> ImportOutcome:
         """The answer to the import."""
         counts = Counter(self._rows.values())
-        rows = self._refused_rows() + self._other_rows()
+        rows = [row for _, row in self.fates()]
         return ImportOutcome(
             dry_run=dry_run,
             created=counts[RowOutcome.CREATED],
@@ -181,6 +181,26 @@ class Report:
                 *_listed("Addresses of nobody in the class were not marked", self._guests),
             ],
         )
+
+    def fates(self) -> list[tuple[int, ImportedRow]]:
+        """The fate of each row beside its number in the batch, refused rows before the others."""
+        refusals = sorted(self._refusals, key=_place)
+        refused = [(one.row, self._row(one.row, RowOutcome.REFUSED, one)) for one in refusals]
+        return refused + [
+            (row, self._row(row, outcome))
+            for row, outcome in sorted(self._rows.items())
+            if outcome is not RowOutcome.REFUSED
+        ]
+
+    @property
+    def refused(self) -> bool:
+        """Whether a row was refused."""
+        return bool(self._refusals)
+
+    @property
+    def conflicts(self) -> list[KeptValue]:
+        """All values that were kept."""
+        return self._conflicts
 
     def _ignored_columns(self) -> list[str]:
         """As a spreadsheet refers to them: `A`, or `August!A` if all sheets were read."""
@@ -220,17 +240,6 @@ class Report:
             changed=self._marks[RowOutcome.CHANGED],
             unchanged=self._marks[RowOutcome.UNCHANGED],
         )
-
-    def _refused_rows(self) -> list[ImportedRow]:
-        refusals = sorted(self._refusals, key=_place)
-        return [self._row(refusal.row, RowOutcome.REFUSED, refusal) for refusal in refusals]
-
-    def _other_rows(self) -> list[ImportedRow]:
-        return [
-            self._row(row, outcome)
-            for row, outcome in sorted(self._rows.items())
-            if outcome is not RowOutcome.REFUSED
-        ]
 
 
 def _listed(sentence: str, places: list[str]) -> list[str]:

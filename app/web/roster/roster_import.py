@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from app.batch import Batch
 from app.errors import AppError
-from app.files.sheets.choices import choices
+from app.files.sheets.choices import choices, several
 from app.files.sheets.reading import read_beside
 from app.request_limits import FILE, limited
 from app.schemas.imports import ImportOutcome, Kind
@@ -54,8 +54,7 @@ async def _import(
 ) -> tuple[ImportOutcome, Batch]:
     await require_roster(visit.db, visit.actor, id)
     require_file(content)
-    headings = list(filter(None, form.get("columns").split(";")))
-    chosen = choices(form.get("sheet") or None, headings, [])
+    chosen = choices(form.get("sheet") or None, several(form.get("columns")), [])
     batch = await read_beside(Kind.STUDENTS, content, chosen, in_class=True)
     outcome = await importing.import_roster(
         *(visit.db, visit.actor, batch, id, Change(visit.window, form.read(Explained).reason)),

@@ -1,0 +1,264 @@
+"""Do the imports that were asked for: claim one, write its batch, say how far it is.
+
+A run is ended by the transaction that writes its batch, and only by whoever has the claim, so a
+file is imported once or not at all, however many servers die over it.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from app.batch import Batch
+from app.db import Database, Transaction
+from app.errors import AppError, Invalid
+from app.schemas.import_runs import Asked, RunOptions, RunResult, RunState
+from app.schemas.imports import ImportedRow, Kind
+from app.services.access import Actor
+from app.services.imports.conditions import Conditions
+from app.services.imports.importing import Step, write_batch
+from app.services.imports.report import Report
+from app.sql import Statement
+
+# A server that has said nothing for so long is taken for dead.
+SILENT_SECONDS = 15
+# A file over which so many servers have died is not tried again.
+MOST_ATTEMPTS = 5
+
+
+class Lost(Exception):
+    """Another server has claimed the run."""
+
+
+class Claimed(NamedTuple):
+    """A run that is ours to do, as `actor`."""
+
+    id: UUID
+    claim: UUID
+    actor: Actor
+    kind: Kind
+    content: bytes
+    options: RunOptions
+    asked: Asked
+    attempts: int
+
+
+_CLAIM = Statement(
+    """
+next AS MATERIALIZED (
+    SELECT id FROM import_runs
+    WHERE state IN ('waiting', 'working')
+      AND (state = 'waiting' OR heartbeat < clock_timestamp() - make_interval(secs => :silent))
+    ORDER BY created_at
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+claimed AS (
+    UPDATE import_runs r
+    SET state = 'working', claim = gen_random_uuid(), heartbeat = clock_timestamp(),
+        attempts = r.attempts + 1, done = 0, total = NULL
+    FROM next WHERE r.id = next.id
+    RETURNING r.*
+)""",
+    """
+SELECT id, claim, coalesce(confirmed_by, created_by) AS actor_id, request_id, kind, content,
+       options::text AS options, asked, attempts
+FROM claimed
+""",
+)
+
+
+async def claim(db: Database) -> Claimed | None:
+    """The run that has waited longest, or whose server is silent; None if there is none."""
+    async with db.transaction() as tx:
+        row = await tx.find_row(_CLAIM, silent=SILENT_SECONDS)
+    if row is None:
+        return None
+    return Claimed(
+        row["id"],
+        row["claim"],
+        Actor(row["actor_id"], row["request_id"]),
+        Kind(row["kind"]),
+        row["content"],
+        RunOptions.model_validate_json(row["options"]),
+        Asked(row["asked"]),
+        row["attempts"],
+    )
+
+
+_TELL = Statement(
+    """
+told AS (
+    UPDATE import_runs SET heartbeat = clock_timestamp(), done = :done, total = :total
+    WHERE id = :id AND claim = :claim AND state = 'working'
+    RETURNING id
+)""",
+    "SELECT EXISTS (SELECT FROM told) AS ours",
+)
+
+
+async def tell(db: Database, run: Claimed, done: int, total: int | None) -> None:
+    """Say that the run is alive, and how far it is."""
+    await db.row(_TELL, id=run.id, claim=run.claim, done=done, total=total)
+
+
+_GIVE_BACK = Statement(
+    """
+given AS (
+    UPDATE import_runs
+    SET state = 'waiting', claim = NULL, attempts = attempts - :unspent::integer
+    WHERE id = :id AND claim = :claim AND state = 'working'
+    RETURNING id
+)""",
+    "SELECT EXISTS (SELECT FROM given) AS ours",
+)
+
+
+async def give_back(db: Database, run: Claimed, *, unspent: bool) -> None:
+    """Let another server do the run, or this one later; `unspent` attempts do not count."""
+    await db.row(_GIVE_BACK, id=run.id, claim=run.claim, unspent=int(unspent))
+
+
+async def perform(
+    db: Database, run: Claimed, batch: Batch, conditions: Conditions, step: Step
+) -> None:
+    """Write the batch and end the run, in one transaction; or preview it and keep nothing.
+
+    Raises `Lost` if the run has become another server's, and then nothing is written.
+    """
+    report, sure = Report(batch), run.asked is Asked.IMPORT
+    within = run.options.class_id
+    try:
+        async with db.transaction(keep=sure, patient=True) as tx:
+            await write_batch(tx, run.actor, batch, conditions, report, within=within, step=step)
+            if sure:
+                report.check()
+                await _end(tx, run, RunState.DONE, batch, report)
+                return
+    except Invalid as refusal:
+        if refusal.code != "import_refused":
+            raise
+    state = RunState.REFUSED if report.refused else RunState.PREVIEWED
+    async with db.transaction(patient=True) as tx:
+        await _end(tx, run, state, batch, report)
+
+
+# The file is needed for nothing but an import that may be confirmed.
+_END = Statement(
+    """
+ended AS (
+    UPDATE import_runs
+    SET state = :state, claim = NULL, finished_at = clock_timestamp(), code = :code,
+        detail = :detail, result = :result::text::jsonb, done = coalesce(total, done),
+        content = CASE WHEN :state = 'previewed' THEN content END
+    WHERE id = :id AND claim = :claim AND state = 'working'
+    RETURNING id
+)""",
+    "SELECT EXISTS (SELECT FROM ended) AS ours",
+)
+_FORGET_ROWS = Statement(
+    "forgotten AS (DELETE FROM import_run_rows WHERE run_id = :id)", "SELECT 1"
+)
+_KEEP_ROWS = Statement(
+    """
+kept AS (
+    INSERT INTO import_run_rows
+        (run_id, n, sheet, "row", about, outcome, place, code, detail, kept)
+    SELECT :id, n, sheet, "row", about, outcome, place, code, detail, kept
+    FROM unnest(
+        :sheets::text[], :rows::integer[], :abouts::text[], :outcomes::text[], :places::text[],
+        :codes::text[], :details::text[], :kept::text[]
+    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, kept, n)
+)""",
+    "SELECT 1",
+)
+
+
+async def _end(
+    tx: Transaction, run: Claimed, state: RunState, batch: Batch, report: Report
+) -> None:
+    await tx.execute(_FORGET_ROWS, id=run.id)
+    await tx.execute(_KEEP_ROWS, id=run.id, **_columns(batch, report))
+    outcome = report.outcome(dry_run=state is not RunState.DONE)
+    result = RunResult(**{name: getattr(outcome, name) for name in RunResult.model_fields})
+    # Last, since whoever says how far the run is waits for it from here on.
+    await _close(tx, run, state, result.model_dump_json(by_alias=True))
+
+
+async def refuse(db: Database, run: Claimed, state: RunState, refusal: AppError) -> None:
+    """End the run without a result: nothing was changed, for this reason."""
+    async with db.transaction() as tx:
+        await tx.execute(_FORGET_ROWS, id=run.id)
+        await _close(tx, run, state, None, refusal)
+
+
+async def _close(
+    tx: Transaction,
+    run: Claimed,
+    state: RunState,
+    result: str | None,
+    refusal: AppError | None = None,
+) -> None:
+    row = await tx.row(
+        _END,
+        id=run.id,
+        claim=run.claim,
+        state=state,
+        result=result,
+        code=refusal and refusal.code,
+        detail=refusal and refusal.detail,
+    )
+    if not row["ours"]:
+        raise Lost
+
+
+def _columns(batch: Batch, report: Report) -> dict[str, list[object]]:
+    """The parameters of `_KEEP_ROWS`."""
+    subjects = dict(_subjects(batch))
+    kept: dict[tuple[str | None, int], list[str]] = {}
+    for value in report.conflicts:
+        kept.setdefault((value.sheet, value.row), []).append(value.field)
+    fates = report.fates()
+
+    def fields(fate: ImportedRow) -> str | None:
+        return ",".join(kept.get((fate.sheet, fate.row), ())) or None
+
+    return {
+        "sheets": [fate.sheet for _, fate in fates],
+        "rows": [fate.row for _, fate in fates],
+        "abouts": [subjects.get(number) for number, _ in fates],
+        "outcomes": [fate.outcome for _, fate in fates],
+        "places": [fate.column for _, fate in fates],
+        "codes": [fate.code for _, fate in fates],
+        "details": [fate.detail for _, fate in fates],
+        "kept": [fields(fate) for _, fate in fates],
+    }
+
+
+def _subjects(batch: Batch) -> Iterable[tuple[int, str | None]]:
+    """What each row is about, by the number of the row."""
+    yield from ((row.row, row.email) for row in batch.faculty)
+    yield from ((row.row, f"{row.draft.code} {row.draft.section}") for row in batch.classes)
+    yield from ((row.row, row.class_name.code) for row in batch.slots)
+    yield from ((row.row, row.entry.roll_no) for row in batch.students)
+    yield from ((mark.row, mark.roll_no) for mark in batch.marks)
+
+
+# Previews that nobody has confirmed for a day lose their file, and runs are kept for a month.
+_TIDY = Statement(
+    """
+expired AS (
+    UPDATE import_runs SET state = 'expired', content = NULL
+    WHERE state = 'previewed' AND finished_at < clock_timestamp() - interval '1 day'
+),
+old AS (
+    DELETE FROM import_runs
+    WHERE state NOT IN ('waiting', 'working', 'previewed')
+      AND finished_at < clock_timestamp() - interval '30 days'
+)""",
+    "SELECT 1",
+)
+
+
+async def tidy(db: Database) -> None:
+    """Forget the files of abandoned previews, and old runs."""
+    await db.row(_TIDY)
