@@ -117,7 +117,7 @@ _REFUSALS: tuple[tuple[str, AppError], ...] = (
     ),
 )
 _REQUEST_ID = "0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10"
-_DONE = {"200": "Done", "201": "Created", "204": "Deleted: no content"}
+_DONE = {"200": "Done", "201": "Created", "202": "Accepted", "204": "Deleted: no content"}
 
 
 def _header(description: str, example: str | int) -> Part:
@@ -131,6 +131,10 @@ _HEADERS = {
     "Link": _header(
         'The next page, if there is one: `<?query>; rel="next"`, relative to the request\'s URL',
         '<?limit=200&cursor=23%2Fcs%2F107>; rel="next"',
+    ),
+    "Location": _header(
+        "Where to ask how far it is, relative to the request's URL",
+        "imports/0b6f3a52-2f5e-4c8e-9a55-6a1f0f3b9d10",
     ),
     "Content-Disposition": _header(
         "The name to save the file under",

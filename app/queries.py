@@ -89,6 +89,13 @@ def occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
     raise bad_cursor()
 
 
+def number_cursor(cursor: str) -> int:
+    """Parse the cursor of a list whose entries are numbered."""
+    if re.fullmatch("[0-9]{1,9}", cursor):
+        return int(cursor)
+    raise bad_cursor()
+
+
 def bad_cursor() -> Invalid:
     return refused_query(
         "cursor", "invalid_cursor", "Use the cursor exactly as the Link header gives it."

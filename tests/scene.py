@@ -85,7 +85,8 @@ class Scene:
 
     async def ask(self, person: Person, case: Case, **more: Any) -> int:
         body = {"json": self.fill(case.body)} if case.body is not None else {}
-        if "/import" in case.path or "/uploads" in case.path:
+        files = ("/import?", "/imports?", "/students/import", "/uploads")
+        if any(part in case.path for part in files):
             text = "roll no,email\n1,new@x.example"
             body = {"content": text, "headers": {"Content-Type": "text/csv"}}
         response = await person.request(case.method, self.fill(case.path), **body, **more)
@@ -124,7 +125,19 @@ async def scene(
     days = {"firstDay": "2025-11-03", "lastDay": "2025-11-04", "kind": "medical"}
     ids["mine"] = (await kiran.post("/my/leaves", days)).json()["id"]
     ids |= {"session": session, "late": late, "leave": leave.json()["id"]}
-    return Scene(stage, {**ids, "question": question.json()["id"]}, kiran)
+    ids |= {"question": question.json()["id"], "import": await _previewed(stage)}
+    return Scene(stage, ids, kiran)
+
+
+async def _previewed(stage: Stage) -> str:
+    """An import that can be confirmed."""
+    kept = await stage.meera.post(
+        "/admin/imports?kind=faculty&dryRun=true",
+        content="roll no,email\n1,new@x.example",
+        headers={"Content-Type": "text/csv"},
+    )
+    await stage.connection.execute("UPDATE import_runs SET state = 'previewed'")
+    return str(kept.json()["id"])
 
 
 async def _calendar_of(stage: Stage) -> dict[str, str]:

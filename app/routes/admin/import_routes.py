@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import UnsupportedMedia
 from app.files.attachments import CSV, XLSX
-from app.files.sheets.choices import Choices, choices
+from app.files.sheets.choices import Choices, choices, several
 from app.files.sheets.limits import MAX_ROWS
 from app.files.sheets.reading import read_beside
 from app.queries import check_text
@@ -26,6 +26,10 @@ router = APIRouter(route_class=SignedInRoute)
 # Clients that do not know the media type send this.
 _UNKNOWN = "application/octet-stream"
 
+KindOfRows = Annotated[Kind, Query(description="What kind of rows the file has")]
+ForClass = Annotated[
+    UUID | None, Query(alias="classId", description="The class the whole file is for")
+]
 DryRun = Annotated[
     bool, Query(alias="dryRun", description="Report what would happen to each row; change nothing")
 ]
@@ -156,12 +160,10 @@ async def import_roster(
 async def import_file(
     request: Request,
     call: Call,
-    kind: Annotated[Kind, Query(description="What kind of rows the file has")],
+    kind: KindOfRows,
     dry_run: DryRun = False,
     trust_numbers: TrustNumbers = False,
-    class_id: Annotated[
-        UUID | None, Query(alias="classId", description="The class the whole file is for")
-    ] = None,
+    class_id: ForClass = None,
     reason: Why = None,
     sheet: Sheet = None,
     all_sheets: AllSheets = False,
@@ -197,5 +199,4 @@ def _chosen(
     sheet: str | None, all_sheets: bool, columns: str, marks: str, **meeting: Any
 ) -> Choices:
     check_text(sheet, None, name="sheet")
-    said = (list(filter(None, text.split(";"))) for text in (columns, marks))
-    return choices(sheet, *said, all_sheets=all_sheets, **meeting)
+    return choices(sheet, several(columns), several(marks), all_sheets=all_sheets, **meeting)

@@ -1,24 +1,14 @@
-"""Lists as files for spreadsheets, written page by page as they are read."""
+"""Lists as files for spreadsheets."""
 
-import csv
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from io import StringIO
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from app.documents import Document
 from app.files.attachments import CSV
-from app.files.register.register_words import guarded
-from app.web.frame.pages import read
+from app.files.list_csv import AT_ONCE, Page, headers_of, lines, list_csv
 
-# The byte order mark by which Excel recognises UTF-8.
-_MARK = "\ufeff"
-# Rows of a file are read in larger pages than those people look at.
-AT_ONCE = 1_000
-
-Page = Callable[[str | None], Awaitable[Document[Any]]]
+__all__ = ["AT_ONCE", "download", "headers_of", "lines"]
 
 
 async def download(name: str, columns: Mapping[str, str], page: Page) -> Response:
@@ -26,31 +16,5 @@ async def download(name: str, columns: Mapping[str, str], page: Page) -> Respons
 
     `page` gives the page after a cursor. It refuses before anything is sent.
     """
-    first = await page(None)
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield (_MARK + lines([columns.values()])).encode()
-        document = first
-        while True:
-            yield lines([row.get(key) for key in columns] for row in read(document)).encode()
-            if document.next_cursor is None:
-                return
-            document = await page(document.next_cursor)
-
-    return StreamingResponse(parts(), headers=headers_of(name), media_type=CSV)
-
-
-def lines(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV, in which no text is a formula."""
-    text = StringIO()
-    csv.writer(text).writerows(map(_cell, row) for row in rows)
-    return text.getvalue()
-
-
-def headers_of(name: str) -> dict[str, str]:
-    """The headers by which an answer is saved as a file of that name."""
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _cell(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else value
+    parts = await list_csv(columns, page)
+    return StreamingResponse(parts, headers=headers_of(name), media_type=CSV)
