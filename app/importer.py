@@ -132,7 +132,7 @@ class Importer:
         options = run.options
         in_class = options.class_id is not None
         batch = await read_beside(run.kind, run.content, choices_of(options), in_class=in_class)
-        progress.total = len(batch.students) + len(batch.marks) or None
+        progress.total = doing.size_of(batch)
         conditions = Conditions(
             datetime.now(self._rules.zone).date(),
             self._rules.edit_window_days,

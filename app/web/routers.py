@@ -6,6 +6,7 @@ from app.web.class_student import class_student
 from app.web.classes import class_page, classes
 from app.web.frame import assets
 from app.web.frame.missing import router as missing
+from app.web.imports import imports
 from app.web.leave import ask_leave, decide_leave, leave_pages
 from app.web.my import leave, my
 from app.web.office import figures
@@ -52,6 +53,7 @@ ROUTERS = (
     audit.router,
     students.router,
     merging.router,
+    imports.router,
     assets.router,
     missing,
 )

@@ -703,13 +703,14 @@ WITH given AS (
 SELECT EXISTS (SELECT FROM given) AS ours;
 
 -- app.services.imports.runs.doing._END
--- $1 state, $2 code, $3 detail, $4 result, $5 id, $6 claim
+-- $1 state, $2 code, $3 detail, $4 result, $5 size, $6 id, $7 claim
 WITH ended AS (
     UPDATE import_runs
     SET state = $1, claim = NULL, finished_at = clock_timestamp(), code = $2,
-        detail = $3, result = $4::text::jsonb, done = coalesce(total, done),
+        detail = $3, result = $4::text::jsonb,
+        done = coalesce($5::integer, done), total = coalesce($5, total),
         content = CASE WHEN $1 = 'previewed' THEN content END
-    WHERE id = $5 AND claim = $6 AND state = 'working'
+    WHERE id = $6 AND claim = $7 AND state = 'working'
     RETURNING id
 )
 SELECT EXISTS (SELECT FROM ended) AS ours;

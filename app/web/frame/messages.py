@@ -24,6 +24,7 @@ MESSAGES = {
     "class_restored": "The class is restored.",
     "withdrawn": "The last day is set. All marks are kept.",
     "imported": "The students of the file are on the roster.",
+    "import_discarded": "The import is discarded, and its file is gone.",
     "slot_added": "The meeting is on the timetable.",
     "slot_removed": "The meeting is off the timetable. Sessions that were taken stay.",
     "allowed": "They are on the list, and may sign in.",

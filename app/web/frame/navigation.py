@@ -13,6 +13,7 @@ _OFFICE = (
 )
 _ADMINISTRATION = (
     ("/app/people", "People"),
+    ("/app/imports", "Imports"),
     ("/app/calendar", "Calendar"),
     ("/app/policy", "Policy"),
     ("/app/audit", "What happened"),

@@ -118,6 +118,11 @@ async def give_back(db: Database, run: Claimed, *, unspent: bool) -> None:
     await db.row(_GIVE_BACK, id=run.id, claim=run.claim, unspent=int(unspent))
 
 
+def size_of(batch: Batch) -> int | None:
+    """Of how many rows of rosters, or marks, it can be said that they are done."""
+    return len(batch.students) + len(batch.marks) or None
+
+
 async def perform(
     db: Database, run: Claimed, batch: Batch, conditions: Conditions, step: Step
 ) -> None:
@@ -148,7 +153,8 @@ _END = Statement(
 ended AS (
     UPDATE import_runs
     SET state = :state, claim = NULL, finished_at = clock_timestamp(), code = :code,
-        detail = :detail, result = :result::text::jsonb, done = coalesce(total, done),
+        detail = :detail, result = :result::text::jsonb,
+        done = coalesce(:size::integer, done), total = coalesce(:size, total),
         content = CASE WHEN :state = 'previewed' THEN content END
     WHERE id = :id AND claim = :claim AND state = 'working'
     RETURNING id
@@ -181,7 +187,7 @@ async def _end(
     outcome = report.outcome(dry_run=state is not RunState.DONE)
     result = RunResult(**{name: getattr(outcome, name) for name in RunResult.model_fields})
     # Last, since whoever says how far the run is waits for it from here on.
-    await _close(tx, run, state, result.model_dump_json(by_alias=True))
+    await _close(tx, run, state, result.model_dump_json(by_alias=True), size=size_of(batch))
 
 
 async def refuse(db: Database, run: Claimed, state: RunState, refusal: AppError) -> None:
@@ -197,6 +203,7 @@ async def _close(
     state: RunState,
     result: str | None,
     refusal: AppError | None = None,
+    size: int | None = None,
 ) -> None:
     row = await tx.row(
         _END,
@@ -204,6 +211,7 @@ async def _close(
         claim=run.claim,
         state=state,
         result=result,
+        size=size,
         code=refusal and refusal.code,
         detail=refusal and refusal.detail,
     )
