@@ -196,7 +196,7 @@ async def test_what_is_no_table_is_refused_in_words(busy: Stage, content: bytes)
     assert run["detail"].endswith(".")
 
 
-async def test_kept_values_and_sheets_are_told_by_row(busy: Stage) -> None:
+async def test_rows_of_all_sheets_are_told_by_sheet(busy: Stage) -> None:
     room = await classroom_of(busy.asha)
     book = sheets(One=[["Roll No", "Name"], [ROLLS[0], "Student 101"]], Two=[["Roll"], ["9"]])
     path = await preview(busy.meera, "students", book, classId=room.id, allSheets="true")

@@ -79,7 +79,6 @@ def _make_rows() -> None:
         _text("place"),
         _text("code"),
         _text("detail"),
-        _text("kept"),
         sa.ForeignKeyConstraint(
             ["run_id"], ["import_runs.id"], name="fk_import_run_rows_run_id", ondelete="CASCADE"
         ),

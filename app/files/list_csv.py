@@ -50,6 +50,4 @@ def headers_of(name: str) -> dict[str, str]:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        value = ", ".join(map(str, value))
     return guarded(value) if isinstance(value, str) else value

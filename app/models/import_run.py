@@ -72,4 +72,3 @@ class ImportRunRow(Base):
     place: Mapped[str | None]
     code: Mapped[str | None]
     detail: Mapped[str | None]
-    kept: Mapped[str | None]

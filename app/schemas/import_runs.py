@@ -113,13 +113,11 @@ class ImportRun(
 
 class ImportRunRow(
     ImportedRow,
-    json_schema_extra=example(row=2, outcome="created", about="23/CS/107", kept=[]),
+    json_schema_extra=example(row=2, outcome="created", about="23/CS/107"),
 ):
-    """What became of a row, or would. `about` is the roll number, address or class in it; `kept`
-    names stored values that differ and stay."""
+    """What became of a row, or would. `about` is the roll number, address or class in it."""
 
     about: str | None
-    kept: list[str]
 
 
 # The columns of the rows as a file, by the names they have in JSON.
@@ -130,5 +128,4 @@ ROW_HEADINGS = {
     "outcome": "Outcome",
     "column": "Column",
     "detail": "Why",
-    "kept": "Kept",
 }

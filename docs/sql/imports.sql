@@ -582,8 +582,7 @@ page AS MATERIALIZED (
 SELECT verdict, CASE WHEN EXISTS (SELECT FROM run) THEN (
     SELECT coalesce(json_agg(json_build_object(
         'sheet', sheet, 'row', "row", 'about', about, 'outcome', outcome, 'column', place,
-        'code', code, 'detail', detail,
-        'kept', coalesce(string_to_array(kept, ','), '{}')) ORDER BY n), '[]')
+        'code', code, 'detail', detail) ORDER BY n), '[]')
     FROM page WHERE nth <= $5
 ) END::text AS document, (
     SELECT n::text FROM page WHERE nth = $5 AND EXISTS (SELECT FROM page WHERE nth > $5)
@@ -721,15 +720,15 @@ WITH forgotten AS (DELETE FROM import_run_rows WHERE run_id = $1)
 SELECT 1;
 
 -- app.services.imports.runs.doing._KEEP_ROWS
--- $1 id, $2 sheets, $3 rows, $4 abouts, $5 outcomes, $6 places, $7 codes, $8 details, $9 kept
+-- $1 id, $2 sheets, $3 rows, $4 abouts, $5 outcomes, $6 places, $7 codes, $8 details
 WITH kept AS (
     INSERT INTO import_run_rows
-        (run_id, n, sheet, "row", about, outcome, place, code, detail, kept)
-    SELECT $1, n, sheet, "row", about, outcome, place, code, detail, kept
+        (run_id, n, sheet, "row", about, outcome, place, code, detail)
+    SELECT $1, n, sheet, "row", about, outcome, place, code, detail
     FROM unnest(
         $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
-        $7::text[], $8::text[], $9::text[]
-    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, kept, n)
+        $7::text[], $8::text[]
+    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, n)
 )
 SELECT 1;
 

@@ -42,7 +42,7 @@ FileName = Annotated[
 Fate = Annotated[
     RowOutcome | None, Query(alias="outcome", description="Only rows of which this became")
 ]
-_ROW = "Sheet,Row,About,Outcome,Column,Why,Kept\r\n,2,23/CS/107,created,,,\r\n"
+_ROW = "Sheet,Row,About,Outcome,Column,Why\r\n,2,23/CS/107,created,,\r\n"
 _CHANGES = problems_of(401, 403, 404, 409, 422)
 
 

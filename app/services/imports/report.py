@@ -197,11 +197,6 @@ class Report:
         """Whether a row was refused."""
         return bool(self._refusals)
 
-    @property
-    def conflicts(self) -> list[KeptValue]:
-        """All values that were kept."""
-        return self._conflicts
-
     def _ignored_columns(self) -> list[str]:
         """As a spreadsheet refers to them: `A`, or `August!A` if all sheets were read."""
         return [column_letters(column) for column in self._ignored] + [

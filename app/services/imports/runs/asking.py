@@ -121,8 +121,7 @@ page AS MATERIALIZED (
 SELECT verdict, CASE WHEN EXISTS (SELECT FROM run) THEN (
     SELECT coalesce(json_agg(json_build_object(
         'sheet', sheet, 'row', "row", 'about', about, 'outcome', outcome, 'column', place,
-        'code', code, 'detail', detail,
-        'kept', coalesce(string_to_array(kept, ','), '{}')) ORDER BY n), '[]')
+        'code', code, 'detail', detail) ORDER BY n), '[]')
     FROM page WHERE nth <= :most
 ) END::text AS document, (
     SELECT n::text FROM page WHERE nth = :most AND EXISTS (SELECT FROM page WHERE nth > :most)

@@ -12,7 +12,7 @@ from app.batch import Batch
 from app.db import Database, Transaction
 from app.errors import AppError, Invalid
 from app.schemas.import_runs import Asked, RunOptions, RunResult, RunState
-from app.schemas.imports import ImportedRow, Kind
+from app.schemas.imports import Kind
 from app.services.access import Actor
 from app.services.imports.conditions import Conditions
 from app.services.imports.importing import Step, write_batch
@@ -168,12 +168,12 @@ _KEEP_ROWS = Statement(
     """
 kept AS (
     INSERT INTO import_run_rows
-        (run_id, n, sheet, "row", about, outcome, place, code, detail, kept)
-    SELECT :id, n, sheet, "row", about, outcome, place, code, detail, kept
+        (run_id, n, sheet, "row", about, outcome, place, code, detail)
+    SELECT :id, n, sheet, "row", about, outcome, place, code, detail
     FROM unnest(
         :sheets::text[], :rows::integer[], :abouts::text[], :outcomes::text[], :places::text[],
-        :codes::text[], :details::text[], :kept::text[]
-    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, kept, n)
+        :codes::text[], :details::text[]
+    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, n)
 )""",
     "SELECT 1",
 )
@@ -222,14 +222,7 @@ async def _close(
 def _columns(batch: Batch, report: Report) -> dict[str, list[object]]:
     """The parameters of `_KEEP_ROWS`."""
     subjects = dict(_subjects(batch))
-    kept: dict[tuple[str | None, int], list[str]] = {}
-    for value in report.conflicts:
-        kept.setdefault((value.sheet, value.row), []).append(value.field)
     fates = report.fates()
-
-    def fields(fate: ImportedRow) -> str | None:
-        return ",".join(kept.get((fate.sheet, fate.row), ())) or None
-
     return {
         "sheets": [fate.sheet for _, fate in fates],
         "rows": [fate.row for _, fate in fates],
@@ -238,7 +231,6 @@ def _columns(batch: Batch, report: Report) -> dict[str, list[object]]:
         "places": [fate.column for _, fate in fates],
         "codes": [fate.code for _, fate in fates],
         "details": [fate.detail for _, fate in fates],
-        "kept": [fields(fate) for _, fate in fates],
     }
 
 
