@@ -11,7 +11,7 @@ from http import HTTPMethod
 from time import perf_counter
 from uuid import uuid4
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -138,6 +138,9 @@ class Guard:
         """The limits of the matching route, looked up early since they apply to the whole body."""
         for route, limits in self._declared:
             if route.matches(scope)[0] is Match.FULL:
+                # A file that is too large is refused before its route is reached.
+                if prepare := getattr(route, "prepare", None):
+                    prepare(Request(scope))
                 return limits
         return USUAL
 

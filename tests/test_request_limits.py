@@ -64,7 +64,9 @@ async def test_a_file_may_be_as_large_as_its_route_declares(
     limits = limits_of(route)
     assert limits
     path = address(route).replace(MISSING, room.id)
-    for size, status in ((limits.size, 422), (limits.size + 1, 413)):
+    # What is read later is accepted now.
+    fits = 202 if route.status_code == 202 else 422
+    for size, status in ((limits.size, fits), (limits.size + 1, 413)):
         whole = await stage.meera.post(path, content=b" " * size, headers=CSV)
         pieces = await stage.meera.post(path, content=in_pieces(size), headers=CSV)
         assert [whole.status_code, pieces.status_code] == [status] * 2

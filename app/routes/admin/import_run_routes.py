@@ -173,7 +173,6 @@ async def list_import_rows(
         }
     },
 )
-@limited(FILE)
 async def download_import_rows(id: UUID, call: Call, outcome: Fate = None) -> Response:
     """All rows, refused ones first."""
     parts = await list_csv(

@@ -163,8 +163,7 @@ class OpenPage(APIRoute):
         handle = super().get_route_handler()
 
         async def respond(request: Request) -> Response:
-            if "json" not in request.headers.get("accept", ""):
-                request.state.as_page = partial(_refusal_page, request)
+            self.prepare(request)
             _refuse_other_sites(request)
             try:
                 await self.identify(request)
@@ -175,6 +174,11 @@ class OpenPage(APIRoute):
                 raise NotFound("There is nothing at this address.") from None
 
         return respond
+
+    def prepare(self, request: Request) -> None:
+        """Have refusals answered as pages from here on, unless a module asks."""
+        if "json" not in request.headers.get("accept", ""):
+            request.state.as_page = partial(_refusal_page, request)
 
     async def identify(self, request: Request) -> None:
         request.state.visit = _Visit(request)
