@@ -22,6 +22,7 @@ from app.services.imports.conditions import Conditions
 from app.services.imports.runs import doing
 from app.services.imports.runs.doing import Claimed
 
+FIRST_LOOK_SECONDS = 2
 LOOK_SECONDS = 10
 BEAT_SECONDS = 1
 TIDY_SECONDS = 3600
@@ -69,10 +70,11 @@ class Importer:
             await asyncio.wait([task])
 
     async def _work(self, db: Database) -> None:
-        tidied = -float(TIDY_SECONDS)
+        tidied, pause = -float(TIDY_SECONDS), FIRST_LOOK_SECONDS
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(self._woken.wait(), pause)
+            pause = LOOK_SECONDS
             self._woken.clear()
             now = asyncio.get_running_loop().time()
             try:

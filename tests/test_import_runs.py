@@ -1,98 +1,34 @@
 """Imports that the server does by itself: previewed, confirmed, done once, seen by all admins."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from app.batch import Batch, FacultyRow
 from app.importer import Importer
-from app.services.imports.conditions import Conditions
-from app.services.imports.runs import doing
-from tests.classroom import ROLLS, classroom_of, today
+from tests.classroom import ROLLS, classroom_of
 from tests.conftest import DOMAIN, Stage
 from tests.files import csv, sheets
-from tests.support import Person, checksum, next_of
-from tests.test_imports import XLSX, Rows
+from tests.import_runs import (
+    PEOPLE,
+    busy,
+    content_of,
+    counts,
+    ended,
+    preview,
+    rows_of,
+    start,
+    stored,
+)
+from tests.support import checksum, next_of
+from tests.test_imports import Rows
+
+__all__ = ["busy"]  # a fixture, used by its name
 
 pytestmark = pytest.mark.anyio
 
-PEOPLE: Rows = [["Email", "Name"], ["gita@demo.university.example", "Gita Demo"]]
-OVER = ("previewed", "done", "refused", "failed")
 # A list of 20,000 students in 20 classes.
 CLASSES, A_CLASS = 20, 1_000
-
-
-@pytest.fixture
-async def busy(crowd: Stage) -> AsyncIterator[Stage]:
-    """The app with its importer at work."""
-    crowd.app.state.importer = Importer(crowd.app.state.settings)
-    async with crowd.app.state.importer.at_work(crowd.app.state.database):
-        yield crowd
-
-
-async def start(person: Person, kind: str, content: bytes | Rows, **query: Any) -> str:
-    """Where the import is."""
-    body = content if isinstance(content, bytes) else csv(content)
-    media = XLSX if body.startswith(b"PK") else "text/csv"
-    answer = await person.request(
-        "POST",
-        "/admin/imports",
-        content=body,
-        params={"kind": kind, **query},
-        headers={"Content-Type": media},
-    )
-    assert answer.status_code == 202, answer.text
-    assert answer.headers["location"] == f"imports/{answer.json()['id']}"
-    return f"/admin/{answer.headers['location']}"
-
-
-async def preview(person: Person, kind: str, content: bytes | Rows, **query: Any) -> str:
-    path = await start(person, kind, content, dryRun="true", **query)
-    await ended(person, path)
-    return path
-
-
-async def ended(person: Person, path: str, seen: list[int] | None = None) -> dict[str, Any]:
-    """The import once it is over; `seen` gets how far it was on the way."""
-    for _ in range(1200):
-        run = (await person.get(path)).json()
-        if seen is not None and run["state"] == "working":
-            seen.append(run["done"])
-        if run["state"] in OVER:
-            return run
-        await asyncio.sleep(0.05)
-    raise AssertionError(run)
-
-
-async def rows_of(person: Person, path: str, **query: Any) -> list[dict[str, Any]]:
-    """All rows, page by page."""
-    rows: list[dict[str, Any]] = []
-    answer = await person.get(f"{path}/rows", params=query)
-    while True:
-        assert answer.status_code == 200, answer.text
-        rows += answer.json()
-        following = next_of(answer)
-        if not following:
-            return rows
-        answer = await person.get(following)
-
-
-def counts(run: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(run["result"][name] for name in ("created", "changed", "unchanged", "refused"))
-
-
-async def stored(stage: Stage, email: str = "gita@demo.university.example") -> int:
-    count = "SELECT count(*) FROM allowed_emails WHERE email = $1"
-    return int(await stage.connection.fetchval(count, email))
-
-
-async def content_of(stage: Stage, path: str) -> bytes | None:
-    kept = "SELECT content FROM import_runs WHERE id = $1::uuid"
-    content: bytes | None = await stage.connection.fetchval(kept, path.rpartition("/")[2])
-    return content
 
 
 async def test_twenty_thousand_rows_are_previewed_and_imported_with_progress(busy: Stage) -> None:
@@ -272,69 +208,6 @@ async def test_another_administrator_sees_and_confirms_it_and_answers_for_it(bus
     assert await busy.connection.fetchval(added) == busy.divya.user_id
 
 
-async def test_a_run_whose_server_is_silent_is_done_by_another_and_not_by_both(
-    crowd: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    db, path = crowd.app.state.database, await start(crowd.meera, "faculty", PEOPLE)
-    first = await doing.claim(db)
-    assert first
-    assert await doing.claim(db) is None
-    await crowd.connection.execute("UPDATE import_runs SET heartbeat = now() - interval '16 s'")
-    second = await doing.claim(db)
-    assert second
-    batch = Batch(faculty=[FacultyRow(2, "gita@demo.university.example")])
-    conditions = Conditions(today())
-    await doing.perform(db, second, batch, conditions, lambda _: None)
-    with pytest.raises(doing.Lost):
-        await doing.perform(db, first, batch, conditions, lambda _: None)
-    assert (await crowd.meera.get(path)).json()["state"] == "done"
-    acts = "SELECT count(*) FROM audit_log WHERE action = 'email_allowed'"
-    assert await crowd.connection.fetchval(acts) == 1
-
-
-async def test_a_server_that_had_lost_its_run_writes_nothing(crowd: Stage) -> None:
-    db, path = crowd.app.state.database, await start(crowd.meera, "faculty", PEOPLE)
-    first = await doing.claim(db)
-    assert first
-    await crowd.connection.execute("UPDATE import_runs SET claim = gen_random_uuid()")
-    batch = Batch(faculty=[FacultyRow(2, "gita@demo.university.example")])
-    with pytest.raises(doing.Lost):
-        await doing.perform(db, first, batch, Conditions(today()), lambda _: None)
-    assert await stored(crowd) == 0
-    assert (await crowd.meera.get(path)).json()["state"] == "working"
-
-
-async def test_a_file_over_which_servers_die_is_given_up(crowd: Stage) -> None:
-    path = await start(crowd.meera, "faculty", PEOPLE)
-    await crowd.connection.execute(f"UPDATE import_runs SET attempts = {doing.MOST_ATTEMPTS}")
-    crowd.app.state.importer = Importer(crowd.app.state.settings)
-    crowd.app.state.importer.wake()
-    async with crowd.app.state.importer.at_work(crowd.app.state.database):
-        run = await ended(crowd.meera, path)
-    assert run["state"] == "failed"
-    assert await stored(crowd) == 0
-
-
-async def test_a_server_that_stops_gives_its_run_back_at_once(
-    crowd: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reading = asyncio.Event()
-
-    async def read_for_ever(*_: Any, **__: Any) -> None:
-        reading.set()
-        await asyncio.sleep(3600)
-
-    monkeypatch.setattr("app.importer.read_beside", read_for_ever)
-    path = await start(crowd.meera, "faculty", PEOPLE)
-    importer = Importer(crowd.app.state.settings)
-    importer.wake()
-    async with importer.at_work(crowd.app.state.database):
-        await reading.wait()
-        assert (await crowd.meera.get(path)).json()["state"] == "working"
-    assert (await crowd.meera.get(path)).json()["state"] == "waiting"
-    assert await crowd.connection.fetchval("SELECT attempts FROM import_runs") == 0
-
-
 async def test_discarding_takes_everything_away_but_what_is_done(busy: Stage) -> None:
     path = await preview(busy.meera, "faculty", PEOPLE)
     assert (await busy.meera.delete(path)).status_code == 204
@@ -347,25 +220,6 @@ async def test_discarding_takes_everything_away_but_what_is_done(busy: Stage) ->
     await busy.connection.execute("UPDATE import_runs SET state = 'working', heartbeat = now()")
     answer = await busy.meera.delete(done)
     assert (answer.status_code, answer.json()["code"]) == (409, "import_working")
-
-
-async def test_what_is_old_is_taken_away(busy: Stage) -> None:
-    await busy.connection.execute("DELETE FROM import_runs")
-    kept = await preview(busy.meera, "faculty", PEOPLE)
-    late = await preview(busy.meera, "faculty", PEOPLE)
-    old = await start(busy.meera, "faculty", PEOPLE)
-    await ended(busy.meera, old)
-    for path, age in ((late, "25 hours"), (old, "31 days")):
-        await busy.connection.execute(
-            f"UPDATE import_runs SET finished_at = now() - interval '{age}' WHERE id = $1::uuid",
-            path.rpartition("/")[2],
-        )
-    await doing.tidy(busy.app.state.database)
-    assert (await busy.meera.get(kept)).json()["state"] == "previewed"
-    assert (await busy.meera.get(late)).json()["state"] == "expired"
-    assert await content_of(busy, late) is None
-    assert (await busy.meera.post(f"{late}/confirm")).status_code == 409
-    assert (await busy.meera.get(old)).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,15 @@ from tests.browser import Browser, browser_of
 from tests.classroom import ROLLS, classroom_of
 from tests.conftest import DOMAIN, Stage
 from tests.files import csv
+from tests.import_runs import PEOPLE, busy
 from tests.test_imports import Rows
+
+__all__ = ["busy"]  # a fixture, used by its name
 
 pytestmark = pytest.mark.anyio
 
-PEOPLE: Rows = [["Email", "Name"], ["gita@demo.university.example", "Gita Demo"]]
 EVIL = "<script>alert(1)</script>"
 WORKS = "You can close this page."
-
-
-@pytest.fixture
-async def busy(crowd: Stage) -> AsyncIterator[Stage]:
-    """The app with its importer at work."""
-    crowd.app.state.importer = Importer(crowd.app.state.settings)
-    async with crowd.app.state.importer.at_work(crowd.app.state.database):
-        yield crowd
 
 
 @pytest.fixture
