@@ -29,7 +29,7 @@ GRANT UPDATE ON policy TO aims_app;
 GRANT INSERT, UPDATE, DELETE ON
     allowed_emails, terms, holidays, students, student_accounts, classes, class_schedules,
     class_reschedules, class_students, class_teachers, attendance_statuses,
-    import_runs, import_run_rows
+    import_runs
 TO aims_app;
 
 -- History, and who did what: append-only.

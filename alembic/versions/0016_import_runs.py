@@ -1,4 +1,4 @@
-"""Imports that the server does by itself, and what became of each row of their files.
+"""Imports that the server does by itself, with what became of each row of their files.
 
 Revision: 0016, after 0015
 """
@@ -13,16 +13,11 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
-    _make_runs()
-    _make_rows()
-
-
 def _text(name: str, *, default: str | None = None, nullable: bool = True) -> sa.Column[object]:
     return sa.Column(name, sa.Text(), server_default=default, nullable=nullable)
 
 
-def _make_runs() -> None:
+def upgrade() -> None:
     now, id_ = sa.text("clock_timestamp()"), sa.text("gen_random_uuid()")
     instant = sa.DateTime(timezone=True)
     op.create_table(
@@ -44,6 +39,7 @@ def _make_runs() -> None:
         sa.Column("done", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("total", sa.Integer(), nullable=True),
         sa.Column("result", JSONB(), nullable=True),
+        sa.Column("rows", JSONB(), nullable=True),
         _text("code"),
         _text("detail"),
         sa.Column("finished_at", instant, nullable=True),
@@ -67,25 +63,5 @@ def _make_runs() -> None:
     )
 
 
-def _make_rows() -> None:
-    op.create_table(
-        "import_run_rows",
-        sa.Column("run_id", sa.Uuid(), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
-        _text("sheet"),
-        sa.Column("row", sa.Integer(), nullable=False),
-        _text("about"),
-        _text("outcome", nullable=False),
-        _text("place"),
-        _text("code"),
-        _text("detail"),
-        sa.ForeignKeyConstraint(
-            ["run_id"], ["import_runs.id"], name="fk_import_run_rows_run_id", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("run_id", "n", name="pk_import_run_rows"),
-    )
-
-
 def downgrade() -> None:
-    op.drop_table("import_run_rows")
     op.drop_table("import_runs")

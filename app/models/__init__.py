@@ -18,7 +18,7 @@ from app.models.class_model import (
     ClassTeacher,
     EnrolmentEvent,
 )
-from app.models.import_run import ImportRun, ImportRunRow
+from app.models.import_run import ImportRun
 from app.models.leave import Leave, LeaveSession
 from app.models.policy import FormerPolicy, Policy
 from app.models.question import MarkQuestion
@@ -41,7 +41,6 @@ __all__ = [
     "FormerPolicy",
     "Holiday",
     "ImportRun",
-    "ImportRunRow",
     "Leave",
     "LeaveSession",
     "MarkQuestion",

@@ -1,4 +1,4 @@
-"""Imports that the server does by itself, and what became of each row of their files."""
+"""Imports that the server does by itself."""
 
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,11 @@ from app.models.base import Base, OwnId
 class ImportRun(Base):
     """A file that somebody sent to be previewed or imported, and how far the server is with it.
 
-    `content` is there as long as it may be needed. Of the servers the one with the current `claim`
-    works on it; if its `heartbeat` stops, another claims the run. Only the claim that is stored may
-    end a run, in the transaction that writes the file.
+    `content` is there as long as it may be needed. `rows` says what became of each row, refused ones
+    first; it is compressed, and read only by those who ask for it.
+
+    The server with the current `claim` works on it; if its `heartbeat` stops, another claims the
+    run. Only the claim that is stored may end a run, in the transaction that writes the file.
     """
 
     __tablename__ = "import_runs"
@@ -51,24 +53,7 @@ class ImportRun(Base):
     done: Mapped[int] = mapped_column(server_default=text("0"))
     total: Mapped[int | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    rows: Mapped[list[Any] | None] = mapped_column(JSONB)
     code: Mapped[str | None]
     detail: Mapped[str | None]
     finished_at: Mapped[datetime | None]
-
-
-class ImportRunRow(Base):
-    """What became of a row. `n` numbers the rows of a run as they are shown: refused ones first."""
-
-    __tablename__ = "import_run_rows"
-
-    run_id: Mapped[UUID] = mapped_column(
-        ForeignKey("import_runs.id", ondelete="CASCADE"), primary_key=True
-    )
-    n: Mapped[int] = mapped_column(primary_key=True)
-    sheet: Mapped[str | None]
-    row: Mapped[int]
-    about: Mapped[str | None]
-    outcome: Mapped[str]
-    place: Mapped[str | None]
-    code: Mapped[str | None]
-    detail: Mapped[str | None]

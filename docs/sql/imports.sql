@@ -570,22 +570,19 @@ verdict AS (
                 WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
                 ELSE 'granted' END AS verdict
 ),
-run AS (SELECT id FROM import_runs WHERE id = $2 AND EXISTS (SELECT FROM admin)),
+run AS (SELECT rows FROM import_runs WHERE id = $2 AND EXISTS (SELECT FROM admin)),
 page AS MATERIALIZED (
-    SELECT w.*, row_number() OVER (ORDER BY w.n) AS nth
-    FROM import_run_rows w
-    WHERE w.run_id = (SELECT id FROM run) AND w.n > $3::integer
-      AND ($4::text IS NULL OR w.outcome = $4)
-    ORDER BY w.n
+    SELECT place, document, row_number() OVER (ORDER BY place) AS n
+    FROM run, jsonb_array_elements(rows) WITH ORDINALITY AS g(document, place)
+    WHERE place > $3::integer
+      AND ($4::text IS NULL OR document ->> 'outcome' = $4)
+    ORDER BY place
     LIMIT $5 + 1
 )
 SELECT verdict, CASE WHEN EXISTS (SELECT FROM run) THEN (
-    SELECT coalesce(json_agg(json_build_object(
-        'sheet', sheet, 'row', "row", 'about', about, 'outcome', outcome, 'column', place,
-        'code', code, 'detail', detail) ORDER BY n), '[]')
-    FROM page WHERE nth <= $5
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM page WHERE n <= $5
 ) END::text AS document, (
-    SELECT n::text FROM page WHERE nth = $5 AND EXISTS (SELECT FROM page WHERE nth > $5)
+    SELECT place::text FROM page WHERE n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
 ) AS next_cursor
 FROM verdict;
 
@@ -702,35 +699,17 @@ WITH given AS (
 SELECT EXISTS (SELECT FROM given) AS ours;
 
 -- app.services.imports.runs.doing._END
--- $1 state, $2 code, $3 detail, $4 result, $5 size, $6 id, $7 claim
+-- $1 state, $2 code, $3 detail, $4 result, $5 rows, $6 size, $7 id, $8 claim
 WITH ended AS (
     UPDATE import_runs
     SET state = $1, claim = NULL, finished_at = clock_timestamp(), code = $2,
-        detail = $3, result = $4::text::jsonb,
-        done = coalesce($5::integer, done), total = coalesce($5, total),
+        detail = $3, result = $4::text::jsonb, rows = $5::text::jsonb,
+        done = coalesce($6::integer, done), total = coalesce($6, total),
         content = CASE WHEN $1 = 'previewed' THEN content END
-    WHERE id = $6 AND claim = $7 AND state = 'working'
+    WHERE id = $7 AND claim = $8 AND state = 'working'
     RETURNING id
 )
 SELECT EXISTS (SELECT FROM ended) AS ours;
-
--- app.services.imports.runs.doing._FORGET_ROWS
--- $1 id
-WITH forgotten AS (DELETE FROM import_run_rows WHERE run_id = $1)
-SELECT 1;
-
--- app.services.imports.runs.doing._KEEP_ROWS
--- $1 id, $2 sheets, $3 rows, $4 abouts, $5 outcomes, $6 places, $7 codes, $8 details
-WITH kept AS (
-    INSERT INTO import_run_rows
-        (run_id, n, sheet, "row", about, outcome, place, code, detail)
-    SELECT $1, n, sheet, "row", about, outcome, place, code, detail
-    FROM unnest(
-        $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
-        $7::text[], $8::text[]
-    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, n)
-)
-SELECT 1;
 
 -- app.services.imports.runs.doing._TIDY
 WITH expired AS (

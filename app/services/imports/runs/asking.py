@@ -108,23 +108,20 @@ async def get_run(db: Database, actor: Actor, run_id: UUID) -> Document[ImportRu
 _ROWS = Statement(
     ADMIN,
     """
-run AS (SELECT id FROM import_runs WHERE id = :id AND EXISTS (SELECT FROM admin)),
+run AS (SELECT rows FROM import_runs WHERE id = :id AND EXISTS (SELECT FROM admin)),
 page AS MATERIALIZED (
-    SELECT w.*, row_number() OVER (ORDER BY w.n) AS nth
-    FROM import_run_rows w
-    WHERE w.run_id = (SELECT id FROM run) AND w.n > :after::integer
-      AND (:outcome::text IS NULL OR w.outcome = :outcome)
-    ORDER BY w.n
+    SELECT place, document, row_number() OVER (ORDER BY place) AS n
+    FROM run, jsonb_array_elements(rows) WITH ORDINALITY AS g(document, place)
+    WHERE place > :after::integer
+      AND (:outcome::text IS NULL OR document ->> 'outcome' = :outcome)
+    ORDER BY place
     LIMIT :most + 1
 )""",
     """
 SELECT verdict, CASE WHEN EXISTS (SELECT FROM run) THEN (
-    SELECT coalesce(json_agg(json_build_object(
-        'sheet', sheet, 'row', "row", 'about', about, 'outcome', outcome, 'column', place,
-        'code', code, 'detail', detail) ORDER BY n), '[]')
-    FROM page WHERE nth <= :most
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM page WHERE n <= :most
 ) END::text AS document, (
-    SELECT n::text FROM page WHERE nth = :most AND EXISTS (SELECT FROM page WHERE nth > :most)
+    SELECT place::text FROM page WHERE n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
 ) AS next_cursor
 FROM verdict
 """,

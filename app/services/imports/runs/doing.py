@@ -4,6 +4,7 @@ A run is ended by the transaction that writes its batch, and only by whoever has
 file is imported once or not at all, however many servers die over it.
 """
 
+import json
 from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
@@ -153,7 +154,7 @@ _END = Statement(
 ended AS (
     UPDATE import_runs
     SET state = :state, claim = NULL, finished_at = clock_timestamp(), code = :code,
-        detail = :detail, result = :result::text::jsonb,
+        detail = :detail, result = :result::text::jsonb, rows = :rows::text::jsonb,
         done = coalesce(:size::integer, done), total = coalesce(:size, total),
         content = CASE WHEN :state = 'previewed' THEN content END
     WHERE id = :id AND claim = :claim AND state = 'working'
@@ -161,77 +162,54 @@ ended AS (
 )""",
     "SELECT EXISTS (SELECT FROM ended) AS ours",
 )
-_FORGET_ROWS = Statement(
-    "forgotten AS (DELETE FROM import_run_rows WHERE run_id = :id)", "SELECT 1"
-)
-_KEEP_ROWS = Statement(
-    """
-kept AS (
-    INSERT INTO import_run_rows
-        (run_id, n, sheet, "row", about, outcome, place, code, detail)
-    SELECT :id, n, sheet, "row", about, outcome, place, code, detail
-    FROM unnest(
-        :sheets::text[], :rows::integer[], :abouts::text[], :outcomes::text[], :places::text[],
-        :codes::text[], :details::text[]
-    ) WITH ORDINALITY AS g(sheet, "row", about, outcome, place, code, detail, n)
-)""",
-    "SELECT 1",
-)
+_UNTOLD = dict.fromkeys(("result", "rows", "size", "code", "detail"))
 
 
 async def _end(
     tx: Transaction, run: Claimed, state: RunState, batch: Batch, report: Report
 ) -> None:
-    await tx.execute(_FORGET_ROWS, id=run.id)
-    await tx.execute(_KEEP_ROWS, id=run.id, **_columns(batch, report))
     outcome = report.outcome(dry_run=state is not RunState.DONE)
     result = RunResult(**{name: getattr(outcome, name) for name in RunResult.model_fields})
     # Last, since whoever says how far the run is waits for it from here on.
-    await _close(tx, run, state, result.model_dump_json(by_alias=True), size=size_of(batch))
+    await _close(
+        tx,
+        run,
+        state,
+        result=result.model_dump_json(by_alias=True),
+        rows=_rows(batch, report),
+        size=size_of(batch),
+    )
 
 
 async def refuse(db: Database, run: Claimed, state: RunState, refusal: AppError) -> None:
     """End the run without a result: nothing was changed, for this reason."""
     async with db.transaction() as tx:
-        await tx.execute(_FORGET_ROWS, id=run.id)
-        await _close(tx, run, state, None, refusal)
+        await _close(tx, run, state, code=refusal.code, detail=refusal.detail)
 
 
-async def _close(
-    tx: Transaction,
-    run: Claimed,
-    state: RunState,
-    result: str | None,
-    refusal: AppError | None = None,
-    size: int | None = None,
-) -> None:
-    row = await tx.row(
-        _END,
-        id=run.id,
-        claim=run.claim,
-        state=state,
-        result=result,
-        size=size,
-        code=refusal and refusal.code,
-        detail=refusal and refusal.detail,
-    )
+async def _close(tx: Transaction, run: Claimed, state: RunState, **told: object) -> None:
+    row = await tx.row(_END, id=run.id, claim=run.claim, state=state, **_UNTOLD | told)
     if not row["ours"]:
         raise Lost
 
 
-def _columns(batch: Batch, report: Report) -> dict[str, list[object]]:
-    """The parameters of `_KEEP_ROWS`."""
+def _rows(batch: Batch, report: Report) -> str:
+    """What became of each row, as `ImportRunRow`s in JSON."""
     subjects = dict(_subjects(batch))
-    fates = report.fates()
-    return {
-        "sheets": [fate.sheet for _, fate in fates],
-        "rows": [fate.row for _, fate in fates],
-        "abouts": [subjects.get(number) for number, _ in fates],
-        "outcomes": [fate.outcome for _, fate in fates],
-        "places": [fate.column for _, fate in fates],
-        "codes": [fate.code for _, fate in fates],
-        "details": [fate.detail for _, fate in fates],
-    }
+    return json.dumps(
+        [
+            {
+                "sheet": fate.sheet,
+                "row": fate.row,
+                "about": subjects.get(number),
+                "outcome": fate.outcome,
+                "column": fate.column,
+                "code": fate.code,
+                "detail": fate.detail,
+            }
+            for number, fate in report.fates()
+        ]
+    )
 
 
 def _subjects(batch: Batch) -> Iterable[tuple[int, str | None]]:
