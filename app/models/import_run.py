@@ -14,8 +14,8 @@ from app.models.base import Base, OwnId
 class ImportRun(Base):
     """A file that somebody sent to be previewed or imported, and how far the server is with it.
 
-    `content` is there as long as it may be needed. `rows` says what became of each row, refused ones
-    first; it is compressed, and read only by those who ask for it.
+    `content` is there as long as it may be needed. `rows` says what became of each row, refused
+    ones first; it is compressed, and read only by those who ask for it.
 
     The server with the current `claim` works on it; if its `heartbeat` stops, another claims the
     run. Only the claim that is stored may end a run, in the transaction that writes the file.

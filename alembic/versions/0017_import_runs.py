@@ -1,14 +1,14 @@
 """Imports that the server does by itself, with what became of each row of their files.
 
-Revision: 0016, after 0015
+Revision: 0017, after 0016
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
