@@ -13,6 +13,7 @@ _COLUMNS = {
     "allowed_emails": ("name",),
     "terms": ("name",),
     "holidays": ("name",),
+    "import_runs": ("file_name", "detail"),
     "leaves": ("note",),
     "class_reschedules": ("reason",),
     "attendance_sessions": ("status_reason", "processed_image_url"),

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from app.demo.google import DemoGoogle
-from tests.classroom import ROLLS, Classroom, classroom_of, co_teacher, share, substitute
+from app.files.sheets.batches import read_batch
+from app.services.imports.conditions import Conditions
+from app.services.imports.runs import doing
+from tests.classroom import ROLLS, Classroom, classroom_of, co_teacher, share, substitute, today
 from tests.conftest import Stage
 from tests.students import kiran_of, let_in
 from tests.support import Person
@@ -132,11 +135,15 @@ async def scene(
 async def _previewed(stage: Stage) -> str:
     """An import that can be confirmed."""
     kept = await stage.meera.post(
-        "/admin/imports?kind=faculty&dryRun=true",
+        "/admin/imports?kind=faculty&dryRun=true&fileName=people.csv",
         content="roll no,email\n1,new@x.example",
         headers={"Content-Type": "text/csv"},
     )
-    await stage.connection.execute("UPDATE import_runs SET state = 'previewed'")
+    db = stage.app.state.database
+    run = await doing.claim(db)
+    assert run
+    batch = read_batch(run.kind, run.content)
+    await doing.perform(db, run, batch, Conditions(today()), lambda _: None)
     return str(kept.json()["id"])
 
 

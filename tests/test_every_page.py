@@ -34,13 +34,16 @@ ROUTES = [
     if isinstance(route, PageRoute | StudentPage) and "GET" in route.methods
 ]
 FILES = re.compile(r"\.csv$|/register$")
-# Pages that a form or a module leads to; tests/test_browser.py opens them.
+# Pages that a form or a module leads to; tests/test_browser.py and
+# tests/test_browser_imports.py open them.
 UNLINKED = {
     "/app/signed-in",
     "/app/take/{id}",
     "/app/take/{id}/sheet",
     "/app/take/{id}/finalise",
     "/app/classes/{id}/settings/restore",
+    "/app/imports/{id}",
+    "/app/imports/{id}/progress",
 }
 # Pages that a form with its fields in the address leads to, by the page of the form.
 BY_FORM = {

@@ -218,6 +218,14 @@ PAGES = {
         "previewPolicy", f"/app/policy/preview.csv?{urlencode(RULES)}"
     ),
     "POST /app/policy": _form("setPolicy", "/app/policy", RULES),
+    "GET /app/imports": Page("listImports", "/app/imports"),
+    # Whoever may send a file is told that there is none.
+    "POST /app/imports": _form("listImports", "/app/imports", {"kind": "faculty"}, status=422),
+    "GET /app/imports/{id}": Page("getImport", "/app/imports/{import}", also=("listImportRows",)),
+    "GET /app/imports/{id}/progress": Page("getImport", "/app/imports/{import}/progress"),
+    "GET /app/imports/{id}/rows.csv": Page("downloadImportRows", "/app/imports/{import}/rows.csv"),
+    "POST /app/imports/{id}/confirm": _form("confirmImport", "/app/imports/{import}/confirm", {}),
+    "POST /app/imports/{id}/discard": _form("discardImport", "/app/imports/{import}/discard", {}),
     "GET /app/leave": Page("listLeaves", "/app/leave"),
     "GET /app/leave.csv": Page("listLeaves", "/app/leave.csv"),
     "GET /app/leave/new": Page("getStudentStats", f"/app/leave/new?rollNo={ROLLS[1]}"),
