@@ -4,6 +4,7 @@ A run is ended by the transaction that writes its batch, and only by whoever has
 file is imported once or not at all, however many servers die over it.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -168,17 +169,10 @@ _UNTOLD = dict.fromkeys(("result", "rows", "size", "code", "detail"))
 async def _end(
     tx: Transaction, run: Claimed, state: RunState, batch: Batch, report: Report
 ) -> None:
-    outcome = report.outcome(dry_run=state is not RunState.DONE)
-    result = RunResult(**{name: getattr(outcome, name) for name in RunResult.model_fields})
+    # In a thread, since requests would wait for 50,000 rows.
+    result, rows = await asyncio.to_thread(_told, state, batch, report)
     # Last, since whoever says how far the run is waits for it from here on.
-    await _close(
-        tx,
-        run,
-        state,
-        result=result.model_dump_json(by_alias=True),
-        rows=_rows(batch, report),
-        size=size_of(batch),
-    )
+    await _close(tx, run, state, result=result, rows=rows, size=size_of(batch))
 
 
 async def refuse(db: Database, run: Claimed, state: RunState, refusal: AppError) -> None:
@@ -191,6 +185,13 @@ async def _close(tx: Transaction, run: Claimed, state: RunState, **told: object)
     row = await tx.row(_END, id=run.id, claim=run.claim, state=state, **_UNTOLD | told)
     if not row["ours"]:
         raise Lost
+
+
+def _told(state: RunState, batch: Batch, report: Report) -> tuple[str, str]:
+    """The result, and what became of each row, as JSON."""
+    outcome = report.outcome(dry_run=state is not RunState.DONE)
+    result = RunResult(**{name: getattr(outcome, name) for name in RunResult.model_fields})
+    return result.model_dump_json(by_alias=True), _rows(batch, report)
 
 
 def _rows(batch: Batch, report: Report) -> str:
