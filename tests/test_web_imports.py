@@ -188,6 +188,8 @@ async def test_a_file_can_be_for_one_class(busy: Stage, meera: Browser) -> None:
     room = await classroom_of(busy.asha)
     form = await meera.shown(f"/app/imports?classId={room.id}&kind=students")
     assert "Everything in the file is for" in form
+    link = f'href="/app/imports?kind=attendance&amp;classId={room.id}"'
+    assert link in await meera.shown(f"/app/classes/{room.id}/roster/import")
     rows: Rows = [["Roll No", "Name"], ["900", "Kabir Demo"]]
     path = await sent(meera, rows, kind="students", classId=room.id)
     await over(meera, path)
@@ -248,6 +250,7 @@ async def test_an_address_with_nonsense_is_a_clear_page(busy: Stage, meera: Brow
     for query in ("cursor=x", "cursor=%00", f"cursor={'1' * 10_000}"):
         assert (await meera.get(f"/app/imports?{query}")).status_code == 422
     assert (await meera.get("/app/imports?classId=%00&kind=%00")).status_code == 200
+    assert (await meera.get(f"/app/imports?classId={uuid4()}")).status_code == 404
     for part in ("", "/rows.csv", "/progress"):
         assert (await meera.get(f"/app/imports/{uuid4()}{part}")).status_code == 404
         assert (await meera.get(f"/app/imports/1{part}")).status_code == 404

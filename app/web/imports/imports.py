@@ -177,9 +177,9 @@ async def _class(visit: Visit, class_id: str) -> Any:
         return None
     try:
         id = UUID(class_id)
-        return read(await class_service.get_class(visit.db, visit.actor, id, roster=False))
-    except (ValueError, AppError):
+    except ValueError:
         return None
+    return read(await class_service.get_class(visit.db, visit.actor, id, roster=False))
 
 
 def _options(wanted: _Upload) -> RunOptions:
