@@ -20,8 +20,9 @@ from app.schemas.imports import Kind, RowOutcome
 from app.schemas.words import Reason, StoredDate, Words, visible
 from app.services.classes import class_service
 from app.services.imports.runs import asking
+from app.web.frame.carried import require_file
 from app.web.frame.downloads import AT_ONCE, download
-from app.web.frame.forms import Form, no_file
+from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/imports", route_class=PageRoute, include_in_schema=False)
@@ -89,8 +90,7 @@ async def upload(visit: Visit) -> Response:
     try:
         wanted = form.read(_Upload)
         options = _options(wanted)
-        if not form.file:
-            raise no_file()
+        require_file(form.file)
         run = await asking.ask(
             *(visit.db, visit.actor, wanted.kind, form.file, options, Asked.PREVIEW),
             visible(form.file_name)[-255:] or None,
