@@ -115,7 +115,7 @@ async def test_a_refused_file_names_its_rows_and_leads_back_with_the_same_choice
     path = await sent(meera, rows, kind="students", columns="roll_no=Seat")
     page = await over(meera, path)
     assert "Nothing has changed." in page
-    assert "<b>1 cannot be taken</b>" in page
+    assert "<b>1 cannot be imported</b>" in page
     assert "if its roll numbers are right" in page
     assert "/confirm" not in page
     only = await meera.shown(f"{path}?outcome=refused")

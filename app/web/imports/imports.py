@@ -47,7 +47,7 @@ STATES = {
 }
 # How a row is called, by what became of it, and by what would.
 FATES = {
-    RowOutcome.REFUSED: "Cannot be taken",
+    RowOutcome.REFUSED: "Cannot be imported",
     RowOutcome.CREATED: "Added",
     RowOutcome.CHANGED: "Changed",
     RowOutcome.UNCHANGED: "Stays as it is",
