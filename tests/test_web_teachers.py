@@ -1,12 +1,13 @@
 """The pages of who teaches a class: adding co-teachers and substitutes, their days, removing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.browser import Browser, browser_of
-from tests.classroom import Classroom, co_teacher, day, share, substitute
+from tests.classroom import Classroom, classroom_of, co_teacher, day, share, substitute
 from tests.conftest import Stage
 from tests.support import Person, checksum
 
@@ -70,6 +71,15 @@ async def test_a_substitute_is_added_with_their_days_and_nobody_else_changes(
     chitra, esha = await others_of(room)
     assert (chitra["email"], chitra["role"]) == (stage.chitra.email, "co_teacher")
     assert esha.items() >= ({"email": stage.esha.email, "role": "substitute"} | days).items()
+
+
+async def test_of_people_added_at_once_nobody_is_lost(crowd: Stage) -> None:
+    hall = await classroom_of(crowd.asha)
+    people = (crowd.bilal, crowd.chitra, crowd.divya, crowd.esha)
+    async with browser_of(crowd.app, crowd.asha) as asha:
+        sent = [{"email": each.email, "role": "substitute"} for each in people]
+        await asyncio.gather(*(asha.done(page_of(hall), fields) for fields in sent))
+    assert {each["email"] for each in await others_of(hall)} == {each.email for each in people}
 
 
 async def test_somebody_who_has_never_signed_in_can_be_added(
