@@ -34,6 +34,7 @@ from app.demo.google import DemoGoogle
 from app.localpg import LocalPostgres
 from app.main import create_app
 from app.models import Base
+from tests.browser import Browser, browser_of
 from tests.classroom import Classroom, classroom_of
 from tests.command_line import Aims
 from tests.processes import ROOT, Checkout
@@ -379,3 +380,17 @@ def _person(app: FastAPI, client: httpx2.AsyncClient, name: str) -> Person:
 async def room(stage: Stage) -> Classroom:
     """Asha's class with three students."""
     return await classroom_of(stage.asha)
+
+
+@pytest.fixture
+async def asha(stage: Stage) -> AsyncIterator[Browser]:
+    """Asha's browser."""
+    async with browser_of(stage.app, stage.asha) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def meera(stage: Stage) -> AsyncIterator[Browser]:
+    """Meera's browser."""
+    async with browser_of(stage.app, stage.meera) as browser:
+        yield browser

@@ -15,12 +15,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
-
-
-@pytest.fixture
 async def nobody(stage: Stage) -> AsyncIterator[Browser]:
     async with browser_of(stage.app) as browser:
         yield browser

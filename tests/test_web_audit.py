@@ -1,7 +1,6 @@
 """The page of what happened: the audit log in words, with filters, and as a file."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,12 +16,6 @@ EVIL = "<script>alert(1)</script>"
 GONE = "b7a1d2c3-6e4f-4a5b-8c9d-0e1f2a3b4c5d"
 PUT_ON = "Put a student on a roster"
 LET_IN = "Let somebody sign in"
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
 
 
 async def let_in(stage: Stage, email: str = NEW) -> str:

@@ -1,6 +1,5 @@
 """The pages of the calendar: terms and holidays, read by all staff and kept by administrators."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,18 +16,6 @@ EVIL = "<script>alert(1)</script>"
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 AUTUMN = {"name": "Autumn 2025", "firstDay": "2025-07-21", "lastDay": "2025-12-05"}
 KINDS = pytest.mark.parametrize("kind", ["terms", "holidays"])
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def stored(stage: Stage, kind: str) -> list[dict[str, Any]]:

@@ -1,7 +1,5 @@
 """The page of one student in a class: figures, the percentage over time, and every session."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.browser import Browser, browser_of
@@ -23,12 +21,6 @@ pytestmark = pytest.mark.anyio
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 FIRST, SECOND, _ = ROLLS
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def page_of(room: Classroom, roll: str = FIRST) -> str:

@@ -1,6 +1,5 @@
 """The pages of classes: the list, one class, its register as files and a blank sheet."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -12,12 +11,6 @@ from tests.conftest import Stage
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = ROLLS
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def test_a_teacher_sees_their_classes_and_an_administrator_all(

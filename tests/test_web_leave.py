@@ -1,7 +1,5 @@
 """The pages of leave: the list, asking for it, and deciding on one or on several."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.browser import Browser, browser_of
@@ -14,18 +12,6 @@ pytestmark = pytest.mark.anyio
 FIRST, SECOND, THIRD = ROLLS
 EVIL = "<script>alert(1)</script>"
 WHY = "The certificate came late."
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def state_of(stage: Stage, leave: str) -> str:

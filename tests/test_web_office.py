@@ -1,7 +1,5 @@
 """The office's pages: a term in figures, what is missing, and who is below the line."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.browser import Browser, browser_of
@@ -12,18 +10,6 @@ pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = ROLLS
 EVIL = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def met(stage: Stage, room: Classroom) -> None:

@@ -1,7 +1,6 @@
 """The pages of people: who may sign in, in which role, and whose account is locked."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -16,12 +15,6 @@ NEW = f"farah@{DOMAIN}"
 EVIL = "<script>alert(1)</script>"
 GONE = "b7a1d2c3-6e4f-4a5b-8c9d-0e1f2a3b4c5d"
 LAST = "At least one administrator has to remain."
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
 
 
 async def entry_of(stage: Stage, email: str) -> dict[str, Any]:

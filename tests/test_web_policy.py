@@ -1,7 +1,6 @@
 """The pages of the policy: read by all staff, changed by administrators after a preview."""
 
 import re
-from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
@@ -38,18 +37,6 @@ STORED = {
     "onDuty": "absent",
     "minimumSessions": 1,
 }
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 def previewed(**fields: Any) -> str:

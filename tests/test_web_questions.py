@@ -1,6 +1,5 @@
 """Questions of students on the teacher's Today, and the page on which they are answered."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -31,12 +30,6 @@ async def kiran(
 async def session(room: Classroom) -> str:
     """A session in which everybody is absent."""
     return await marked(room, "2025-10-20")
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 @pytest.fixture

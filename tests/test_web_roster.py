@@ -1,7 +1,6 @@
 """The pages of a roster: adding, withdrawing, and importing a file after a preview."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -16,12 +15,6 @@ pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = ROLLS
 NEW = "23/CS/190"
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 def page_of(room: Classroom, page: str = "") -> str:

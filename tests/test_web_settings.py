@@ -1,6 +1,5 @@
 """The settings of a class: what it is called, whose it is, archiving and restoring it."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,18 +14,6 @@ pytestmark = pytest.mark.anyio
 SCRIPT = "<script>alert(1)</script>"
 FIELDS = {"code": "CS301", "name": "Operating Systems", "section": "A", "termId": ""}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
 
 
 def page_of(room: Classroom, rest: str = "") -> str:

@@ -1,6 +1,5 @@
 """The pages of students' records: found, corrected and merged by administrators."""
 
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
@@ -19,18 +18,6 @@ EVIL = "<script>alert(1)</script>"
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 RIGHT, WRONG = ROLLS[0], ROLLS[1]
 LABELS = ("name", "dtuEmail", "email", "phone", "program", "semester", "spCode", "status")
-
-
-@pytest.fixture
-async def meera(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.meera) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def page_of(stage: Stage, roll: str = RIGHT) -> str:

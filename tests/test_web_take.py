@@ -1,7 +1,6 @@
 """Taking attendance by forms: what a browser without JavaScript can do, and what modules send."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from tests.support import Person
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = ROLLS
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 async def opened(browser: Browser, room: Classroom, **more: str) -> str:

@@ -1,7 +1,6 @@
 """The pages of who teaches a class: adding co-teachers and substitutes, their days, removing."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,12 +14,6 @@ pytestmark = pytest.mark.anyio
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 def page_of(room: Classroom, person: Person | str = "", rest: str = "") -> str:

@@ -1,6 +1,5 @@
 """The timetable of a class on its pages: weekly meetings, and single ones that are moved."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,12 +9,6 @@ from tests.classroom import Classroom, co_teacher, day, share, today
 from tests.conftest import Stage
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def asha(stage: Stage) -> AsyncIterator[Browser]:
-    async with browser_of(stage.app, stage.asha) as browser:
-        yield browser
 
 
 def page_of(room: Classroom, page: str = "") -> str:
