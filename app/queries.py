@@ -1,7 +1,10 @@
 """What lists are asked with in an address: a range of dates, a text, and where to go on."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import wraps
+from typing import TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -9,10 +12,13 @@ from pydantic import TypeAdapter
 from app.errors import Flaw, Invalid
 from app.schemas.words import MAX_ROLL_KEY_BYTES, StoredDate
 
+After = TypeVar("After")
+
 MAX_PAGE = 200
 # An id and the key of a roll number, which case folding may make three times as long.
 MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 
+_NUMBER = re.compile("[0-9]{1,9}")
 _SESSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?")
 _OCCURRENCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
 _DAY = TypeAdapter(StoredDate)
@@ -44,56 +50,65 @@ def check_text(query: str | None, cursor: str | None, *, name: str = "query") ->
         raise bad_cursor()
 
 
+def cursor_of(parse: Callable[[str], After]) -> Callable[[str | None], After | None]:
+    """The reading of a list's cursors: None is where the list begins, and what `parse` cannot read
+    is refused."""
+
+    @wraps(parse)
+    def read(cursor: str | None) -> After | None:
+        if cursor is None:
+            return None
+        if "\0" in cursor:
+            raise bad_cursor()
+        try:
+            return parse(cursor)
+        except (ValueError, OverflowError):
+            raise bad_cursor() from None
+
+    return read
+
+
+def matched(pattern: re.Pattern[str], cursor: str) -> re.Match[str]:
+    """The whole cursor as the pattern has it, or else a `ValueError`."""
+    found = pattern.fullmatch(cursor)
+    if found is None:
+        raise ValueError(cursor)
+    return found
+
+
+@cursor_of
 def instant_cursor(cursor: str) -> tuple[datetime, UUID]:
     """Parse the cursor of a list by time: instant and id."""
     at, _, entry_id = cursor.partition("~")
-    try:
-        # Ours are in UTC; another offset could lead past the first or the last year.
-        return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
-    except (ValueError, OverflowError):
-        raise bad_cursor() from None
+    # Ours are in UTC; another offset could lead past the first or the last year.
+    return datetime.fromisoformat(at).astimezone(UTC), UUID(entry_id)
 
 
+@cursor_of
 def class_cursor(cursor: str) -> tuple[UUID, str]:
     """Parse the cursor of a list of students: class and roll key."""
     class_id, _, roll_key = cursor.partition("~")
-    try:
-        if "\0" not in roll_key:
-            return UUID(class_id), roll_key
-    except ValueError:
-        pass
-    raise bad_cursor()
+    return UUID(class_id), roll_key
 
 
+@cursor_of
 def session_cursor(cursor: str) -> tuple[date, time | None]:
     """Parse the cursor of a list of sessions of one class: date and start."""
-    found = _SESSION.fullmatch(cursor)
-    try:
-        if found:
-            start = time.fromisoformat(found[2]) if found[2] else None
-            return date.fromisoformat(found[1]), start
-    except ValueError:
-        pass
-    raise bad_cursor()
+    found = matched(_SESSION, cursor)
+    return date.fromisoformat(found[1]), time.fromisoformat(found[2]) if found[2] else None
 
 
+@cursor_of
 def occurrence_cursor(cursor: str) -> tuple[date, time, UUID]:
     """Parse the cursor of a list of occurrences: date, start and class."""
-    found = _OCCURRENCE.fullmatch(cursor)
-    try:
-        if found:
-            day, start, class_id = found.groups()
-            return _DAY.validate_python(day), time.fromisoformat(start), UUID(class_id)
-    except ValueError:
-        pass
-    raise bad_cursor()
+    day, start, class_id = matched(_OCCURRENCE, cursor).groups()
+    return _DAY.validate_python(day), time.fromisoformat(start), UUID(class_id)
 
 
+@cursor_of
 def number_cursor(cursor: str) -> int:
     """Parse the cursor of a list whose entries are numbered."""
-    if re.fullmatch("[0-9]{1,9}", cursor):
-        return int(cursor)
-    raise bad_cursor()
+    return int(matched(_NUMBER, cursor)[0])
 
 
 def bad_cursor() -> Invalid:

@@ -104,7 +104,7 @@ async def list_class_student_sessions(
 ) -> Response:
     """Newest first, with who made each mark and when. Sessions from when the student was not in
     the class are left out, unless they have a mark."""
-    after = session_cursor(cursor) if cursor is not None else None
+    after = session_cursor(cursor)
     page = await student_sessions.sessions(call.db, call.actor, id, studentId, limit, after)
     return answer(page, request=request)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import MyCall, StudentRoute
-from app.queries import MAX_PAGE, bad_cursor, check_range, instant_cursor
+from app.queries import MAX_PAGE, check_range, cursor_of, instant_cursor, matched
 from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
 from app.schemas.leave import MyLeave, MyLeaveDraft
 from app.schemas.mine import MyAttendance, MySession
@@ -56,7 +56,7 @@ async def list_my_sessions(
 ) -> Response:
     """Newest first, of one class or of all. A class that is not the student's is a 404."""
     check_range(first, last)
-    after = _session_cursor(cursor) if cursor is not None else None
+    after = _session_cursor(cursor)
     shown = Filter(class_id, first, last)
     page = await my_sessions.sessions(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
@@ -73,7 +73,7 @@ async def list_my_questions(
     request: Request, call: MyCall, limit: Limit = MAX_PAGE, cursor: Cursor = None
 ) -> Response:
     """Newest first, with what was answered."""
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await my_questions.questions(call.db, call.actor, limit, after)
     return answer(page, request=request)
 
@@ -117,7 +117,7 @@ async def list_my_leaves(
     request: Request, call: MyCall, limit: Limit = MAX_PAGE, cursor: Cursor = None
 ) -> Response:
     """Newest first, whoever asked for it."""
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     return answer(await my_leaves.leaves(call.db, call.actor, limit, after), request=request)
 
 
@@ -148,12 +148,7 @@ async def withdraw_my_leave(id: UUID, call: MyCall) -> Response:
     return answer(await my_leaves.withdraw(call.db, call.actor, id))
 
 
+@cursor_of
 def _session_cursor(cursor: str) -> tuple[date, time | None, UUID]:
-    found = _CURSOR.fullmatch(cursor)
-    try:
-        if found:
-            start = time.fromisoformat(found[2]) if found[2] else None
-            return date.fromisoformat(found[1]), start, UUID(found[3])
-    except ValueError:
-        pass
-    raise bad_cursor()
+    day, start, session_id = matched(_CURSOR, cursor).groups()
+    return date.fromisoformat(day), time.fromisoformat(start) if start else None, UUID(session_id)

@@ -268,7 +268,7 @@ async def list_audit(
     """Administrative acts, newest first, with ids only; dates are in the institution's zone."""
     check_range(first, last)
     shown = audit.Filter(actor_id, subject_id, action, first, last)
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await audit.list_entries(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
 

@@ -119,7 +119,7 @@ async def list_imports(
     """All administrators' imports of the last 30 days, newest first. If there are more, the `Link`
     header has the next page.
     """
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await asking.list_runs(call.db, call.actor, limit, after)
     return answer(page, request=request)
 
@@ -154,7 +154,7 @@ async def list_import_rows(
     """Of a preview, what would become of it. Refused rows come first, then all others in the order
     of the file. If there are more, the `Link` header has the next page.
     """
-    after = number_cursor(cursor) if cursor is not None else 0
+    after = number_cursor(cursor) or 0
     page = await asking.list_rows(call.db, call.actor, id, outcome, limit, after)
     return answer(page, request=request)
 
@@ -178,7 +178,7 @@ async def download_import_rows(id: UUID, call: Call, outcome: Fate = None) -> Re
     parts = await list_csv(
         ROW_HEADINGS,
         lambda cursor: asking.list_rows(
-            call.db, call.actor, id, outcome, AT_ONCE, number_cursor(cursor or "0")
+            call.db, call.actor, id, outcome, AT_ONCE, number_cursor(cursor) or 0
         ),
     )
     return StreamingResponse(parts, 200, headers_of("import-rows.csv"), CSV)

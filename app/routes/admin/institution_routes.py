@@ -64,7 +64,7 @@ async def list_defaulters(
 ) -> Response:
     """Every student who is below the line in a class, by roll number and class; for admins."""
     hundredths = int(threshold * 100) if threshold is not None else None
-    after = class_cursor(cursor) if cursor is not None else None
+    after = class_cursor(cursor)
     page = await institution_stats.defaulters(call.db, call.actor, hundredths, term, limit, after)
     return answer(page, request=request)
 
@@ -87,7 +87,7 @@ async def list_missing_sessions(
     """In all classes, by date, start and class; for admins. At most 400 days at a time."""
     now = call.now()
     first, last = past_range(first, last, now.date(), MAX_DAYS)
-    after = occurrence_cursor(cursor) if cursor is not None else None
+    after = occurrence_cursor(cursor)
     page = await institution_stats.missing_sessions(
         call.db, call.actor, first, last, now, limit, after
     )

@@ -52,6 +52,6 @@ async def preview_policy(
     """Changes nothing. Only students on the roster of a class that is not archived are counted. If
     there are more, the `Link` header has the next page: repeat the same request with it.
     """
-    after = class_cursor(cursor) if cursor is not None else None
+    after = class_cursor(cursor)
     page = await policies.preview_policy(call.db, call.actor, body, limit, after)
     return answer(page, request=request)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.queries import MAX_PAGE, bad_cursor, check_range, session_cursor
+from app.queries import MAX_PAGE, check_range, cursor_of, matched, session_cursor
 from app.routes.answers import (
     PAGED,
     READS,
@@ -75,7 +75,7 @@ async def list_sessions(
 ) -> Response:
     """Newest first. If there are more, the `Link` header has the next page."""
     check_range(first, last)
-    after = session_cursor(cursor) if cursor is not None else None
+    after = session_cursor(cursor)
     page = await attendance_service.list_sessions(
         call.db, call.actor, class_id, first, last, limit, after
     )
@@ -153,15 +153,11 @@ async def get_history(
     cursor: Cursor = None,
 ) -> Response:
     """Newest first: from what, to what, by whom, when, in which request."""
-    after = _change_cursor(cursor) if cursor is not None else None
+    after = _change_cursor(cursor)
     return answer(await history.history(call.db, call.actor, id, limit, after), request=request)
 
 
+@cursor_of
 def _change_cursor(cursor: str) -> tuple[int, str, UUID]:
-    found = _CHANGE_CURSOR.fullmatch(cursor)
-    try:
-        if found and "\0" not in cursor:
-            return int(found[1]), found[3], UUID(found[2])
-    except ValueError:
-        pass
-    raise bad_cursor()
+    version, student_id, roll_key = matched(_CHANGE_CURSOR, cursor).groups()
+    return int(version), roll_key, UUID(student_id)

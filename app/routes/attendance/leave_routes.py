@@ -46,7 +46,7 @@ async def list_leaves(
     check_range(first, last)
     check_text(roll_no, cursor, name="rollNo")
     shown = Filter(class_id, roll_no, status, first, last)
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await leaves.list_leaves(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
 

@@ -31,7 +31,7 @@ async def list_questions(
     cursor: Cursor = None,
 ) -> Response:
     """Newest first: an admin's are all, a teacher's those about marks in their classes."""
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await shown.list_questions(call.db, call.actor, Filter(class_id, status), limit, after)
     return answer(page, request=request)
 

@@ -81,7 +81,7 @@ async def as_csv(visit: Visit) -> Response:
 
 async def _entries(visit: Visit, wanted: _Wanted, cursor: str | None, limit: int) -> Document[Any]:
     check_range(wanted.from_, wanted.to)
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     shown = audit.Filter(wanted.actor_id, wanted.subject_id, wanted.action, wanted.from_, wanted.to)
     return await audit.list_entries(visit.db, visit.actor, shown, limit, after)
 

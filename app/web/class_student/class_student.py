@@ -20,7 +20,7 @@ router = APIRouter(
 
 @router.get("/{student_id}")
 async def show(visit: Visit, id: UUID, student_id: UUID, cursor: str | None = None) -> Response:
-    after = session_cursor(cursor) if cursor is not None else None
+    after = session_cursor(cursor)
     class_ = await the_class(visit, id)
     student = read(await student_stats.of_one(visit.db, visit.actor, id, student_id))
     sessions = await student_sessions.sessions(

@@ -159,7 +159,7 @@ _WORDS: dict[str, Any] = {"kinds": KINDS, "states": STATES, "fates": FATES}
 async def _form(visit: Visit) -> Response:
     form = visit.form or Form([])
     cursor = visit.request.query_params.get("cursor")
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await asking.list_runs(visit.db, visit.actor, _RUNS_SHOWN, after)
     return visit.page(
         "imports/imports.html",
@@ -193,7 +193,7 @@ def _options(wanted: _Upload) -> RunOptions:
 async def _rows(
     visit: Visit, id: UUID, outcome: RowOutcome | None, cursor: str | None, limit: int
 ) -> Document[Any]:
-    after = number_cursor(cursor) if cursor is not None else 0
+    after = number_cursor(cursor) or 0
     return await asking.list_rows(visit.db, visit.actor, id, outcome, limit, after)
 
 

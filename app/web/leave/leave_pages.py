@@ -123,7 +123,7 @@ async def _page(
     check_text(filters.roll_no, cursor, name="rollNo")
     status = None if filters.status == "all" else LeaveStatus(filters.status)
     shown = Filter(filters.class_id, filters.roll_no, status, filters.from_, filters.to)
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     return await leaves.list_leaves(visit.db, visit.actor, shown, limit, after)
 
 

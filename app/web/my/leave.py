@@ -25,7 +25,7 @@ STATES = {
 
 @router.get("")
 async def leave(visit: Visit, cursor: str | None = None) -> Response:
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await my_leaves.leaves(visit.db, visit.actor, _PAGE, after)
     mine = read(await my_attendance.attendance(visit.db, visit.actor, None, None))
     classes = {c["classId"]: f"{c['code']} {c['name']} {c['section']}" for c in mine}

@@ -139,7 +139,7 @@ async def below_as_csv(visit: Visit) -> Response:
 async def _missing(visit: Visit, span: _Span, cursor: str | None, limit: int) -> Document[Any]:
     now = visit.now()
     first, last = past_range(span.from_, span.to, now.date(), MAX_DAYS)
-    after = occurrence_cursor(cursor) if cursor is not None else None
+    after = occurrence_cursor(cursor)
     return await institution_stats.missing_sessions(
         visit.db, visit.actor, first, last, now, limit, after
     )
@@ -148,7 +148,7 @@ async def _missing(visit: Visit, span: _Span, cursor: str | None, limit: int) ->
 async def _below(visit: Visit, line: _Line, cursor: str | None, limit: int) -> Document[Any]:
     check_text(None, cursor)
     hundredths = int(line.threshold * 100) if line.threshold is not None else None
-    after = class_cursor(cursor) if cursor is not None else None
+    after = class_cursor(cursor)
     return await institution_stats.defaulters(
         visit.db, visit.actor, hundredths, line.term, limit, after
     )

@@ -68,7 +68,7 @@ async def preview(visit: Visit) -> Response:
     visit = visit.asked()
     try:
         tried = visit.filters(_Tried)
-        after = class_cursor(tried.cursor) if tried.cursor is not None else None
+        after = class_cursor(tried.cursor)
     except Invalid as refusal:
         return await _policy(visit.refused(refusal), None)
     rules = tried.rules()
@@ -90,7 +90,7 @@ async def preview_as_csv(visit: Visit) -> Response:
     rules = visit.asked().filters(_Tried).rules()
 
     async def students(cursor: str | None) -> Document[Any]:
-        after = class_cursor(cursor) if cursor is not None else None
+        after = class_cursor(cursor)
         page = await policies.preview_policy(visit.db, visit.actor, rules, AT_ONCE, after)
         return Document(json.dumps(read(page)["students"]), next_cursor=page.next_cursor)
 
@@ -129,6 +129,6 @@ async def _history(visit: Visit, cursor: str | None) -> tuple[list[dict[str, Any
     """The changes of the rules, newest first, from the log that only administrators may read."""
     if visit.person is None or visit.person["role"] != "admin":
         return [], None
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await audit.list_entries(visit.db, visit.actor, _CHANGES, _SHOWN_CHANGES, after)
     return read(page), visit.following(page)

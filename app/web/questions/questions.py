@@ -22,7 +22,7 @@ _OPEN = Filter(status=QuestionStatus.OPEN)
 @router.get("")
 async def open_questions(visit: Visit, cursor: str | None = None) -> Response:
     """Those that wait for an answer, newest first."""
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await shown.list_questions(visit.db, visit.actor, _OPEN, _PAGE, after)
     return visit.page(
         "questions/questions.html", questions=read(page), following=visit.following(page)

@@ -55,7 +55,7 @@ async def show(visit: Visit) -> Response:
 async def refused_sign_ins(visit: Visit) -> Response:
     """When somebody was not let in for the sake of the address on their record."""
     cursor = visit.asked().filters(_Place).cursor
-    after = instant_cursor(cursor) if cursor is not None else None
+    after = instant_cursor(cursor)
     page = await audit.list_entries(visit.db, visit.actor, _REFUSED, MAX_PAGE, after)
     return visit.page(
         "students/refused.html", entries=read(page), following=visit.following(page), cursor=cursor
