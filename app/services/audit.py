@@ -44,7 +44,8 @@ _LIST = Statement(
     ADMIN,
     """
 page AS MATERIALIZED (
-    SELECT l.*, row_number() OVER (ORDER BY l.at DESC, l.id) AS n
+    SELECT l.*, json_instant(l.at) || '~' || l.id AS cursor,
+           row_number() OVER (ORDER BY l.at DESC, l.id) AS n
     FROM audit_log l
     WHERE EXISTS (SELECT FROM admin)
       AND (:by::uuid IS NULL OR l.actor_id = :by)

@@ -15,7 +15,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT l.*, row_number() OVER (ORDER BY l.at DESC, l.id) AS n
+    SELECT l.*, json_instant(l.at) || '~' || l.id AS cursor,
+           row_number() OVER (ORDER BY l.at DESC, l.id) AS n
     FROM audit_log l
     WHERE EXISTS (SELECT FROM admin)
       AND ($2::uuid IS NULL OR l.actor_id = $2)
@@ -38,8 +39,7 @@ documents AS (
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.at) || '~' || last.id FROM page last
-    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+    SELECT cursor FROM page WHERE n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
 ) AS next_cursor
 FROM verdict;
 

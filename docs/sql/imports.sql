@@ -494,7 +494,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT r.*, r.created_at AS at, row_number() OVER (ORDER BY r.created_at DESC, r.id) AS n
+    SELECT r.*, json_instant(r.created_at) || '~' || r.id AS cursor,
+           row_number() OVER (ORDER BY r.created_at DESC, r.id) AS n
     FROM import_runs r
     WHERE EXISTS (SELECT FROM admin)
       AND ($2::timestamptz IS NULL OR r.created_at < $2
@@ -518,8 +519,7 @@ documents AS (
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.at) || '~' || last.id FROM page last
-    WHERE last.n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
+    SELECT cursor FROM page WHERE n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
 ) AS next_cursor
 FROM verdict;
 

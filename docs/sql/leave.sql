@@ -248,7 +248,8 @@ judged AS NOT MATERIALIZED (
     FROM leaves l CROSS JOIN staff
 ),
 page AS MATERIALIZED (
-    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, json_instant(l.created_at) || '~' || l.id AS cursor,
+           row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM judged l
     WHERE l.sees
       AND ($2::uuid IS NULL OR l.class_id = $2)
@@ -286,7 +287,6 @@ documents AS (
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.at) || '~' || last.id FROM page last
-    WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+    SELECT cursor FROM page WHERE n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
 ) AS next_cursor
 FROM verdict;

@@ -109,7 +109,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, json_instant(l.created_at) || '~' || l.id AS cursor,
+           row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM leaves l
     WHERE l.student_id = (SELECT id FROM student)
       AND ($3::timestamptz IS NULL OR l.created_at < $3
@@ -133,8 +134,7 @@ documents AS (
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.at) || '~' || last.id FROM page last
-    WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+    SELECT cursor FROM page WHERE n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
 ) AS next_cursor
 FROM verdict;
 
@@ -385,7 +385,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, json_instant(q.asked_at) || '~' || q.id AS cursor,
+           row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.student_id = (SELECT id FROM student)
       AND ($3::timestamptz IS NULL OR q.asked_at < $3
@@ -410,8 +411,7 @@ documents AS (
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.at) || '~' || last.id FROM page last
-    WHERE last.n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+    SELECT cursor FROM page WHERE n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
 ) AS next_cursor
 FROM verdict;
 
@@ -505,7 +505,9 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT s.*, c.code, row_number() OVER (
+    SELECT s.*, c.code,
+           concat(s.session_date, 'T', json_time(s.start_time), '~', s.id) AS cursor,
+           row_number() OVER (
                ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST, s.id) AS n
     FROM my_classes c JOIN attendance_sessions s ON s.class_id = c.id
     WHERE ($3 IS NULL OR c.id = $3)
@@ -524,7 +526,7 @@ page AS MATERIALIZED (
     LIMIT $9 + 1
 ),
 documents AS (
-    SELECT p.n, json_build_object(
+    SELECT p.id, json_build_object(
         'sessionId', p.id, 'classId', p.class_id, 'code', p.code, 'date', p.session_date,
         'start', json_time(p.start_time), 'end', json_time(p.end_time), 'status', p.status,
         'mark', m.status, 'leaveKind', m.leave_kind, 'markedAt', json_instant(m.marked_at),
@@ -540,9 +542,9 @@ documents AS (
         AND k.student_id = student.id
     WHERE p.n <= $9
 )
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents)::text AS document,
-       (SELECT concat(last.session_date, 'T', json_time(last.start_time), '~', last.id)
-        FROM page last
-        WHERE last.n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)) AS next_cursor
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
+)::text AS document, (
+    SELECT cursor FROM page WHERE n = $9 AND EXISTS (SELECT FROM page WHERE n > $9)
+) AS next_cursor
 FROM verdict;

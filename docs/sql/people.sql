@@ -155,7 +155,7 @@ recorded AS (
     SELECT $4::uuid, $5::text, action, subject, subject_id, details FROM acts
 ),
 documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+    SELECT id, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
@@ -169,7 +169,7 @@ WITH entries AS (
     WHERE lower(btrim(email)) = lower($1) AND role = $2 AND name IS NOT DISTINCT FROM $3
 ),
 documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+    SELECT id, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
@@ -197,7 +197,7 @@ recorded AS (
     SELECT $6::uuid, $7::text, action, subject, subject_id, details FROM acts
 ),
 documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+    SELECT id, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
@@ -234,7 +234,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT a.*, row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
+    SELECT a.*, lower(btrim(a.email)) AS cursor,
+           row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
     FROM allowed_emails a
     WHERE EXISTS (SELECT FROM admin)
       AND ($2::text IS NULL OR lower(btrim(a.email)) COLLATE "C" > $2)
@@ -245,15 +246,16 @@ page AS MATERIALIZED (
 ),
 entries AS (SELECT * FROM page WHERE n <= $4),
 documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+    SELECT id, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
 )
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
-       (SELECT max(key) FROM documents
-        WHERE EXISTS (SELECT FROM page WHERE n > $4)) AS next_cursor
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
+)::text AS document, (
+    SELECT cursor FROM page WHERE n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
+) AS next_cursor
 FROM verdict;
 
 -- app.services.people.listed._READ
@@ -274,7 +276,7 @@ verdict AS (
 ),
 entries AS (SELECT * FROM allowed_emails WHERE id = $2 AND EXISTS (SELECT FROM admin)),
 documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+    SELECT id, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
@@ -353,7 +355,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT u.*, row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n
+    SELECT u.*, lower(btrim(u.email)) AS cursor,
+           row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n
     FROM users u
     WHERE EXISTS (SELECT FROM admin)
       AND ($2::text IS NULL OR lower(btrim(u.email)) COLLATE "C" > $2)
@@ -364,7 +367,7 @@ page AS MATERIALIZED (
 ),
 people AS (SELECT * FROM page WHERE n <= $4),
 documents AS (
-    SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
+    SELECT u.id, json_build_object(
         'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
         'department', u.department, 'employeeId', u.employee_id,
         'lastLoginAt', json_instant(u.last_login_at), 'disabledAt', json_instant(u.disabled_at),
@@ -372,10 +375,11 @@ documents AS (
     FROM people u
     LEFT JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
 )
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
-       (SELECT max(key) FROM documents
-        WHERE EXISTS (SELECT FROM page WHERE n > $4)) AS next_cursor
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
+)::text AS document, (
+    SELECT cursor FROM page WHERE n = $4 AND EXISTS (SELECT FROM page WHERE n > $4)
+) AS next_cursor
 FROM verdict;
 
 -- app.services.people.users._READ
@@ -396,7 +400,7 @@ verdict AS (
 ),
 people AS (SELECT * FROM users WHERE id = $2 AND EXISTS (SELECT FROM admin)),
 documents AS (
-    SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
+    SELECT u.id, json_build_object(
         'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
         'department', u.department, 'employeeId', u.employee_id,
         'lastLoginAt', json_instant(u.last_login_at), 'disabledAt', json_instant(u.disabled_at),
@@ -428,7 +432,7 @@ recorded AS (
     SELECT $6::uuid, $7::text, action, subject, subject_id, details FROM acts
 ),
 documents AS (
-    SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
+    SELECT u.id, json_build_object(
         'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
         'department', u.department, 'employeeId', u.employee_id,
         'lastLoginAt', json_instant(u.last_login_at), 'disabledAt', json_instant(u.disabled_at),

@@ -100,7 +100,8 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, json_instant(q.asked_at) || '~' || q.id AS cursor,
+           row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.class_id = ANY(ARRAY(SELECT id FROM mine))
       AND ($2::uuid IS NULL OR q.class_id = $2)
@@ -129,8 +130,7 @@ documents AS (
 SELECT verdict, (
     SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT json_instant(last.at) || '~' || last.id FROM page last
-    WHERE last.n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
+    SELECT cursor FROM page WHERE n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
 ) AS next_cursor
 FROM verdict;
 

@@ -316,7 +316,7 @@ verdict AS (
                 ELSE 'granted' END AS verdict
 ),
 page AS MATERIALIZED (
-    SELECT s.*, row_number() OVER (ORDER BY s.roll_key) AS n
+    SELECT s.*, s.roll_key AS cursor, row_number() OVER (ORDER BY s.roll_key) AS n
     FROM students s
     WHERE EXISTS (SELECT FROM admin)
       AND ($2::text IS NULL OR s.roll_key > $2)
@@ -327,7 +327,7 @@ page AS MATERIALIZED (
 ),
 found AS (SELECT * FROM page WHERE n <= $5),
 documents AS (
-    SELECT s.roll_key, json_build_object(
+    SELECT s.id, json_build_object(
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
@@ -339,9 +339,9 @@ documents AS (
     FROM found s
 )
 SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY roll_key), '[]') FROM documents
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
 )::text AS document, (
-    SELECT roll_key FROM page WHERE n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
+    SELECT cursor FROM page WHERE n = $5 AND EXISTS (SELECT FROM page WHERE n > $5)
 ) AS next_cursor
 FROM verdict;
 
@@ -363,7 +363,7 @@ verdict AS (
 ),
 found AS (SELECT * FROM students WHERE id = $2 AND EXISTS (SELECT FROM admin)),
 documents AS (
-    SELECT s.roll_key, json_build_object(
+    SELECT s.id, json_build_object(
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
@@ -417,7 +417,7 @@ SELECT subject_id FROM acts;
 -- $1 id
 WITH found AS (SELECT * FROM students WHERE id = $1),
 documents AS (
-    SELECT s.roll_key, json_build_object(
+    SELECT s.id, json_build_object(
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,

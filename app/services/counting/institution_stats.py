@@ -9,6 +9,7 @@ from app.documents import Document
 from app.schemas.stats import Defaulter, MissingSession, Overview
 from app.services.access import ADMIN, Actor, check
 from app.services.counting.places import after_class
+from app.services.lists import page_of
 from app.services.timetable.calendar import no_such_term
 from app.services.timetable.meetings import JUDGED, MAX_DAYS
 from app.sql import Statement
@@ -210,8 +211,7 @@ async def missing_sessions(
         after_start=after_start,
         **await after_class(db, class_id),
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)
 
 
 _OVERVIEW = Statement(

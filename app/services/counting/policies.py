@@ -14,6 +14,7 @@ from app.schemas.policy import Policy, PolicyPreview, PolicyRules
 from app.services.access import ADMIN, STAFF, STAFF_VERDICT, Actor, check, require_admin
 from app.services.audit import RECORDED, signed
 from app.services.counting.places import after_class
+from app.services.lists import page_of
 from app.sql import Statement
 
 # All staff can read the rules by which their students are judged.
@@ -162,5 +163,4 @@ async def preview_policy(
         **await after_class(db, class_id),
         **_values(rules),
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)

@@ -110,7 +110,8 @@ _LIST = Statement(
     _JUDGED,
     """
 page AS MATERIALIZED (
-    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, json_instant(l.created_at) || '~' || l.id AS cursor,
+           row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM judged l
     WHERE l.sees
       AND (:class_id::uuid IS NULL OR l.class_id = :class_id)

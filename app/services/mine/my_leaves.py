@@ -40,7 +40,8 @@ _LIST = Statement(
     STUDENT_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT l.*, l.created_at AS at, row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
+    SELECT l.*, json_instant(l.created_at) || '~' || l.id AS cursor,
+           row_number() OVER (ORDER BY l.created_at DESC, l.id) AS n
     FROM leaves l
     WHERE l.student_id = (SELECT id FROM student)
       AND (:after_at::timestamptz IS NULL OR l.created_at < :after_at

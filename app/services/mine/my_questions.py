@@ -112,7 +112,8 @@ _LIST = Statement(
     STUDENT_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, json_instant(q.asked_at) || '~' || q.id AS cursor,
+           row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.student_id = (SELECT id FROM student)
       AND (:after_at::timestamptz IS NULL OR q.asked_at < :after_at

@@ -7,7 +7,8 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document
 from app.schemas.mine import MySession
-from app.services.access import MY_CLASSES, OWN_VERDICT, StudentActor, check
+from app.services.access import MY_CLASSES, OWN_VERDICT, StudentActor
+from app.services.lists import PAGE_OF_DOCUMENTS, page_of
 from app.sql import Statement
 
 
@@ -32,7 +33,9 @@ own AS (
     OWN_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT s.*, c.code, row_number() OVER (
+    SELECT s.*, c.code,
+           concat(s.session_date, 'T', json_time(s.start_time), '~', s.id) AS cursor,
+           row_number() OVER (
                ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST, s.id) AS n
     FROM my_classes c JOIN attendance_sessions s ON s.class_id = c.id
     WHERE (:class_id IS NULL OR c.id = :class_id)
@@ -51,7 +54,7 @@ page AS MATERIALIZED (
     LIMIT :most + 1
 ),
 documents AS (
-    SELECT p.n, json_build_object(
+    SELECT p.id, json_build_object(
         'sessionId', p.id, 'classId', p.class_id, 'code', p.code, 'date', p.session_date,
         'start', json_time(p.start_time), 'end', json_time(p.end_time), 'status', p.status,
         'mark', m.status, 'leaveKind', m.leave_kind, 'markedAt', json_instant(m.marked_at),
@@ -67,14 +70,7 @@ documents AS (
         AND k.student_id = student.id
     WHERE p.n <= :most
 )""",
-    """
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents)::text AS document,
-       (SELECT concat(last.session_date, 'T', json_time(last.start_time), '~', last.id)
-        FROM page last
-        WHERE last.n = :most AND EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -99,5 +95,4 @@ async def sessions(
         after_id=after_id,
         most=limit,
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)

@@ -7,12 +7,13 @@ from app.documents import Document
 from app.errors import NotFound
 from app.schemas.admin import AllowedEmail
 from app.services.access import ADMIN, Actor, check
+from app.services.lists import PAGE_OF_DOCUMENTS, page_of
 from app.sql import Statement
 
 # Turns `entries` into `documents`.
 DOCUMENTS = """
 documents AS (
-    SELECT lower(btrim(email)) COLLATE "C" AS key, json_build_object(
+    SELECT id, json_build_object(
         'id', id, 'email', email, 'name', name, 'role', role,
         'createdAt', json_instant(created_at), 'updatedAt', json_instant(updated_at)) AS document
     FROM entries
@@ -22,7 +23,8 @@ _LIST = Statement(
     ADMIN,
     """
 page AS MATERIALIZED (
-    SELECT a.*, row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
+    SELECT a.*, lower(btrim(a.email)) AS cursor,
+           row_number() OVER (ORDER BY lower(btrim(a.email)) COLLATE "C") AS n
     FROM allowed_emails a
     WHERE EXISTS (SELECT FROM admin)
       AND (:after::text IS NULL OR lower(btrim(a.email)) COLLATE "C" > :after)
@@ -33,13 +35,7 @@ page AS MATERIALIZED (
 ),
 entries AS (SELECT * FROM page WHERE n <= :most)""",
     DOCUMENTS,
-    """
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
-       (SELECT max(key) FROM documents
-        WHERE EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -48,8 +44,7 @@ async def list_allowed(
 ) -> Document[list[AllowedEmail]]:
     """List entries by address, `limit` after `after`; `query` is part of an address or name."""
     row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)
 
 
 _READ = Statement(

@@ -8,13 +8,14 @@ from app.errors import NotFound
 from app.schemas.admin import User, UserChange
 from app.services.access import ADMIN, Actor, check
 from app.services.audit import RECORDED, signed
+from app.services.lists import PAGE_OF_DOCUMENTS, page_of
 from app.services.people.allow_list import keeping_an_admin
 from app.sql import Statement
 
 # Turns `people`, the users to show, into `documents`; without an allow-list entry, role is null.
 _DOCUMENTS = """
 documents AS (
-    SELECT lower(btrim(u.email)) COLLATE "C" AS key, json_build_object(
+    SELECT u.id, json_build_object(
         'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
         'department', u.department, 'employeeId', u.employee_id,
         'lastLoginAt', json_instant(u.last_login_at), 'disabledAt', json_instant(u.disabled_at),
@@ -27,7 +28,8 @@ _LIST = Statement(
     ADMIN,
     """
 page AS MATERIALIZED (
-    SELECT u.*, row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n
+    SELECT u.*, lower(btrim(u.email)) AS cursor,
+           row_number() OVER (ORDER BY lower(btrim(u.email)) COLLATE "C") AS n
     FROM users u
     WHERE EXISTS (SELECT FROM admin)
       AND (:after::text IS NULL OR lower(btrim(u.email)) COLLATE "C" > :after)
@@ -38,13 +40,7 @@ page AS MATERIALIZED (
 ),
 people AS (SELECT * FROM page WHERE n <= :most)""",
     _DOCUMENTS,
-    """
-SELECT verdict,
-       (SELECT coalesce(json_agg(document ORDER BY key), '[]') FROM documents)::text AS document,
-       (SELECT max(key) FROM documents
-        WHERE EXISTS (SELECT FROM page WHERE n > :most)) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -53,8 +49,7 @@ async def list_users(
 ) -> Document[list[User]]:
     """List users by address; `query` is part of an address, name, department or employee id."""
     row = await db.row(_LIST, actor_id=actor.user_id, after=after, query=query, most=limit)
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)
 
 
 _READ = Statement(

@@ -42,7 +42,8 @@ _LIST = Statement(
     STAFF_VERDICT,
     """
 page AS MATERIALIZED (
-    SELECT q.*, q.asked_at AS at, row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
+    SELECT q.*, json_instant(q.asked_at) || '~' || q.id AS cursor,
+           row_number() OVER (ORDER BY q.asked_at DESC, q.id) AS n
     FROM mark_questions q
     WHERE q.class_id = ANY(ARRAY(SELECT id FROM mine))
       AND (:class_id::uuid IS NULL OR q.class_id = :class_id)

@@ -15,6 +15,7 @@ from app.services.access import (
     Actor,
     check,
 )
+from app.services.lists import page_of
 from app.services.sessions.leave_shown import settle_session
 from app.services.timetable.meetings import SLOTS_ON_DAY
 from app.sql import Statement
@@ -276,8 +277,7 @@ async def list_sessions(
         after_time=after_time,
         most=limit,
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)
 
 
 async def get_session(

@@ -5,7 +5,8 @@ from uuid import UUID
 from app.db import Database
 from app.documents import Document
 from app.schemas.attendance import MarkChange
-from app.services.access import READ_SESSION, Actor, check
+from app.services.access import READ_SESSION, Actor
+from app.services.lists import page_of
 from app.sql import Statement
 
 # A mark and the ones it replaced, in the order of the versions that made them, each next to its
@@ -87,5 +88,4 @@ async def history(
         student_id=student,
         most=limit,
     )
-    check(row, "session")
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row, "session")

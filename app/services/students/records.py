@@ -12,12 +12,13 @@ from app.schemas.roster import STUDENT_FIELDS
 from app.schemas.words import roll_key
 from app.services.access import ADMIN, Actor, check, require_admin
 from app.services.audit import RECORDED, signed
+from app.services.lists import PAGE_OF_DOCUMENTS, page_of
 from app.sql import Statement
 
 # Turns `found`, the students to show, into `documents`.
 _DOCUMENTS = """
 documents AS (
-    SELECT s.roll_key, json_build_object(
+    SELECT s.id, json_build_object(
         'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name, 'photoUrl', s.photo_url,
         'program', s.program, 'spCode', s.sp_code, 'semester', s.semester, 'status', s.status,
         'duration', s.duration, 'email', s.email, 'dtuEmail', s.dtu_email, 'phone', s.phone,
@@ -34,7 +35,7 @@ _LIST = Statement(
     ADMIN,
     """
 page AS MATERIALIZED (
-    SELECT s.*, row_number() OVER (ORDER BY s.roll_key) AS n
+    SELECT s.*, s.roll_key AS cursor, row_number() OVER (ORDER BY s.roll_key) AS n
     FROM students s
     WHERE EXISTS (SELECT FROM admin)
       AND (:after::text IS NULL OR s.roll_key > :after)
@@ -45,14 +46,7 @@ page AS MATERIALIZED (
 ),
 found AS (SELECT * FROM page WHERE n <= :most)""",
     _DOCUMENTS,
-    """
-SELECT verdict, (
-    SELECT coalesce(json_agg(document ORDER BY roll_key), '[]') FROM documents
-)::text AS document, (
-    SELECT roll_key FROM page WHERE n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
-) AS next_cursor
-FROM verdict
-""",
+    PAGE_OF_DOCUMENTS,
 )
 
 
@@ -64,8 +58,7 @@ async def find_students(
     row = await db.row(
         _LIST, actor_id=actor.user_id, after=after, query=query, roll_key=key, most=limit
     )
-    check(row)
-    return Document(row["document"], next_cursor=row["next_cursor"])
+    return page_of(row)
 
 
 _READ = Statement(

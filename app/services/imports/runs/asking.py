@@ -69,7 +69,8 @@ _LIST = Statement(
     ADMIN,
     """
 page AS MATERIALIZED (
-    SELECT r.*, r.created_at AS at, row_number() OVER (ORDER BY r.created_at DESC, r.id) AS n
+    SELECT r.*, json_instant(r.created_at) || '~' || r.id AS cursor,
+           row_number() OVER (ORDER BY r.created_at DESC, r.id) AS n
     FROM import_runs r
     WHERE EXISTS (SELECT FROM admin)
       AND (:after_at::timestamptz IS NULL OR r.created_at < :after_at
