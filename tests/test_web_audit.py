@@ -77,13 +77,13 @@ async def test_what_happened_is_read_page_by_page_and_as_a_file(
     stage: Stage, room: Classroom, meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await let_in(stage)
-    monkeypatch.setattr("app.web.audit.audit.MAX_PAGE", 2)
+    monkeypatch.setattr("app.web.frame.lists.MAX_PAGE", 2)
     first = await meera.shown("/app/audit")
     assert "2 entries on this page" in first
     found = re.search('class="more"><a class="button" href="([^"]+)"', first)
     assert found
     assert len(cards(await meera.shown(found[1].replace("&amp;", "&")))) == 2
-    monkeypatch.setattr("app.web.audit.audit.AT_ONCE", 2)
+    monkeypatch.setattr("app.web.frame.lists.AT_ONCE", 2)
     file = await meera.get("/app/audit.csv")
     assert file.headers["content-type"].startswith("text/csv")
     lines = file.text.splitlines()

@@ -202,7 +202,7 @@ async def test_lists_go_on_page_by_page(
     busy: Stage, meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.web.imports.imports.MAX_PAGE", 1)
-    monkeypatch.setattr("app.web.imports.imports.AT_ONCE", 1)
+    monkeypatch.setattr("app.web.frame.lists.AT_ONCE", 1)
     monkeypatch.setattr("app.web.imports.imports._RUNS_SHOWN", 1)
     people: Rows = [*PEOPLE, ["hari@demo.university.example", "Hari Demo"]]
     paths = [await sent(meera, people), await sent(meera, people)]

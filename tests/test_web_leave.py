@@ -65,7 +65,7 @@ async def test_the_list_goes_on_with_its_filters_and_is_a_file(
 ) -> None:
     await asked_leave(stage.asha, FIRST, classId=room.id, note="=1+1")
     await asked_leave(stage.asha, SECOND)
-    monkeypatch.setattr("app.web.leave.leave_pages.MAX_PAGE", 1)
+    monkeypatch.setattr("app.web.frame.lists.MAX_PAGE", 1)
     page = await meera.shown("/app/leave?status=all")
     assert "1 request on this page" in page
     there, other = (FIRST, SECOND) if FIRST in page else (SECOND, FIRST)
@@ -76,7 +76,7 @@ async def test_the_list_goes_on_with_its_filters_and_is_a_file(
     assert other in await meera.shown(following)
     refused = await meera.post("/app/leave/decide?status=all", {"decision": "approve"})
     assert 'href="/app/leave?status=all&amp;cursor=' in refused.text
-    monkeypatch.setattr("app.web.leave.leave_pages.AT_ONCE", 1)
+    monkeypatch.setattr("app.web.frame.lists.AT_ONCE", 1)
     file = await meera.get("/app/leave.csv?status=all")
     assert file.headers["content-type"].startswith("text/csv")
     lines = file.text.splitlines()

@@ -103,11 +103,11 @@ async def test_who_is_below_the_line_is_listed_in_pages_and_as_a_file(
     assert "2 below the line" in page
     assert "=&lt;script&gt;" in page
     assert "Nobody is below" in await meera.shown("/app/below?threshold=0&term=current")
-    monkeypatch.setattr("app.web.office.figures.MAX_PAGE", 1)
+    monkeypatch.setattr("app.web.frame.lists.MAX_PAGE", 1)
     page = await meera.shown("/app/below")
     following = page.partition('class="button" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert "CS302" in await meera.shown(following)
-    monkeypatch.setattr("app.web.office.figures.AT_ONCE", 1)
+    monkeypatch.setattr("app.web.frame.lists.AT_ONCE", 1)
     file = (await meera.get("/app/below.csv")).text.splitlines()
     assert len(file) == 3
     assert file[1].startswith(f"{FIRST},'={EVIL},CS301")

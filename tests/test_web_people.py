@@ -80,13 +80,13 @@ async def test_an_address_that_is_listed_in_another_role_is_refused(
 async def test_people_are_found_and_listed_page_by_page(
     meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path, module in (("/app/people", "allow_list"), ("/app/people/users", "users")):
+    for path in ("/app/people", "/app/people/users"):
         page = await meera.shown(f"{path}?query=BILAL")
         assert f"bilal@{DOMAIN}" in page
         assert f"asha@{DOMAIN}" not in page
         assert 'value="BILAL"' in page
         assert "fits" in await meera.shown(f"{path}?query=nobody%25")
-        monkeypatch.setattr(f"app.web.people.{module}.MAX_PAGE", 2)
+        monkeypatch.setattr("app.web.frame.lists.MAX_PAGE", 2)
         emails, following = set[str](), path
         while following:
             page = await meera.shown(following)
@@ -109,7 +109,7 @@ async def test_the_list_is_a_file_that_can_be_imported_again(
     stage: Stage, meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stage.meera.post("/admin/allowed-emails", {"email": NEW, "name": "=1+1"})
-    monkeypatch.setattr("app.web.people.allow_list.AT_ONCE", 2)
+    monkeypatch.setattr("app.web.frame.lists.AT_ONCE", 2)
     file = await meera.get("/app/people.csv")
     assert file.headers["content-type"].startswith("text/csv")
     assert file.text.startswith("\ufeffEmail,Name,Role\r\n")

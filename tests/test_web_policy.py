@@ -156,7 +156,7 @@ async def test_other_rules_can_be_tried_from_the_preview(meera: Browser) -> None
 async def test_a_preview_is_shown_page_by_page(
     stage: Stage, meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy_page, "MAX_PAGE", 2)
+    monkeypatch.setattr("app.web.policy.policy.MAX_PAGE", 2)
     for code, rolls in (("CS301", ROLLS[:2]), ("CS302", ROLLS[:1])):
         room = await classroom_of(stage.asha, code)
         for roll in rolls:
@@ -179,7 +179,7 @@ async def test_a_preview_is_shown_page_by_page(
 async def test_a_preview_is_downloaded_whole(
     stage: Stage, meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy_page, "AT_ONCE", 2)
+    monkeypatch.setattr("app.web.frame.lists.AT_ONCE", 2)
     room = await classroom_of(stage.asha)
     for roll in ROLLS:
         await absent(room, roll, of=1)

@@ -10,15 +10,13 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.documents import Document
-from app.errors import Invalid
-from app.queries import MAX_PAGE, check_range, instant_cursor
+from app.queries import check_range, instant_cursor
 from app.request_limits import FILE, limited
-from app.schemas.words import Id, StoredDate, Words
+from app.schemas.words import Id, StoredDate
 from app.services import audit
 from app.web.audit.words import ACTIONS, Names, Told, action_of, ids_of, told
-from app.web.frame.downloads import AT_ONCE, download
+from app.web.frame.lists import Place, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
-from app.web.office.figures import CursorText
 
 router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
 
@@ -34,26 +32,18 @@ _COLUMNS = {
 }
 
 
-class _Wanted(Words):
+class _Wanted(Place):
     actor_id: Id | None = None
     subject_id: Id | None = None
     action: Annotated[str | None, Field(max_length=64, pattern="^[a-z_]+$")] = None
     from_: Annotated[StoredDate | None, Field(alias="from")] = None
     to: StoredDate | None = None
-    cursor: CursorText | None = None
 
 
 @router.get("/audit")
 async def show(visit: Visit) -> Response:
-    visit, entries, following = visit.asked(), [], None
-    names: Names = {}
-    try:
-        wanted = visit.filters(_Wanted)
-        page = await _entries(visit, wanted, wanted.cursor, MAX_PAGE)
-        entries, following = read(page), visit.following(page)
-        names = await _names(visit, entries)
-    except Invalid as refusal:
-        visit = visit.refused(refusal)
+    visit, entries, following = await listed(visit.asked(), _Wanted, _entries)
+    names = await _names(visit, entries)
     return visit.page(
         "audit/audit.html",
         entries=[told(entry, names) for entry in entries],
@@ -67,16 +57,7 @@ async def show(visit: Visit) -> Response:
 @router.get("/audit.csv")
 @limited(FILE)
 async def as_csv(visit: Visit) -> Response:
-    wanted = visit.asked().filters(_Wanted)
-
-    async def page(cursor: str | None) -> Document[Any]:
-        document = await _entries(visit, wanted, cursor, AT_ONCE)
-        entries = read(document)
-        names = await _names(visit, entries)
-        rows = [_row(told(entry, names), visit.zone) for entry in entries]
-        return Document(json.dumps(rows), next_cursor=document.next_cursor)
-
-    return await download("what-happened.csv", _COLUMNS, page)
+    return await download(visit, "what-happened.csv", _COLUMNS, _Wanted, _rows)
 
 
 async def _entries(visit: Visit, wanted: _Wanted, cursor: str | None, limit: int) -> Document[Any]:
@@ -84,6 +65,15 @@ async def _entries(visit: Visit, wanted: _Wanted, cursor: str | None, limit: int
     after = instant_cursor(cursor)
     shown = audit.Filter(wanted.actor_id, wanted.subject_id, wanted.action, wanted.from_, wanted.to)
     return await audit.list_entries(visit.db, visit.actor, shown, limit, after)
+
+
+async def _rows(visit: Visit, wanted: _Wanted, cursor: str | None, limit: int) -> Document[Any]:
+    """The entries as the columns of the file have them."""
+    document = await _entries(visit, wanted, cursor, limit)
+    entries = read(document)
+    names = await _names(visit, entries)
+    rows = [_row(told(entry, names), visit.zone) for entry in entries]
+    return Document(json.dumps(rows), next_cursor=document.next_cursor)
 
 
 async def _names(visit: Visit, entries: list[dict[str, Any]]) -> Names:

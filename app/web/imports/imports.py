@@ -3,6 +3,7 @@
 The server does the work, whoever looks: every page shows what is stored, so a tab can be closed.
 """
 
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,7 +14,7 @@ from pydantic import Field
 from app.documents import Document
 from app.errors import AppError
 from app.files.sheets.choices import choices_of
-from app.queries import MAX_CURSOR, MAX_PAGE, check_text, instant_cursor, number_cursor
+from app.queries import MAX_PAGE, check_text, instant_cursor, number_cursor
 from app.request_limits import FILE, limited
 from app.schemas.import_runs import ROW_HEADINGS, Asked, RunOptions
 from app.schemas.imports import Kind, RowOutcome
@@ -21,13 +22,11 @@ from app.schemas.words import Reason, StoredDate, Words, visible
 from app.services.classes import class_service
 from app.services.imports.runs import asking
 from app.web.frame.carried import require_file
-from app.web.frame.downloads import AT_ONCE, download
 from app.web.frame.forms import Form
+from app.web.frame.lists import Place, download
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/imports", route_class=PageRoute, include_in_schema=False)
-
-CursorText = Annotated[str, Field(max_length=MAX_CURSOR)]
 
 KINDS = {
     Kind.STUDENTS: "Students of classes",
@@ -70,10 +69,9 @@ class _Upload(Words):
     present_minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
 
 
-class _Place(Words):
-    """Where in a list a page begins, and which rows it shows."""
+class _Shown(Place):
+    """Which rows are shown."""
 
-    cursor: CursorText | None = None
     outcome: RowOutcome | None = None
 
 
@@ -108,9 +106,9 @@ async def show(visit: Visit, id: UUID) -> Response:
     run = read(await asking.get_run(visit.db, visit.actor, id))
     rows, following, outcome = [], None, None
     if run["state"] not in ("waiting", "working"):
-        place = visit.filters(_Place)
-        page = await _rows(visit, id, place.outcome, place.cursor, MAX_PAGE)
-        rows, following, outcome = read(page), visit.following(page), place.outcome
+        shown = visit.filters(_Shown)
+        page = await _rows(id, visit, shown, shown.cursor, MAX_PAGE)
+        rows, following, outcome = read(page), visit.following(page), shown.outcome
     return visit.page(
         "imports/run.html",
         run=run,
@@ -132,12 +130,7 @@ async def progress(visit: Visit, id: UUID) -> Response:
 @router.get("/{id}/rows.csv")
 @limited(FILE)
 async def rows_as_csv(visit: Visit, id: UUID) -> Response:
-    outcome = visit.asked().filters(_Place).outcome
-    return await download(
-        "import-rows.csv",
-        ROW_HEADINGS,
-        lambda cursor: _rows(visit, id, outcome, cursor, AT_ONCE),
-    )
+    return await download(visit, "import-rows.csv", ROW_HEADINGS, _Shown, partial(_rows, id))
 
 
 @router.post("/{id}/confirm")
@@ -191,10 +184,10 @@ def _options(wanted: _Upload) -> RunOptions:
 
 
 async def _rows(
-    visit: Visit, id: UUID, outcome: RowOutcome | None, cursor: str | None, limit: int
+    id: UUID, visit: Visit, shown: _Shown, cursor: str | None, limit: int
 ) -> Document[Any]:
     after = number_cursor(cursor) or 0
-    return await asking.list_rows(visit.db, visit.actor, id, outcome, limit, after)
+    return await asking.list_rows(visit.db, visit.actor, id, shown.outcome, limit, after)
 
 
 def _again(run: dict[str, Any]) -> str:

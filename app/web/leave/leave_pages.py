@@ -7,15 +7,14 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.documents import Document
-from app.errors import Invalid
-from app.queries import MAX_CURSOR, MAX_PAGE, check_range, check_text, instant_cursor
+from app.queries import check_range, check_text, instant_cursor
 from app.request_limits import FILE, limited
 from app.schemas.leave import LeaveStatus
-from app.schemas.words import Id, StoredDate, Words
+from app.schemas.words import Id, StoredDate
 from app.services import audit
 from app.services.leave import leaves
 from app.services.leave.leaves import Filter
-from app.web.frame.downloads import AT_ONCE, download
+from app.web.frame.lists import Place, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
@@ -52,7 +51,7 @@ _COLUMNS = {
 _MOST_ACTS = 50
 
 
-class LeaveFilters(Words):
+class LeaveFilters(Place):
     """The filters of the list, as its address has them. Without a state: what is undecided."""
 
     status: Annotated[str, Field(pattern=f"^({'|'.join([*LeaveStatus, 'all'])})$")] = "pending"
@@ -60,39 +59,28 @@ class LeaveFilters(Words):
     class_id: Id | None = None
     from_: Annotated[StoredDate | None, Field(alias="from")] = None
     to: StoredDate | None = None
-    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
 
 
 @router.get("/leave")
 async def show_list(visit: Visit) -> Response:
-    visit = visit.asked()
-    return await list_page(visit)
+    return await list_page(visit.asked())
 
 
 @router.get("/leave.csv")
 @limited(FILE)
 async def list_as_csv(visit: Visit) -> Response:
-    filters = visit.asked().filters(LeaveFilters)
-    return await download(
-        "leave.csv", _COLUMNS, lambda cursor: _page(visit, filters, cursor, AT_ONCE)
-    )
+    return await download(visit, "leave.csv", _COLUMNS, LeaveFilters, _page)
 
 
 async def list_page(visit: Visit) -> Response:
     """The list that an `asked` visit asks for, with the refusal of a decision if there was one."""
-    found, following = [], None
-    try:
-        filters = visit.filters(LeaveFilters)
-        page = await _page(visit, filters, filters.cursor, MAX_PAGE)
-        found, following = read(page), _following(visit, page)
-    except Invalid as refusal:
-        visit = visit.refused(visit.refusal or refusal)
-    query = visit.request.url.query
+    visit, found, following = await listed(visit, LeaveFilters, _page)
     return visit.page(
         "leave/list.html",
         leaves=found,
-        following=following,
-        query=query,
+        # The page of a refused decision is at another address, with the same query.
+        following=following and f"/app/leave?{following.partition('?')[2]}",
+        query=visit.request.url.query,
         kinds=KINDS,
         states=STATES,
     )
@@ -108,12 +96,6 @@ async def leave_page(visit: Visit, id: UUID) -> Response:
         kinds=KINDS,
         states=STATES,
     )
-
-
-def _following(visit: Visit, page: Document[Any]) -> str | None:
-    """The address of the next page of the list, from the page of a refused decision, too."""
-    address = visit.following(page)
-    return address and f"/app/leave?{address.partition('?')[2]}"
 
 
 async def _page(

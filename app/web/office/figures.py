@@ -8,27 +8,19 @@ from pydantic import Field
 
 from app.documents import Document
 from app.errors import Invalid
-from app.queries import (
-    MAX_CURSOR,
-    MAX_PAGE,
-    check_text,
-    class_cursor,
-    occurrence_cursor,
-    past_range,
-)
+from app.queries import check_text, class_cursor, occurrence_cursor, past_range
 from app.request_limits import FILE, limited
 from app.schemas.words import StoredDate, Words
 from app.services.counting import institution_stats
 from app.services.timetable.meetings import MAX_DAYS
 from app.web.classes.classes import terms_of
-from app.web.frame.downloads import AT_ONCE, download
+from app.web.frame.lists import Place, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 TermChoice = Annotated[str, Field(pattern=f"^(current|{_UUID})$")]
-CursorText = Annotated[str, Field(max_length=MAX_CURSOR)]
 _PerCent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)]
 
 _MISSING_COLUMNS = {
@@ -58,16 +50,13 @@ class _OfTerm(Words):
     term: TermChoice = "current"
 
 
-class _Span(Words):
+class _Span(Place):
     from_: Annotated[StoredDate | None, Field(alias="from")] = None
     to: StoredDate | None = None
-    cursor: CursorText | None = None
 
 
-class _Line(Words):
-    term: TermChoice = "current"
+class _Line(_OfTerm, Place):
     threshold: _PerCent | None = None
-    cursor: CursorText | None = None
 
 
 @router.get("/overview")
@@ -91,37 +80,20 @@ async def overview(visit: Visit) -> Response:
 @router.get("/missing")
 async def missing(visit: Visit) -> Response:
     """Meetings that are over and in which nobody took attendance."""
-    visit, sessions, following = visit.asked(), [], None
-    try:
-        span = visit.filters(_Span)
-        page = await _missing(visit, span, span.cursor, MAX_PAGE)
-        sessions, following = read(page), visit.following(page)
-    except Invalid as refusal:
-        visit = visit.refused(refusal)
+    visit, sessions, following = await listed(visit.asked(), _Span, _missing)
     return visit.page("office/missing.html", sessions=sessions, following=following)
 
 
 @router.get("/missing.csv")
 @limited(FILE)
 async def missing_as_csv(visit: Visit) -> Response:
-    span = visit.asked().filters(_Span)
-    return await download(
-        "missing-sessions.csv",
-        _MISSING_COLUMNS,
-        lambda cursor: _missing(visit, span, cursor, AT_ONCE),
-    )
+    return await download(visit, "missing-sessions.csv", _MISSING_COLUMNS, _Span, _missing)
 
 
 @router.get("/below")
 async def below(visit: Visit) -> Response:
     """Who is below the line in a class: that of the policy, or another."""
-    visit, students, following = visit.asked(), [], None
-    try:
-        line = visit.filters(_Line)
-        page = await _below(visit, line, line.cursor, MAX_PAGE)
-        students, following = read(page), visit.following(page)
-    except Invalid as refusal:
-        visit = visit.refused(refusal)
+    visit, students, following = await listed(visit.asked(), _Line, _below)
     return visit.page(
         "office/below.html", students=students, following=following, terms=await _terms(visit)
     )
@@ -130,10 +102,7 @@ async def below(visit: Visit) -> Response:
 @router.get("/below.csv")
 @limited(FILE)
 async def below_as_csv(visit: Visit) -> Response:
-    line = visit.asked().filters(_Line)
-    return await download(
-        "below-the-line.csv", _BELOW_COLUMNS, lambda cursor: _below(visit, line, cursor, AT_ONCE)
-    )
+    return await download(visit, "below-the-line.csv", _BELOW_COLUMNS, _Line, _below)
 
 
 async def _missing(visit: Visit, span: _Span, cursor: str | None, limit: int) -> Document[Any]:

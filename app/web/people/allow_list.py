@@ -1,34 +1,25 @@
 """Who may sign in: finding, adding, changing and removing addresses, for administrators."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import Field
 
 from app.documents import Document
-from app.errors import AppError, Invalid
-from app.queries import MAX_PAGE, check_text
+from app.errors import AppError
+from app.queries import check_text
 from app.request_limits import FILE, limited
 from app.schemas.admin import AllowedEmailChange, AllowedEmailDraft
-from app.schemas.words import Words
-from app.services.people import allow_list, listed
-from app.web.frame.downloads import AT_ONCE, download
+from app.services.people import allow_list
+from app.services.people import listed as allowed
 from app.web.frame.forms import Form, validated
+from app.web.frame.lists import Search, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
-from app.web.office.figures import CursorText
 
 router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
 
 # The headings are those by which an import knows the columns again.
 _COLUMNS = {"email": "Email", "name": "Name", "role": "Role"}
-
-
-class Search(Words):
-    """What a list of people is asked for, in its address."""
-
-    query: Annotated[str | None, Field(max_length=200)] = None
-    cursor: CursorText | None = None
 
 
 @router.get("/people")
@@ -50,10 +41,7 @@ async def add(visit: Visit) -> Response:
 @router.get("/people.csv")
 @limited(FILE)
 async def as_csv(visit: Visit) -> Response:
-    search = visit.asked().filters(Search)
-    return await download(
-        "people.csv", _COLUMNS, lambda cursor: _listed(visit, search.query, cursor, AT_ONCE)
-    )
+    return await download(visit, "people.csv", _COLUMNS, Search, _page)
 
 
 @router.get("/people/{id}")
@@ -91,23 +79,17 @@ async def remove(visit: Visit, id: UUID) -> Response:
 async def _list(visit: Visit, adding: Visit | None = None) -> Response:
     """The list. What is wrong with an address to add is said in `adding`; the search is another
     form."""
-    asked, people, following = visit.asked(), [], None
-    try:
-        search = asked.filters(Search)
-        page = await _listed(visit, search.query, search.cursor, MAX_PAGE)
-        people, following = read(page), visit.following(page)
-    except Invalid as refusal:
-        asked = asked.refused(refusal)
+    asked, people, following = await listed(visit.asked(), Search, _page)
     return (adding or asked).page("people/list.html", people=people, following=following)
 
 
-async def _listed(visit: Visit, query: str | None, cursor: str | None, limit: int) -> Document[Any]:
-    check_text(query, cursor)
-    return await listed.list_allowed(visit.db, visit.actor, query, limit, cursor)
+async def _page(visit: Visit, search: Search, cursor: str | None, limit: int) -> Document[Any]:
+    check_text(search.query, cursor)
+    return await allowed.list_allowed(visit.db, visit.actor, search.query, limit, cursor)
 
 
 async def _entry(visit: Visit, id: UUID) -> dict[str, Any]:
-    found: dict[str, Any] = read(await listed.get_allowed(visit.db, visit.actor, id))
+    found: dict[str, Any] = read(await allowed.get_allowed(visit.db, visit.actor, id))
     return found
 
 

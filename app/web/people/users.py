@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from app.errors import AppError, Invalid
-from app.queries import MAX_PAGE, check_text
+from app.documents import Document
+from app.errors import AppError
+from app.queries import check_text
 from app.schemas.admin import UserChange
 from app.services.people import users
 from app.web.frame.forms import Form, validated
+from app.web.frame.lists import Search, listed
 from app.web.frame.pages import PageRoute, Visit, read
-from app.web.people.allow_list import Search
 
 router = APIRouter(prefix="/app/people/users", route_class=PageRoute, include_in_schema=False)
 
@@ -20,14 +21,7 @@ _FIELDS = ("department", "employeeId")
 
 @router.get("")
 async def show(visit: Visit) -> Response:
-    visit, people, following = visit.asked(), [], None
-    try:
-        search = visit.filters(Search)
-        check_text(search.query, search.cursor)
-        page = await users.list_users(visit.db, visit.actor, search.query, MAX_PAGE, search.cursor)
-        people, following = read(page), visit.following(page)
-    except Invalid as refusal:
-        visit = visit.refused(refusal)
+    visit, people, following = await listed(visit.asked(), Search, _page)
     return visit.page("people/users.html", people=people, following=following)
 
 
@@ -50,6 +44,11 @@ async def deactivate(visit: Visit, id: UUID) -> Response:
 @router.post("/{id}/activate")
 async def activate(visit: Visit, id: UUID) -> Response:
     return await _change(visit, id, await visit.read_form(), {"disabled": False})
+
+
+async def _page(visit: Visit, search: Search, cursor: str | None, limit: int) -> Document[Any]:
+    check_text(search.query, cursor)
+    return await users.list_users(visit.db, visit.actor, search.query, limit, cursor)
 
 
 async def _change(visit: Visit, id: UUID, form: Form, values: dict[str, Any]) -> Response:

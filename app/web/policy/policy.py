@@ -13,13 +13,12 @@ from pydantic import Field
 
 from app.documents import Document
 from app.errors import AppError, Invalid
-from app.queries import MAX_CURSOR, MAX_PAGE, class_cursor, instant_cursor
+from app.queries import MAX_PAGE, class_cursor, instant_cursor
 from app.request_limits import FILE, limited
 from app.schemas.policy import Counting, PolicyRules
-from app.schemas.words import Words
 from app.services import audit
 from app.services.counting import policies
-from app.web.frame.downloads import AT_ONCE, download
+from app.web.frame.lists import Place, download
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/policy", route_class=PageRoute, include_in_schema=False)
@@ -38,11 +37,7 @@ _COLUMNS = {
 }
 
 
-class _Place(Words):
-    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
-
-
-class _Tried(_Place):
+class _Tried(Place):
     """Rules as people write them: the line and the weight of a late mark in percent."""
 
     threshold: Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)]
@@ -58,7 +53,7 @@ class _Tried(_Place):
 
 @router.get("")
 async def show(visit: Visit) -> Response:
-    place = visit.asked().filters(_Place)
+    place = visit.asked().filters(Place)
     return await _policy(visit, place.cursor)
 
 
@@ -87,14 +82,7 @@ async def preview(visit: Visit) -> Response:
 @router.get("/preview.csv")
 @limited(FILE)
 async def preview_as_csv(visit: Visit) -> Response:
-    rules = visit.asked().filters(_Tried).rules()
-
-    async def students(cursor: str | None) -> Document[Any]:
-        after = class_cursor(cursor)
-        page = await policies.preview_policy(visit.db, visit.actor, rules, AT_ONCE, after)
-        return Document(json.dumps(read(page)["students"]), next_cursor=page.next_cursor)
-
-    return await download("who-would-cross-the-line.csv", _COLUMNS, students)
+    return await download(visit, "who-would-cross-the-line.csv", _COLUMNS, _Tried, _crossing)
 
 
 @router.post("")
@@ -105,6 +93,13 @@ async def change(visit: Visit) -> Response:
     except AppError as refusal:
         return await _policy(visit.refused(refusal, form), None)
     return visit.go("/app/policy", done="policy_set")
+
+
+async def _crossing(visit: Visit, tried: _Tried, cursor: str | None, limit: int) -> Document[Any]:
+    """The students alone, as a list."""
+    after = class_cursor(cursor)
+    page = await policies.preview_policy(visit.db, visit.actor, tried.rules(), limit, after)
+    return Document(json.dumps(read(page)["students"]), next_cursor=page.next_cursor)
 
 
 async def _policy(visit: Visit, cursor: str | None) -> Response:

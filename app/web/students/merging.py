@@ -6,11 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.errors import AppError, Invalid, NotFound
+from app.queries import MAX_PAGE
 from app.schemas.admin import Merge
 from app.services.students import merging
 from app.web.frame.forms import validated
+from app.web.frame.lists import Search
 from app.web.frame.pages import PageRoute, Visit, read
-from app.web.students.students import Search, found, standing_of, student_of
+from app.web.students.students import found, standing_of, student_of
 
 router = APIRouter(
     prefix="/app/students/{id}/merge", route_class=PageRoute, include_in_schema=False
@@ -58,7 +60,10 @@ async def _again(visit: Visit, student: dict[str, Any], other: str) -> Response:
 
 
 async def _choosing(visit: Visit, student: dict[str, Any], search: Search) -> Response:
-    students, following = await found(visit, search) if search.query else ([], None)
+    students, following = [], None
+    if search.query:
+        page = await found(visit, search, search.cursor, MAX_PAGE)
+        students, following = read(page), visit.following(page)
     others = [each for each in students if each["studentId"] != student["studentId"]]
     return visit.page("students/choose.html", student=student, others=others, following=following)
 

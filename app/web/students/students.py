@@ -1,19 +1,20 @@
 """The records of students, for administrators: finding one, its classes, and correcting it."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import Field
 
-from app.errors import AppError, Invalid, NotFound
-from app.queries import MAX_CURSOR, MAX_PAGE, check_text, instant_cursor
+from app.documents import Document
+from app.errors import AppError, NotFound
+from app.queries import MAX_PAGE, check_text, instant_cursor
 from app.schemas.admin import StudentChange
 from app.schemas.words import Text, Words
 from app.services import audit
 from app.services.counting import student_stats
 from app.services.students import records
 from app.web.frame.forms import Form, validated
+from app.web.frame.lists import Place, Search, listed
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/students", route_class=PageRoute, include_in_schema=False)
@@ -23,38 +24,20 @@ _REFUSED = audit.Filter(action="student_sign_in_refused")
 _KEPT = {"rollNo", "name"}
 
 
-class Search(Words):
-    """A part of a roll number, a name or an address, and the place in the list."""
-
-    query: Annotated[str | None, Field(max_length=200)] = None
-    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
-
-
-class _Place(Words):
-    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
-
-
 class _Confirmed(Words):
     dtu_email: Text
 
 
 @router.get("")
 async def show(visit: Visit) -> Response:
-    visit = visit.asked()
-    students: list[dict[str, Any]] = []
-    following = None
-    try:
-        search = visit.filters(Search)
-        students, following = await found(visit, search)
-    except Invalid as refusal:
-        visit = visit.refused(refusal)
+    visit, students, following = await listed(visit.asked(), Search, found)
     return visit.page("students/students.html", students=students, following=following)
 
 
 @router.get("/refused-sign-ins")
 async def refused_sign_ins(visit: Visit) -> Response:
     """When somebody was not let in for the sake of the address on their record."""
-    cursor = visit.asked().filters(_Place).cursor
+    cursor = visit.asked().filters(Place).cursor
     after = instant_cursor(cursor)
     page = await audit.list_entries(visit.db, visit.actor, _REFUSED, MAX_PAGE, after)
     return visit.page(
@@ -98,11 +81,10 @@ async def confirm(visit: Visit, id: UUID) -> Response:
     return visit.go(f"/app/students/{id}", done="address_confirmed")
 
 
-async def found(visit: Visit, search: Search) -> tuple[list[dict[str, Any]], str | None]:
-    """The students of a page of the search, and the address of the next one."""
-    check_text(search.query, search.cursor)
-    page = await records.find_students(visit.db, visit.actor, search.query, MAX_PAGE, search.cursor)
-    return read(page), visit.following(page)
+async def found(visit: Visit, search: Search, cursor: str | None, limit: int) -> Document[Any]:
+    """The records with a part of a roll number, a name or an address: `limit` after the cursor."""
+    check_text(search.query, cursor)
+    return await records.find_students(visit.db, visit.actor, search.query, limit, cursor)
 
 
 async def _student(visit: Visit, id: UUID) -> Response:
