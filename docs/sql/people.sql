@@ -217,7 +217,7 @@ recorded AS (
 )
 SELECT subject_id FROM acts;
 
--- app.services.people.listed._LIST
+-- app.services.people.allowed._LIST
 -- $1 actor_id, $2 after, $3 query, $4 most
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
@@ -258,7 +258,7 @@ SELECT verdict, (
 ) AS next_cursor
 FROM verdict;
 
--- app.services.people.listed._READ
+-- app.services.people.allowed._READ
 -- $1 actor_id, $2 id
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role

@@ -30,7 +30,7 @@ from app.schemas.admin import (
 from app.schemas.imports import Kind
 from app.services import audit
 from app.services.imports.faculty_import import entries_of
-from app.services.people import allow_list, listed, users
+from app.services.people import allow_list, allowed, users
 from app.services.students import merging, records
 
 router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
@@ -60,7 +60,7 @@ async def list_allowed_emails(
 ) -> Response:
     """By address. If there are more, the `Link` header has the next page."""
     check_text(query, cursor)
-    page = await listed.list_allowed(call.db, call.actor, query, limit, cursor)
+    page = await allowed.list_allowed(call.db, call.actor, query, limit, cursor)
     return answer(page, request=request)
 
 
@@ -112,7 +112,7 @@ async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = 
 )
 async def get_allowed_email(id: UUID, call: Call) -> Response:
     """One address with its role."""
-    return answer(await listed.get_allowed(call.db, call.actor, id))
+    return answer(await allowed.get_allowed(call.db, call.actor, id))
 
 
 @router.patch(

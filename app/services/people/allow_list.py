@@ -15,7 +15,7 @@ from app.schemas.auth import Role
 from app.schemas.words import MAX_NAME, is_address, is_name
 from app.services.access import Actor, require_admin
 from app.services.audit import RECORDED, signed
-from app.services.people.listed import DOCUMENTS, missing
+from app.services.people.allowed import DOCUMENTS, missing
 from app.sql import Statement
 
 NAME_RULE = f"A name has at most {MAX_NAME} characters, and no control characters."

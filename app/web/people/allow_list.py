@@ -10,8 +10,7 @@ from app.errors import AppError
 from app.queries import check_text
 from app.request_limits import FILE, limited
 from app.schemas.admin import AllowedEmailChange, AllowedEmailDraft
-from app.services.people import allow_list
-from app.services.people import listed as allowed
+from app.services.people import allow_list, allowed
 from app.web.frame.forms import Form, validated
 from app.web.frame.lists import Search, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
