@@ -50,7 +50,7 @@ async def show(visit: Visit, id: UUID) -> Response:
 @router.get("/sheet")
 async def blank_sheet(visit: Visit, id: UUID) -> Response:
     """A sheet to mark by hand, with a column for each of the next meetings."""
-    class_ = read(await class_service.get_class(visit.db, visit.actor, id))
+    class_ = await the_class(visit, id, roster=True)
     today = visit.now().date()
     planned = await meetings_of(visit, id, today, today + _PLANNED)
     ahead = [meeting for meeting in planned if meeting["state"] in ("in_progress", "upcoming")]
@@ -72,10 +72,10 @@ async def register(visit: Visit, id: UUID, format: RegisterFormat) -> Response:
     return StreamingResponse(parts, 200, headers, register_file.MEDIA_TYPES[format])
 
 
-async def the_class(visit: Visit, id: UUID) -> dict[str, Any]:
-    """The class as the API has it, with how many students it has."""
+async def the_class(visit: Visit, id: UUID, *, roster: bool = False) -> dict[str, Any]:
+    """The class as the API has it: with its students, or with how many it has."""
     found: dict[str, Any] = read(
-        await class_service.get_class(visit.db, visit.actor, id, roster=False)
+        await class_service.get_class(visit.db, visit.actor, id, roster=roster)
     )
     return found
 

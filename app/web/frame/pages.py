@@ -84,6 +84,11 @@ class _Visit:
         return self.request.state.actor
 
     @property
+    def administers(self) -> bool:
+        """Whether to show what only administrators can do; whether they may, the services say."""
+        return self.person is not None and self.person["role"] == "admin"
+
+    @property
     def settings(self) -> Settings:
         settings: Settings = self.request.app.state.settings
         return settings

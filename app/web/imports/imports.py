@@ -19,8 +19,8 @@ from app.request_limits import FILE, limited
 from app.schemas.import_runs import ROW_HEADINGS, Asked, RunOptions
 from app.schemas.imports import Kind, RowOutcome
 from app.schemas.words import Reason, StoredDate, Words, visible
-from app.services.classes import class_service
 from app.services.imports.runs import asking
+from app.web.classes.class_page import the_class
 from app.web.frame.carried import require_file
 from app.web.frame.forms import Form
 from app.web.frame.lists import Place, download
@@ -164,7 +164,7 @@ async def _form(visit: Visit) -> Response:
     )
 
 
-async def _class(visit: Visit, class_id: str) -> Any:
+async def _class(visit: Visit, class_id: str) -> dict[str, Any] | None:
     """The class that the whole file is for, if the address names one."""
     if not class_id:
         return None
@@ -172,7 +172,7 @@ async def _class(visit: Visit, class_id: str) -> Any:
         id = UUID(class_id)
     except ValueError:
         return None
-    return read(await class_service.get_class(visit.db, visit.actor, id, roster=False))
+    return await the_class(visit, id)
 
 
 def _options(wanted: _Upload) -> RunOptions:

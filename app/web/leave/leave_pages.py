@@ -113,7 +113,7 @@ async def _events(visit: Visit, leave: dict[str, Any]) -> list[dict[str, Any]]:
     """What happened to the leave, the latest first: all of it for who may read the audit log."""
     names = {leave["requestedBy"]: leave["requestedByName"]}
     names[leave["decidedBy"]] = leave["decidedByName"]
-    if not visit.person or visit.person["role"] != "admin":
+    if not visit.administers:
         return _known_events(leave)
     shown = audit.Filter(subject_id=UUID(leave["id"]))
     acts = read(await audit.list_entries(visit.db, visit.actor, shown, _MOST_ACTS, None))

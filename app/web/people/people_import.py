@@ -20,7 +20,7 @@ router = APIRouter(prefix="/app/people/import", route_class=PageRoute, include_i
 
 @router.get("")
 async def show(visit: Visit) -> Response:
-    await _require_admin(visit)
+    await require_admin(visit.db, visit.actor)
     return _page(visit, b"", "")
 
 
@@ -28,7 +28,8 @@ async def show(visit: Visit) -> Response:
 @limited(FILE)
 async def import_file(visit: Visit) -> Response:
     """Show what the file would do; with the action `import`, do it."""
-    await _require_admin(visit)
+    # Nobody else's file is read.
+    await require_admin(visit.db, visit.actor)
     form = await visit.read_form()
     content, name = file_of(form)
     sure = form.get("action") == "import"
@@ -40,12 +41,6 @@ async def import_file(visit: Visit) -> Response:
         return visit.go("/app/people", done="people_imported")
     rows = {row.row: row for row in batch.faculty}
     return _page(visit, content, name, outcome=outcome, rows=rows)
-
-
-async def _require_admin(visit: Visit) -> None:
-    """Nobody else's file is read."""
-    async with visit.db.transaction() as tx:
-        await require_admin(tx, visit.actor)
 
 
 async def _import(visit: Visit, content: bytes, *, dry_run: bool) -> tuple[ImportOutcome, Batch]:

@@ -122,7 +122,7 @@ async def _in_force(visit: Visit) -> dict[str, Any]:
 
 async def _history(visit: Visit, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
     """The changes of the rules, newest first, from the log that only administrators may read."""
-    if visit.person is None or visit.person["role"] != "admin":
+    if not visit.administers:
         return [], None
     after = instant_cursor(cursor)
     page = await audit.list_entries(visit.db, visit.actor, _CHANGES, _SHOWN_CHANGES, after)

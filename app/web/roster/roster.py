@@ -8,7 +8,8 @@ from fastapi import APIRouter, Response
 from app.errors import AppError, NotFound
 from app.schemas.roster import Roster, RosterEntry, Withdrawal
 from app.schemas.words import roll_key
-from app.services.classes import class_service, rosters
+from app.services.classes import rosters
+from app.web.classes.class_page import the_class
 from app.web.frame.forms import validated
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -19,7 +20,7 @@ router = APIRouter(
 
 @router.get("")
 async def show(visit: Visit, id: UUID) -> Response:
-    return visit.page("roster/roster.html", class_=await class_with_roster(visit, id))
+    return visit.page("roster/roster.html", class_=await the_class(visit, id, roster=True))
 
 
 @router.post("")
@@ -30,7 +31,7 @@ async def add(visit: Visit, id: UUID) -> Response:
         outcome = await _change(visit, id, {"students": [entry]}, form.get("reason"))
     except AppError as refusal:
         again = visit.refused(refusal, form)
-        return again.page("roster/roster.html", class_=await class_with_roster(visit, id))
+        return again.page("roster/roster.html", class_=await the_class(visit, id, roster=True))
     done = "student_kept" if outcome["conflicts"] else "student_added"
     return visit.go(f"/app/classes/{id}/roster", done=done)
 
@@ -38,7 +39,7 @@ async def add(visit: Visit, id: UUID) -> Response:
 @router.get("/withdraw")
 async def ask_to_withdraw(visit: Visit, id: UUID, roll: str) -> Response:
     """Ask for the last day of a student."""
-    class_ = await class_with_roster(visit, id)
+    class_ = await the_class(visit, id, roster=True)
     return visit.page("roster/withdraw.html", class_=class_, student=_student_of(class_, roll))
 
 
@@ -50,17 +51,11 @@ async def withdraw(visit: Visit, id: UUID) -> Response:
         asked = {"students": [], "withdrawals": [leaver]}
         await _change(visit, id, asked, form.get("reason"))
     except AppError as refusal:
-        class_ = await class_with_roster(visit, id)
+        class_ = await the_class(visit, id, roster=True)
         student = _student_of(class_, form.get("rollNo"))
         again = visit.refused(refusal, form)
         return again.page("roster/withdraw.html", class_=class_, student=student)
     return visit.go(f"/app/classes/{id}/roster", done="withdrawn")
-
-
-async def class_with_roster(visit: Visit, id: UUID) -> dict[str, Any]:
-    """The class as the API has it, with its students."""
-    found: dict[str, Any] = read(await class_service.get_class(visit.db, visit.actor, id))
-    return found
 
 
 async def _change(visit: Visit, id: UUID, asked: dict[str, Any], reason: str) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from app.files.sheets.reading import read_beside
 from app.request_limits import FILE, limited
 from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.lifecycle import Explained
-from app.services.classes import class_service
 from app.services.classes.rosters import require_roster
 from app.services.imports import importing
 from app.services.sessions.session_lock import Change
+from app.web.classes.class_page import the_class
 from app.web.frame.carried import carried, file_of, require_file
 from app.web.frame.forms import Form
-from app.web.frame.pages import PageRoute, Visit, read
+from app.web.frame.pages import PageRoute, Visit
 
 router = APIRouter(
     prefix="/app/classes/{id}/roster/import", route_class=PageRoute, include_in_schema=False
@@ -70,7 +70,7 @@ def _rows(batch: Batch) -> dict[int, Any]:
 
 
 async def _page(visit: Visit, id: UUID, content: bytes, name: str, **preview: Any) -> Response:
-    class_ = read(await class_service.get_class(visit.db, visit.actor, id, roster=False))
+    class_ = await the_class(visit, id)
     preview = {"form": None, "outcome": None, "rows": {}} | preview
     return visit.page(
         "roster/import.html", class_=class_, carried=carried(content), file_name=name, **preview

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 
 from app.errors import AppError
 from app.schemas.lifecycle import Reasoned
-from app.services.classes import class_service
 from app.services.sessions import attendance_service, history, lifecycle
 from app.services.sessions.lifecycle import Act
 from app.services.sessions.session_lock import Change
+from app.web.classes.class_page import the_class
 from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -27,9 +27,7 @@ _NEEDS_REASON = (Act.REOPEN, Act.CANCEL)
 @router.get("/{id}")
 async def show(visit: Visit, id: UUID) -> Response:
     session = read(await attendance_service.get_session(visit.db, visit.actor, id))
-    class_ = read(
-        await class_service.get_class(visit.db, visit.actor, UUID(session["classId"]), roster=False)
-    )
+    class_ = await the_class(visit, UUID(session["classId"]))
     changes = read(await history.history(visit.db, visit.actor, id, _SHOWN_CHANGES, None))
     events = read(await lifecycle.list_events(visit.db, visit.actor, id))
     return visit.page(
