@@ -19,6 +19,7 @@ app shows to a teacher, and it never repeats what was sent.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class AppError(Exception):
         self.code = code or self.code
         self.flaws = flaws
         self.retry_after = retry_after
+
+    @classmethod
+    def at(cls, pointer: str, code: str, detail: str) -> Self:
+        """The refusal for the sake of one place in the input."""
+        return cls(detail, code=code, flaws=(Flaw(pointer, code, detail),))
 
 
 class Malformed(AppError):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from app.errors import Flaw, Invalid
+from app.errors import Invalid
 from app.schemas.words import MAX_ROLL_KEY_BYTES, StoredDate
 
 After = TypeVar("After")
@@ -118,4 +118,4 @@ def bad_cursor() -> Invalid:
 
 
 def refused_query(name: str, code: str, sentence: str) -> Invalid:
-    return Invalid(sentence, code=code, flaws=(Flaw(f"/query/{name}", code, sentence),))
+    return Invalid.at(f"/query/{name}", code, sentence)

@@ -168,8 +168,8 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
     """Every call in the application, by the name of what is called."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                yield node.func.id, node
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                yield ast.unparse(node.func), node
 
 
 def worded() -> set[str]:
@@ -195,19 +195,23 @@ def refusals() -> set[tuple[object, str]]:
     for name, call in calls():
         if name == "refused_query":
             found |= {(Invalid.status, code) for code in constants(call.args[1])}
+        name, _, method = name.partition(".")
         kind = getattr(errors, name, None)
         if not (isinstance(kind, type) and issubclass(kind, AppError)):
             continue
         given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
         codes = constants(given[0]) if given else {kind.code}
+        codes = constants(call.args[1]) if method == "at" else codes
         found |= {(kind.status, code) for code in codes if (kind, code) != (AppError, "refused")}
     return found | BY_FRAMEWORK
 
 
 def places() -> set[str]:
     """Codes of places in `errors`."""
-    found = {code for name, call in calls() if name == "Flaw" for code in constants(call.args[1])}
+    found: set[str] = set()
     for name, call in calls():
+        if name in ("Flaw", "Invalid.at", "Conflict.at"):
+            found |= constants(call.args[1])
         if name in ("PydanticCustomError", "refused_query", "_refused"):
             found |= constants(call.args[1 if name == "refused_query" else 0])
     found = {problems._FLAW_CODES.get(code, code) for code in found}

@@ -8,7 +8,7 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import AccessDenied, Conflict, Flaw, Invalid
+from app.errors import AccessDenied, Conflict, Invalid
 from app.schemas.classes import ClassChange, ClassDetails, ClassDraft
 from app.services.access import (
     CLOSE_CLASS,
@@ -332,8 +332,4 @@ def _collisions_named() -> Iterator[None]:
 
 
 def _no_such_teacher() -> Invalid:
-    return Invalid(
-        "There is no such teacher.",
-        code="unknown_teacher",
-        flaws=(Flaw("/teacherId", "unknown_teacher", "There is no such teacher."),),
-    )
+    return Invalid.at("/teacherId", "unknown_teacher", "There is no such teacher.")

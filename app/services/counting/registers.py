@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.db import Database
 from app.documents import Document
-from app.errors import Flaw, Invalid
+from app.errors import Invalid
 from app.schemas.register import Register
 from app.services.access import READ_CLASS, Actor, check
 from app.sql import Statement
@@ -168,9 +168,7 @@ def _beyond_term() -> Invalid:
         "As XLSX or PDF a register covers the term of its class and no more: "
         "ask for days of the term, or for CSV."
     )
-    return Invalid(
-        sentence, code="beyond_term", flaws=(Flaw("/query/from", "beyond_term", sentence),)
-    )
+    return Invalid.at("/query/from", "beyond_term", sentence)
 
 
 def _too_large(bounds: Bounds) -> Invalid:
@@ -180,8 +178,4 @@ def _too_large(bounds: Bounds) -> Invalid:
             f"As XLSX or PDF a register holds at most {bounds.sessions} sessions and "
             f"{bounds.marks:,} marks: ask for fewer days, or for CSV."
         )
-    return Invalid(
-        sentence,
-        code="register_too_large",
-        flaws=(Flaw("/query/from", "register_too_large", sentence),),
-    )
+    return Invalid.at("/query/from", "register_too_large", sentence)

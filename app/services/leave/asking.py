@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import AccessDenied, Flaw, Invalid, Unavailable
+from app.errors import AccessDenied, Invalid, Unavailable
 from app.schemas.leave import Leave, LeaveDraft
 from app.schemas.words import roll_key
 from app.services.access import MINE, STAFF_VERDICT, WRITE_CLASS, Actor, check
@@ -152,21 +152,11 @@ async def _days(tx: Transaction, draft: LeaveDraft) -> tuple[date, date, list[UU
 
 
 def _no_such_student() -> Invalid:
-    sentence = "There is no such student in these classes."
-    return Invalid(
-        sentence,
-        code="unknown_student",
-        flaws=(Flaw("/rollNo", "unknown_student", sentence),),
-    )
+    return Invalid.at("/rollNo", "unknown_student", "There is no such student in these classes.")
 
 
 def _not_its_sessions() -> Invalid:
-    sentence = "These are not all sessions of the class."
-    return Invalid(
-        sentence,
-        code="unknown_session",
-        flaws=(Flaw("/sessionIds", "unknown_session", sentence),),
-    )
+    return Invalid.at("/sessionIds", "unknown_session", "These are not all sessions of the class.")
 
 
 async def lock_student(tx: Transaction, student_id: UUID) -> None:

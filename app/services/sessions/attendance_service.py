@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Flaw, Invalid
+from app.errors import Invalid
 from app.schemas.attendance import OpenedSession, Session, SessionDetail, SessionDraft
 from app.services.access import (
     READ_CLASS,
@@ -146,9 +146,7 @@ async def open_session(
 
 def _too_far_ahead() -> Invalid:
     sentence = "Attendance can be taken until tomorrow, not for later dates."
-    return Invalid(
-        sentence, code="date_in_future", flaws=(Flaw("/sessionDate", "date_in_future", sentence),)
-    )
+    return Invalid.at("/sessionDate", "date_in_future", sentence)
 
 
 # Everyone who was ever in the class has an enrolment, so every mark finds its student.

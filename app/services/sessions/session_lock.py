@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Transaction
-from app.errors import Conflict, Flaw, Invalid
+from app.errors import Conflict, Invalid
 from app.services.access import MARK_SESSION, Actor, check
 from app.sql import Statement
 
@@ -64,12 +64,7 @@ async def lock_session(
 
 def reason_required(cause: str) -> Invalid:
     """The refusal of a change that an administrator can make only with a reason."""
-    sentence = f"{cause}: give a reason."
-    return Invalid(
-        sentence,
-        code="reason_required",
-        flaws=(Flaw("/reason", "reason_required", sentence),),
-    )
+    return Invalid.at("/reason", "reason_required", f"{cause}: give a reason.")
 
 
 def require_open(session: asyncpg.Record) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Flaw, Invalid, Unavailable
+from app.errors import Conflict, Invalid, Unavailable
 from app.schemas.admin import Keep, Merge, Merged
 from app.services.access import Actor, require_admin
 from app.services.audit import RECORDED, signed
@@ -385,7 +385,7 @@ async def _move(
 
 def _clash(sessions: int) -> Conflict:
     text = f"Sessions in which the two have different marks: {sessions}. Decide whose marks stay."
-    return Conflict(text, code="marks_clash", flaws=(Flaw("/onClash", "marks_clash", text),))
+    return Conflict.at("/onClash", "marks_clash", text)
 
 
 async def _lock(tx: Transaction, both: dict[str, UUID]) -> list[UUID]:

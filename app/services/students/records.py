@@ -6,7 +6,7 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Flaw, NotFound
+from app.errors import Conflict, NotFound
 from app.schemas.admin import Student, StudentChange
 from app.schemas.roster import STUDENT_FIELDS
 from app.schemas.words import roll_key
@@ -157,8 +157,7 @@ async def student_document(tx: Transaction, student_id: UUID) -> str:
 
 def _taken() -> Conflict:
     sentence = "Another student has this roll number. If they are one person, merge the two."
-    flaw = Flaw("/rollNo", "roll_number_taken", sentence)
-    return Conflict(sentence, code="roll_number_taken", flaws=(flaw,))
+    return Conflict.at("/rollNo", "roll_number_taken", sentence)
 
 
 def missing() -> NotFound:

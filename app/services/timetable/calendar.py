@@ -10,7 +10,7 @@ import asyncpg
 
 from app.db import Database
 from app.documents import Document
-from app.errors import Conflict, Flaw, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.schemas.calendar import (
     Calendar,
     Holiday,
@@ -31,8 +31,7 @@ Change = TypeVar("Change", TermChange, HolidayChange)
 
 def no_such_term(place: str) -> Invalid:
     """The refusal of an unknown term, which was named at `place`."""
-    sentence = "There is no such term."
-    return Invalid(sentence, code="unknown_term", flaws=(Flaw(place, "unknown_term", sentence),))
+    return Invalid.at(place, "unknown_term", "There is no such term.")
 
 
 # Turns `entries`, terms or holidays, into `documents`.
@@ -240,9 +239,9 @@ class Kept(Generic[Entry, Draft, Change]):
         return NotFound(f"There is no such {self._noun}.")
 
     def _there_already(self) -> Conflict:
-        sentence = f"This {self._noun} is in the calendar already."
-        flaw = Flaw("/name", "in_calendar_already", sentence)
-        return Conflict(sentence, code="in_calendar_already", flaws=(flaw,))
+        return Conflict.at(
+            "/name", "in_calendar_already", f"This {self._noun} is in the calendar already."
+        )
 
 
 terms = Kept[Term, TermDraft, TermChange]("term", _TERMS)
@@ -251,7 +250,4 @@ holidays = Kept[Holiday, HolidayDraft, HolidayChange]("holiday", _HOLIDAYS)
 
 def _ends_before_start(wanted: TermChange | HolidayChange) -> Invalid:
     place = "/lastDay" if wanted.last_day else "/firstDay"
-    sentence = "The last day must not be before the first."
-    return Invalid(
-        sentence, code="ends_before_start", flaws=(Flaw(place, "ends_before_start", sentence),)
-    )
+    return Invalid.at(place, "ends_before_start", "The last day must not be before the first.")

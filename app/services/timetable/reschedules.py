@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Flaw, Invalid
+from app.errors import Conflict, Invalid
 from app.schemas.classes import Reschedule, RescheduleDraft
 from app.services.access import READ_CLASS, Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
@@ -181,7 +181,6 @@ async def _refuse_clash(tx: Transaction, class_id: UUID, draft: RescheduleDraft)
 
 def _no_original(draft: RescheduleDraft) -> Invalid:
     place = "/originalDate" if draft.original_start_time is None else "/originalStartTime"
-    sentence = "The class does not meet then, so there is nothing to move."
-    return Invalid(
-        sentence, code="no_such_occurrence", flaws=(Flaw(place, "no_such_occurrence", sentence),)
+    return Invalid.at(
+        place, "no_such_occurrence", "The class does not meet then, so there is nothing to move."
     )

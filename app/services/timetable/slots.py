@@ -6,7 +6,7 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Conflict, Flaw, Invalid
+from app.errors import Conflict, Invalid
 from app.schemas.classes import Slot, SlotChange, SlotDraft
 from app.services.access import READ_CLASS, Actor, check
 from app.services.timetable.entries import LOCK, found, missing, moved_twice_named, remove
@@ -147,7 +147,4 @@ async def _refuse_overlap(
 
 
 def _ends_before_start(pointer: str) -> Invalid:
-    sentence = "The end must be after the start."
-    return Invalid(
-        sentence, code="ends_before_start", flaws=(Flaw(pointer, "ends_before_start", sentence),)
-    )
+    return Invalid.at(pointer, "ends_before_start", "The end must be after the start.")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.errors import AppError, Flaw, Invalid
+from app.errors import AppError, Invalid
 from app.queries import check_text
 from app.schemas.classes import ClassDraft
 from app.services.classes import class_service
@@ -68,6 +68,6 @@ async def owner_of(visit: Visit, form: Form) -> dict[str, UUID | str]:
     for user in found:
         if user["email"].casefold() == email:
             return {"teacherId": user["id"]}
-    sentence = "Nobody with this address has signed in yet."
-    flaw = Flaw("/teacherEmail", "unknown_teacher", sentence)
-    raise Invalid(sentence, code="unknown_teacher", flaws=(flaw,))
+    raise Invalid.at(
+        "/teacherEmail", "unknown_teacher", "Nobody with this address has signed in yet."
+    )

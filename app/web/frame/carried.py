@@ -5,8 +5,7 @@ its preview and its import. A large one is asked for again.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 
-from app.errors import Flaw, Invalid
-from app.web.frame.forms import Form
+from app.web.frame.forms import Form, left_out
 
 # Larger files are not sent to the browser and back: as text they would be more than the 1 MiB
 # that a field of a form may have.
@@ -26,9 +25,7 @@ def file_of(form: Form) -> tuple[bytes, str]:
 def require_file(content: bytes) -> None:
     """Refuse a form without its file."""
     if not content:
-        sentence = "Choose a file."
-        flaw = Flaw("/file", "required", sentence)
-        raise Invalid(sentence, code="validation_failed", flaws=(flaw,))
+        raise left_out("file", "Choose a file.")
 
 
 def _carried(form: Form) -> bytes:

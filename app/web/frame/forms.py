@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
-from app.errors import AppError, Malformed
+from app.errors import AppError, Flaw, Invalid, Malformed
 from app.problems import of_validation
 
 M = TypeVar("M", bound=BaseModel)
@@ -69,6 +69,12 @@ def validated(model: type[M], values: Any) -> M:
     except ValidationError as error:
         found = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
         raise of_validation(RequestValidationError(found)) from None
+
+
+def left_out(name: str, sentence: str) -> Invalid:
+    """The refusal of a form without a field that it needs."""
+    flaw = Flaw(f"/{name}", "required", sentence)
+    return Invalid(sentence, code="validation_failed", flaws=(flaw,))
 
 
 def beside_fields(refusal: AppError) -> AppError:

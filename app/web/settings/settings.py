@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from app.errors import AppError, Flaw, Invalid
+from app.errors import AppError
 from app.schemas.classes import ClassChange
 from app.services.access import require_admin, require_owner
 from app.services.classes import class_service, teachers
 from app.services.sessions import attendance_service
 from app.web.classes.class_page import the_class
 from app.web.classes.classes import owner_of, terms_of
-from app.web.frame.forms import Form, validated
+from app.web.frame.forms import Form, left_out, validated
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(
@@ -57,7 +57,12 @@ async def ask_for_owner(visit: Visit, id: UUID) -> Response:
 async def reassign(visit: Visit, id: UUID) -> Response:
     form = await visit.read_form()
     try:
-        wanted = validated(ClassChange, await owner_of(visit, form) or _nobody())
+        owner = await owner_of(visit, form)
+        if not owner:
+            raise left_out(
+                "teacherEmail", "Enter the address of the teacher who takes the class over."
+            )
+        wanted = validated(ClassChange, owner)
         await class_service.update_class(visit.db, visit.actor, id, wanted)
     except AppError as refusal:
         return await ask_for_owner(visit.refused(refusal, form), id)
@@ -107,9 +112,3 @@ def _entered(form: Form) -> dict[str, str | None]:
     """The fields of the form; those that may be left out are taken away if they are empty."""
     needed = {name: form.get(name) for name in _REQUIRED}
     return needed | {name: form.get(name) or None for name in _OPTIONAL}
-
-
-def _nobody() -> dict[str, str]:
-    sentence = "Enter the address of the teacher who takes the class over."
-    flaw = Flaw("/teacherEmail", "required", sentence)
-    raise Invalid(sentence, code="validation_failed", flaws=(flaw,))
