@@ -1,11 +1,13 @@
 """One class: where its students stand, its meetings and sessions, and its register as files."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
+from markupsafe import Markup
 
 from app.files.register import register_file
 from app.schemas.register import Register, RegisterFormat
@@ -14,6 +16,7 @@ from app.services.counting import registers, session_stats, student_stats
 from app.services.counting.registers import LISTED, PRINTED
 from app.services.timetable import occurrences
 from app.web.charts import charts
+from app.web.charts.charts import Point
 from app.web.classes import figures
 from app.web.frame.pages import PageRoute, Visit, read
 from app.web.today.today import STATES
@@ -96,45 +99,45 @@ def takes_until(visit: Visit, class_: dict[str, Any]) -> str:
 def _pictures(
     sessions: list[dict[str, Any]], students: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The charts, each with its figures and what they are called."""
-    by_session, by_weekday = figures.by_session(sessions), figures.by_weekday(sessions)
-    by_standing = figures.by_standing(students)
+    """The charts of the class."""
     return [
-        {
-            "caption": "Attendance by session",
-            "heads": ("Session", "Attendance"),
-            "unit": "%",
-            "points": by_session,
-            "svg": charts.columns(
-                "by-session",
-                "Attendance by session",
-                f"A column for each of {len(by_session)} sessions, oldest first, as high as the "
-                "percentage of students who attended it.",
-                by_session,
-            ),
-        },
-        {
-            "caption": "Attendance by weekday",
-            "heads": ("Weekday", "Average of its sessions"),
-            "unit": "%",
-            "points": by_weekday,
-            "svg": charts.columns(
-                "by-weekday",
-                "Attendance by weekday",
-                "A column for each weekday, as high as the average of its sessions.",
-                by_weekday,
-            ),
-        },
-        {
-            "caption": "Students by standing",
-            "heads": ("Standing", "Students"),
-            "unit": "",
-            "points": by_standing,
-            "svg": charts.bars(
-                "by-standing",
-                "Students by standing",
-                "A bar for each standing, as long as the number of students who have it.",
-                by_standing,
-            ),
-        },
+        _picture(
+            charts.columns,
+            "by-session",
+            "Attendance by session",
+            f"A column for each of {len(sessions)} sessions, oldest first, as high as the "
+            "percentage of students who attended it.",
+            figures.by_session(sessions),
+            heads=("Session", "Attendance"),
+        ),
+        _picture(
+            charts.columns,
+            "by-weekday",
+            "Attendance by weekday",
+            "A column for each weekday, as high as the average of its sessions.",
+            figures.by_weekday(sessions),
+            heads=("Weekday", "Average of its sessions"),
+        ),
+        _picture(
+            charts.bars,
+            "by-standing",
+            "Students by standing",
+            "A bar for each standing, as long as the number of students who have it.",
+            figures.by_standing(students),
+            heads=("Standing", "Students"),
+            unit="",
+        ),
     ]
+
+
+def _picture(
+    draw: Callable[[str, str, str, list[Point]], Markup],
+    name: str,
+    caption: str,
+    description: str,
+    points: list[Point],
+    **words: Any,
+) -> dict[str, Any]:
+    """A chart with its figures and what they are called."""
+    svg = draw(name, caption, description, points)
+    return {"caption": caption, "points": points, "svg": svg, "unit": "%", **words}
