@@ -51,6 +51,7 @@ FATES = {
     RowOutcome.CHANGED: "Changed",
     RowOutcome.UNCHANGED: "Stays as it is",
 }
+_WORDS: dict[str, Any] = {"kinds": KINDS, "states": STATES, "fates": FATES}
 _RUNS_SHOWN = 20
 
 
@@ -144,9 +145,6 @@ async def confirm(visit: Visit, id: UUID) -> Response:
 async def discard(visit: Visit, id: UUID) -> Response:
     await asking.discard(visit.db, visit.actor, id)
     return visit.go("/app/imports", done="import_discarded")
-
-
-_WORDS: dict[str, Any] = {"kinds": KINDS, "states": STATES, "fates": FATES}
 
 
 async def _form(visit: Visit) -> Response:

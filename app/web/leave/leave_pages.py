@@ -51,7 +51,7 @@ _COLUMNS = {
 _MOST_ACTS = 50
 
 
-class LeaveFilters(Place):
+class _Filters(Place):
     """The filters of the list, as its address has them. Without a state: what is undecided."""
 
     status: Annotated[str, Field(pattern=f"^({'|'.join([*LeaveStatus, 'all'])})$")] = "pending"
@@ -69,12 +69,12 @@ async def show_list(visit: Visit) -> Response:
 @router.get("/leave.csv")
 @limited(FILE)
 async def list_as_csv(visit: Visit) -> Response:
-    return await download(visit, "leave.csv", _COLUMNS, LeaveFilters, _page)
+    return await download(visit, "leave.csv", _COLUMNS, _Filters, _page)
 
 
 async def list_page(visit: Visit) -> Response:
     """The list that an `asked` visit asks for, with the refusal of a decision if there was one."""
-    visit, found, following = await listed(visit, LeaveFilters, _page)
+    visit, found, following = await listed(visit, _Filters, _page)
     return visit.page(
         "leave/list.html",
         leaves=found,
@@ -99,7 +99,7 @@ async def leave_page(visit: Visit, id: UUID) -> Response:
 
 
 async def _page(
-    visit: Visit, filters: LeaveFilters, cursor: str | None, limit: int
+    visit: Visit, filters: _Filters, cursor: str | None, limit: int
 ) -> Document[Any]:
     check_range(filters.from_, filters.to)
     check_text(filters.roll_no, cursor, name="rollNo")

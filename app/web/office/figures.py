@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.documents import Document
 from app.errors import Invalid
-from app.queries import check_text, class_cursor, occurrence_cursor, past_range
+from app.queries import class_cursor, occurrence_cursor, past_range
 from app.request_limits import FILE, limited
 from app.schemas.words import StoredDate, Words
 from app.services.counting import institution_stats
@@ -115,7 +115,6 @@ async def _missing(visit: Visit, span: _Span, cursor: str | None, limit: int) ->
 
 
 async def _below(visit: Visit, line: _Line, cursor: str | None, limit: int) -> Document[Any]:
-    check_text(None, cursor)
     hundredths = int(line.threshold * 100) if line.threshold is not None else None
     after = class_cursor(cursor)
     return await institution_stats.defaulters(
