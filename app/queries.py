@@ -42,12 +42,10 @@ def past_range(
     return first, last
 
 
-def check_text(query: str | None, cursor: str | None, *, name: str = "query") -> None:
+def check_text(text: str | None, name: str = "query") -> None:
     """Refuse NUL characters, which PostgreSQL cannot store in text."""
-    if "\0" in (query or ""):
+    if "\0" in (text or ""):
         raise refused_query(name, "control_character", "Control characters are not allowed.")
-    if "\0" in (cursor or ""):
-        raise bad_cursor()
 
 
 def cursor_of(parse: Callable[[str], After]) -> Callable[[str | None], After | None]:
@@ -59,11 +57,11 @@ def cursor_of(parse: Callable[[str], After]) -> Callable[[str | None], After | N
         if cursor is None:
             return None
         if "\0" in cursor:
-            raise bad_cursor()
+            raise _bad_cursor()
         try:
             return parse(cursor)
         except (ValueError, OverflowError):
-            raise bad_cursor() from None
+            raise _bad_cursor() from None
 
     return read
 
@@ -74,6 +72,12 @@ def matched(pattern: re.Pattern[str], cursor: str) -> re.Match[str]:
     if found is None:
         raise ValueError(cursor)
     return found
+
+
+@cursor_of
+def text_cursor(cursor: str) -> str:
+    """The cursor of a list by a text: that text."""
+    return cursor
 
 
 @cursor_of
@@ -111,7 +115,7 @@ def number_cursor(cursor: str) -> int:
     return int(matched(_NUMBER, cursor)[0])
 
 
-def bad_cursor() -> Invalid:
+def _bad_cursor() -> Invalid:
     return refused_query(
         "cursor", "invalid_cursor", "Use the cursor exactly as the Link header gives it."
     )

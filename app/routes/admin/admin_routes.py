@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import Invalid
 from app.files.sheets.reading import read_beside
-from app.queries import MAX_PAGE, check_range, check_text, instant_cursor
+from app.queries import MAX_PAGE, check_range, check_text, instant_cursor, text_cursor
 from app.request_limits import FILE, limited
 from app.routes.admin.import_routes import file_body, require_media
 from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
@@ -59,8 +59,8 @@ async def list_allowed_emails(
     cursor: Cursor = None,
 ) -> Response:
     """By address. If there are more, the `Link` header has the next page."""
-    check_text(query, cursor)
-    page = await allowed.list_allowed(call.db, call.actor, query, limit, cursor)
+    check_text(query)
+    page = await allowed.list_allowed(call.db, call.actor, query, limit, text_cursor(cursor))
     return answer(page, request=request)
 
 
@@ -155,8 +155,8 @@ async def list_users(
     cursor: Cursor = None,
 ) -> Response:
     """By address. `query` is part of address, name, department or employee id."""
-    check_text(query, cursor)
-    page = await users.list_users(call.db, call.actor, query, limit, cursor)
+    check_text(query)
+    page = await users.list_users(call.db, call.actor, query, limit, text_cursor(cursor))
     return answer(page, request=request)
 
 
@@ -200,8 +200,8 @@ async def find_students(
     cursor: Cursor = None,
 ) -> Response:
     """By roll number. `query` is part of a roll number, a name or an address."""
-    check_text(query, cursor)
-    page = await records.find_students(call.db, call.actor, query, limit, cursor)
+    check_text(query)
+    page = await records.find_students(call.db, call.actor, query, limit, text_cursor(cursor))
     return answer(page, request=request)
 
 

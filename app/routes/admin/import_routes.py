@@ -198,5 +198,5 @@ def require_media(request: Request) -> None:
 def _chosen(
     sheet: str | None, all_sheets: bool, columns: str, marks: str, **meeting: Any
 ) -> Choices:
-    check_text(sheet, None, name="sheet")
+    check_text(sheet, "sheet")
     return choices(sheet, several(columns), several(marks), all_sheets=all_sheets, **meeting)

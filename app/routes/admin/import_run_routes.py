@@ -82,7 +82,7 @@ async def start_import(
     """
     require_media(request)
     for place, text in (("sheet", sheet), ("columns", columns), ("marks", marks)):
-        check_text(text, None, name=place)
+        check_text(text, place)
     options = RunOptions(
         class_id=class_id,
         reason=reason,

@@ -44,7 +44,7 @@ async def list_leaves(
 ) -> Response:
     """Newest first. Admins see all leave, teachers that of students in their classes."""
     check_range(first, last)
-    check_text(roll_no, cursor, name="rollNo")
+    check_text(roll_no, "rollNo")
     shown = Filter(class_id, roll_no, status, first, last)
     after = instant_cursor(cursor)
     page = await leaves.list_leaves(call.db, call.actor, shown, limit, after)

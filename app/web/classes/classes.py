@@ -63,7 +63,7 @@ async def owner_of(visit: Visit, form: Form) -> dict[str, UUID | str]:
     email = form.get("teacherEmail").casefold()
     if not email:
         return {}
-    check_text(email, None, name="teacherEmail")
+    check_text(email, "teacherEmail")
     found = read(await users.list_users(visit.db, visit.actor, email, _ALIKE, None))
     for user in found:
         if user["email"].casefold() == email:

@@ -175,7 +175,7 @@ async def _class(visit: Visit, class_id: str) -> dict[str, Any] | None:
 
 def _options(wanted: _Upload) -> RunOptions:
     for name in ("sheet", "columns", "marks"):
-        check_text(getattr(wanted, name), None, name=name)
+        check_text(getattr(wanted, name), name)
     options = RunOptions(**wanted.model_dump(exclude={"kind"}))
     choices_of(options)
     return options

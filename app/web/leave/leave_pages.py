@@ -98,11 +98,9 @@ async def leave_page(visit: Visit, id: UUID) -> Response:
     )
 
 
-async def _page(
-    visit: Visit, filters: _Filters, cursor: str | None, limit: int
-) -> Document[Any]:
+async def _page(visit: Visit, filters: _Filters, cursor: str | None, limit: int) -> Document[Any]:
     check_range(filters.from_, filters.to)
-    check_text(filters.roll_no, cursor, name="rollNo")
+    check_text(filters.roll_no, "rollNo")
     status = None if filters.status == "all" else LeaveStatus(filters.status)
     shown = Filter(filters.class_id, filters.roll_no, status, filters.from_, filters.to)
     after = instant_cursor(cursor)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from app.documents import Document
 from app.errors import AppError
-from app.queries import check_text
+from app.queries import check_text, text_cursor
 from app.request_limits import FILE, limited
 from app.schemas.admin import AllowedEmailChange, AllowedEmailDraft
 from app.services.people import allow_list, allowed
@@ -83,8 +83,9 @@ async def _list(visit: Visit, adding: Visit | None = None) -> Response:
 
 
 async def _page(visit: Visit, search: Search, cursor: str | None, limit: int) -> Document[Any]:
-    check_text(search.query, cursor)
-    return await allowed.list_allowed(visit.db, visit.actor, search.query, limit, cursor)
+    check_text(search.query)
+    after = text_cursor(cursor)
+    return await allowed.list_allowed(visit.db, visit.actor, search.query, limit, after)
 
 
 async def _entry(visit: Visit, id: UUID) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from app.documents import Document
 from app.errors import AppError
-from app.queries import check_text
+from app.queries import check_text, text_cursor
 from app.schemas.admin import UserChange
 from app.services.people import users
 from app.web.frame.forms import Form, validated
@@ -47,8 +47,9 @@ async def activate(visit: Visit, id: UUID) -> Response:
 
 
 async def _page(visit: Visit, search: Search, cursor: str | None, limit: int) -> Document[Any]:
-    check_text(search.query, cursor)
-    return await users.list_users(visit.db, visit.actor, search.query, limit, cursor)
+    check_text(search.query)
+    after = text_cursor(cursor)
+    return await users.list_users(visit.db, visit.actor, search.query, limit, after)
 
 
 async def _change(visit: Visit, id: UUID, form: Form, values: dict[str, Any]) -> Response:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from app.documents import Document
 from app.errors import AppError, NotFound
-from app.queries import MAX_PAGE, check_text, instant_cursor
+from app.queries import MAX_PAGE, check_text, instant_cursor, text_cursor
 from app.schemas.admin import StudentChange
 from app.schemas.words import Text, Words
 from app.services import audit
@@ -83,8 +83,9 @@ async def confirm(visit: Visit, id: UUID) -> Response:
 
 async def found(visit: Visit, search: Search, cursor: str | None, limit: int) -> Document[Any]:
     """The records with a part of a roll number, a name or an address: `limit` after the cursor."""
-    check_text(search.query, cursor)
-    return await records.find_students(visit.db, visit.actor, search.query, limit, cursor)
+    check_text(search.query)
+    after = text_cursor(cursor)
+    return await records.find_students(visit.db, visit.actor, search.query, limit, after)
 
 
 async def _student(visit: Visit, id: UUID) -> Response:
