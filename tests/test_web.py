@@ -10,6 +10,7 @@ from app.main import create_app
 from app.web.frame.assets import address_of
 from tests.browser import ORIGIN, Browser, browser_of
 from tests.conftest import NEEDED, Stage
+from tests.support import checksum
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +63,35 @@ async def test_a_form_of_another_site_is_refused(asha: Browser, headers: dict[st
 
 async def test_a_form_that_does_not_say_where_it_comes_from_is_refused(asha: Browser) -> None:
     assert (await asha.client.post("/app/sign-out")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("utf-7", b"+2AA-"),
+        ("unicode_escape", b"\\ud800"),
+        ("undefined", b"x"),
+    ],
+)
+@pytest.mark.parametrize("place", ["name", "value", "file"])
+async def test_a_form_in_a_charset_that_spells_no_text_is_refused(
+    stage: Stage, charset: str, text: bytes, place: str
+) -> None:
+    head = b'--B\r\nContent-Disposition: form-data; name="'
+    parts = {
+        "name": head + text + b'"\r\n\r\nx',
+        "value": head + b'name"\r\n\r\n' + text,
+        "file": head + b'file"; filename="' + text + b'"\r\n\r\nx',
+    }
+    kind = {"Content-Type": f"multipart/form-data; boundary=B; charset={charset}"}
+    before = await checksum(stage.connection)
+    async with browser_of(stage.app, stage.meera) as browser:
+        for path in ("/app/people", "/app/imports", "/app/classes/new"):
+            content = parts[place] + b"\r\n--B--\r\n"
+            answer = await browser.post(path, content=content, headers=kind)
+            assert answer.status_code == 400, path
+            assert "The form could not be read." in answer.text
+    assert await checksum(stage.connection) == before
 
 
 async def test_signing_out_ends_the_session_in_the_browser(asha: Browser) -> None:

@@ -33,8 +33,9 @@ class Form:
         """The body of the request; `Malformed` if it is not a form."""
         try:
             sent = await request.form(max_files=1, max_fields=_MOST_FIELDS)
-        except MultiPartException:
-            raise Malformed("The form could not be read.") from None
+        except (MultiPartException, ValueError):
+            # A form names its charset itself: there are some that nothing can be read in.
+            raise _unreadable() from None
         texts, file, name = [], b"", ""
         for key, value in sent.multi_items():
             if isinstance(value, UploadFile):
@@ -42,6 +43,7 @@ class Form:
             else:
                 texts.append((key, value.replace("\r\n", "\n").strip()))
         await sent.close()
+        _refuse_surrogates(name, *(part for pair in texts for part in pair))
         return cls(texts, file, name)
 
     def get(self, name: str, default: str = "") -> str:
@@ -60,6 +62,18 @@ class Form:
         names = {field.alias or name for name, field in model.model_fields.items()}
         texts = {name: text for name, text in self.texts if name in names and text}
         return validated(model, {**texts, **more})
+
+
+def _refuse_surrogates(*texts: str) -> None:
+    """Refuse halves of characters, as UTF-7 can spell them: nothing can store or show them."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise _unreadable() from None
+
+
+def _unreadable() -> Malformed:
+    return Malformed("The form could not be read.")
 
 
 def validated(model: type[M], values: Any) -> M:
