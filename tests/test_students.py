@@ -211,7 +211,9 @@ async def test_a_teacher_takes_no_confirmed_address_elsewhere(
     let_in(stage, monkeypatch, students=students)
     await give_address(stage, ROLLS[0], KIRAN)
     stranger = f"stranger@students.{DOMAIN}"
-    assert await put(stage.asha, room, stranger) == []
+    conflict = {"rollNo": ROLLS[0], "field": "dtuEmail"}
+    assert await put(stage.asha, room, stranger) == [conflict]
+    assert await record_of(stage, ROLLS[0]) == {"dtuEmail": KIRAN, "dtuEmailConfirmed": True}
     # The app of an administrator sends back what it was shown.
     assert await put(stage.meera, room, stranger) == []
     let_in(stage, monkeypatch)

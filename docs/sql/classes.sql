@@ -536,8 +536,10 @@ different AS MATERIALIZED (
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
                WHERE e.student_id = k.id AND on_roster(e.periods)), true)
            AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR (
-               SELECT a.id FROM student_accounts a WHERE a.student_id = k.id
-           ) IS NULL)) AS may_change
+               lower(btrim(k.stored ->> 'dtu_email'))
+                   IS DISTINCT FROM lower(btrim(k.stored ->> 'confirmed_email'))
+               AND (SELECT a.id FROM student_accounts a WHERE a.student_id = k.id) IS NULL
+           ))) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),

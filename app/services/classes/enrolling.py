@@ -2,7 +2,8 @@
 
 Unknown students are created. For known ones, empty fields are filled; a stored value is changed
 only by an administrator, or by a teacher with access to all classes the student is in. The
-institution's address of a student who has signed in with it is changed only by an administrator.
+institution's address is changed only by an administrator once it is confirmed or the student has
+signed in with it: changed by a teacher, it would keep them out.
 No roster confirms an address for signing in, not even an administrator's: apps send back what they
 were shown, and that may be what a teacher has entered.
 
@@ -112,8 +113,10 @@ different AS MATERIALIZED (
                SELECT bool_and(e.class_id = ANY(ARRAY(SELECT id FROM mine))) FROM class_students e
                WHERE e.student_id = k.id AND on_roster(e.periods)), true)
            AND (f.key <> 'dtu_email' OR (SELECT role FROM staff) = 'admin' OR (
-               SELECT a.id FROM student_accounts a WHERE a.student_id = k.id
-           ) IS NULL)) AS may_change
+               lower(btrim(k.stored ->> 'dtu_email'))
+                   IS DISTINCT FROM lower(btrim(k.stored ->> 'confirmed_email'))
+               AND (SELECT a.id FROM student_accounts a WHERE a.student_id = k.id) IS NULL
+           ))) AS may_change
     FROM known k CROSS JOIN LATERAL jsonb_each_text(k.record) f
     WHERE f.value IS DISTINCT FROM k.stored ->> f.key
 ),
