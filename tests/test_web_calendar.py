@@ -93,6 +93,22 @@ async def test_an_entry_is_changed(stage: Stage, meera: Browser, kind: str) -> N
     assert entry.items() >= wanted.items()
 
 
+@KINDS
+async def test_what_others_changed_meanwhile_stays(stage: Stage, meera: Browser, kind: str) -> None:
+    there = await made(stage, kind)
+    was = {f"was:{name}": value for name, value in AUTUMN.items()}
+    page = await meera.shown(there)
+    assert all(f'name="{name}" value="{value}"' in page for name, value in was.items())
+    path = there.replace(CALENDAR, "/admin")
+    await stage.meera.patch(path, {"lastDay": "2025-12-12"})
+    await meera.done(there, was | AUTUMN | {"name": "Monsoon"})
+    (entry,) = await stored(stage, kind)
+    assert (entry["name"], entry["lastDay"]) == ("Monsoon", "2025-12-12")
+    answer = await meera.post(there, was | AUTUMN | {"name": "Monsoon", "lastDay": "2025-12-01"})
+    assert answer.status_code == 409
+    assert 'id="e-lastDay">It is “2025-12-12” now.' in answer.text
+
+
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [

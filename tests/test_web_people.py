@@ -136,6 +136,39 @@ async def test_an_entry_is_changed_only_in_what_differs(stage: Stage, meera: Bro
     assert (entry["name"], entry["role"]) == (None, "admin")
 
 
+async def test_a_page_that_was_open_meanwhile_gives_no_role_back(
+    stage: Stage, meera: Browser
+) -> None:
+    entry = await entry_of(stage, stage.bilal.email)
+    page, path = f"/app/people/{entry['id']}", f"/admin/allowed-emails/{entry['id']}"
+    await stage.meera.patch(path, {"role": "admin"})
+    sent = {"email": entry["email"], "name": "Bilal A. Demo", "role": "admin"}
+    was = {"was:email": entry["email"], "was:name": entry["name"] or "", "was:role": "admin"}
+    shown = await meera.shown(page)
+    assert all(f'name="{name}" value="{value}"' in shown for name, value in was.items())
+    await stage.meera.patch(path, {"role": "teacher"})
+    await meera.done(page, sent | was)
+    entry = await entry_of(stage, stage.bilal.email)
+    assert (entry["name"], entry["role"]) == ("Bilal A. Demo", "teacher")
+    answer = await meera.post(page, sent | was | {"name": "Bilal B. Demo"})
+    assert answer.status_code == 409
+    assert "It is “Bilal A. Demo” now." in answer.text
+
+
+async def test_a_page_of_an_account_that_was_open_meanwhile_keeps_what_others_changed(
+    stage: Stage, meera: Browser
+) -> None:
+    page = f"/app/people/users/{stage.bilal.user_id}"
+    was = {"was:department": "", "was:employeeId": ""}
+    await stage.meera.patch(page.replace("/app/people", "/admin"), {"department": "Physics"})
+    await meera.done(page, was | {"department": "", "employeeId": "7"})
+    user = (await stage.meera.get(page.replace("/app/people", "/admin"))).json()
+    assert (user["department"], user["employeeId"]) == ("Physics", "7")
+    answer = await meera.post(page, was | {"department": "Chemistry", "employeeId": "7"})
+    assert answer.status_code == 409
+    assert "It is “Physics” now." in answer.text
+
+
 async def test_an_entry_keeps_what_was_entered_when_it_is_refused(
     stage: Stage, meera: Browser
 ) -> None:

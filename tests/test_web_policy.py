@@ -47,7 +47,7 @@ def previewed(**fields: Any) -> str:
 def confirmation(page: str) -> dict[str, str]:
     """What the form sends that puts the previewed rules in force."""
     form = page.partition('<form method="post" action="/app/policy">')[2].partition("</form>")[0]
-    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    return dict(re.findall(r'type="hidden" name="([\w:]+)" value="([^"]*)"', form))
 
 
 async def in_force(stage: Stage) -> dict[str, Any]:
@@ -125,11 +125,22 @@ async def test_what_is_confirmed_is_what_was_previewed(stage: Stage, meera: Brow
     page = await meera.shown(previewed(**OTHER))
     assert "Nobody would cross the line." in page
     fields = confirmation(page)
-    assert fields == OTHER
+    assert {name: fields[name] for name in OTHER} == OTHER
     there = await meera.done(POLICY, fields)
     assert there == f"{POLICY}?done=policy_set"
     assert await in_force(stage) == STORED
     assert "These rules are in force." in await meera.shown(there)
+
+
+async def test_a_preview_of_other_rules_than_those_in_force_is_not_confirmed(
+    stage: Stage, meera: Browser
+) -> None:
+    fields = confirmation(await meera.shown(previewed(**OTHER)))
+    await stage.meera.put("/admin/policy", STORED | {"threshold": 9000})
+    answer = await meera.post(POLICY, fields)
+    assert answer.status_code == 409
+    assert "Look at it again before you confirm." in answer.text
+    assert (await in_force(stage))["threshold"] == 9000
 
 
 @pytest.mark.parametrize("threshold", ["0", "0.01", "0.29", "33.3", "57.23", "75.00", "100"])

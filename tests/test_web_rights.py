@@ -19,6 +19,7 @@ from tests.browser import browser_of
 from tests.classroom import ROLLS
 from tests.hostile import spoil
 from tests.scene import LEAVE, Scene, scene
+from tests.students import KIRAN
 from tests.support import checksum
 from tests.test_authorization import PEOPLE, SPRING, TABLE
 from tests.test_statements import COST
@@ -270,10 +271,10 @@ PAGES = {
     "GET /app/students/{id}": Page("getStudent", STUDENT, also=("getStudentStats",)),
     "GET /app/students/{id}/correct": Page("getStudent", f"{STUDENT}/correct"),
     "POST /app/students/{id}/confirm": _form(
-        "changeStudent", f"{STUDENT}/confirm", {"dtuEmail": "a@students.demo.university.example"}
+        "changeStudent", f"{STUDENT}/confirm", {"dtuEmail": KIRAN}
     ),
     "POST /app/students/{id}/correct": _form(
-        "changeStudent", f"{STUDENT}/correct", {"name": "Renamed", "was:name": ""}
+        "changeStudent", f"{STUDENT}/correct", {"name": "Renamed", "was:name": "Student 101"}
     ),
     "GET /app/students/{id}/merge": Page(
         "mergeStudents",

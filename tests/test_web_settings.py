@@ -44,6 +44,22 @@ async def test_what_a_class_is_called_is_changed(
         assert f'value="{value}"' in page
 
 
+async def test_what_others_changed_meanwhile_stays(
+    stage: Stage, room: Classroom, asha: Browser
+) -> None:
+    was = {f"was:{name}": value for name, value in FIELDS.items()}
+    page = await asha.shown(page_of(room))
+    assert all(f'name="{name}" value="{value}"' in page for name, value in was.items())
+    await stage.meera.patch(room.path, {"name": "Networks"})
+    await asha.done(page_of(room), was | FIELDS | {"section": "B"})
+    document = await room.document()
+    assert (document["name"], document["section"]) == ("Networks", "B")
+    answer = await asha.post(page_of(room), was | FIELDS | {"name": "Compilers", "section": "B"})
+    assert answer.status_code == 409
+    assert 'id="e-name">It is “Networks” now. Save again to replace that.' in answer.text
+    assert (await room.document())["name"] == "Networks"
+
+
 async def test_what_is_emptied_is_taken_away(stage: Stage, room: Classroom, asha: Browser) -> None:
     days = {"firstDay": "2031-01-06", "lastDay": "2031-05-15"}
     term = (await stage.meera.post("/admin/terms", {"name": "Spring", **days})).json()["id"]

@@ -11,6 +11,7 @@ from app.errors import AppError, NotFound
 from app.schemas.calendar import HolidayChange, HolidayDraft, TermChange, TermDraft
 from app.services.classes import class_service
 from app.services.timetable import calendar
+from app.web.frame.edits import edits
 from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -67,10 +68,14 @@ async def show_entry(visit: Visit, kind: Kind, id: UUID) -> Response:
 
 @router.post("/{kind}/{id}")
 async def change(visit: Visit, kind: Kind, id: UUID) -> Response:
-    form = await visit.read_form()
+    form, stored = await visit.read_form(), await _stored(visit, kind, id)
     try:
-        wanted = validated(_CHANGES[kind], _whole(_entered(form, kind)))
-        await _SERVICES[kind].change(visit.db, visit.actor, id, wanted)
+        whole = _whole(_entered(form, kind))
+        wanted = validated(
+            _CHANGES[kind], {name: whole[name] for name in edits(form, stored, whole)}
+        )
+        if wanted.model_fields_set:
+            await _SERVICES[kind].change(visit.db, visit.actor, id, wanted)
     except AppError as refusal:
         return await _entry(visit.refused(refusal, form), kind, id)
     return visit.go("/app/calendar", done="saved")
@@ -92,13 +97,13 @@ async def remove(visit: Visit, kind: Kind, id: UUID) -> Response:
 
 
 def _entered(form: Form, kind: Kind) -> TermDraft | HolidayDraft:
-    """The form as an entry of its own: a change has all of its fields, too."""
+    """The form as an entry of its own: that of a change has all of its fields, too."""
     return form.read(TermDraft) if kind is Kind.TERMS else form.read(HolidayDraft)
 
 
 def _whole(draft: TermDraft | HolidayDraft) -> dict[str, Any]:
     """The fields of the entry; a holiday without a last day is a single day."""
-    days = {"first_day": draft.first_day, "last_day": draft.last_day or draft.first_day}
+    days = {"firstDay": draft.first_day, "lastDay": draft.last_day or draft.first_day}
     return {"name": draft.name, **{name: str(day) for name, day in days.items()}}
 
 

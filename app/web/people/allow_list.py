@@ -11,6 +11,7 @@ from app.queries import check_text, text_cursor
 from app.request_limits import FILE, limited
 from app.schemas.admin import AllowedEmailChange, AllowedEmailDraft
 from app.services.people import allow_list, allowed
+from app.web.frame.edits import edits
 from app.web.frame.forms import Form, validated
 from app.web.frame.lists import Search, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
@@ -94,7 +95,6 @@ async def _entry(visit: Visit, id: UUID) -> dict[str, Any]:
 
 
 def _changes(form: Form, stored: dict[str, Any]) -> dict[str, Any]:
-    """The fields that differ from what is stored; an empty name takes the name away."""
-    wanted: dict[str, str | None] = {name: form.get(name, stored[name] or "") for name in _COLUMNS}
-    wanted["name"] = wanted["name"] or None
-    return {name: value for name, value in wanted.items() if value != stored[name]}
+    """The fields that were changed; an empty name takes the name away."""
+    wanted: dict[str, str | None] = {**edits(form, stored, _COLUMNS)}
+    return {name: value or (None if name == "name" else value) for name, value in wanted.items()}

@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.documents import Document
-from app.errors import AppError
+from app.errors import AppError, Conflict
 from app.queries import check_text, text_cursor
 from app.schemas.admin import UserChange
 from app.services.people import users
+from app.web.frame.edits import edits
 from app.web.frame.forms import Form, validated
 from app.web.frame.lists import Search, listed
 from app.web.frame.pages import PageRoute, Visit, read
@@ -32,8 +33,12 @@ async def user(visit: Visit, id: UUID) -> Response:
 
 @router.post("/{id}")
 async def change(visit: Visit, id: UUID) -> Response:
-    form = await visit.read_form()
-    return await _change(visit, id, form, {name: form.get(name) or None for name in _FIELDS})
+    form, stored = await visit.read_form(), await _user(visit, id)
+    try:
+        edited = edits(form, stored, _FIELDS)
+    except Conflict as refusal:
+        return visit.refused(refusal, form).page("people/user.html", user=stored)
+    return await _change(visit, id, form, {name: text or None for name, text in edited.items()})
 
 
 @router.post("/{id}/deactivate")
@@ -55,7 +60,8 @@ async def _page(visit: Visit, search: Search, cursor: str | None, limit: int) ->
 async def _change(visit: Visit, id: UUID, form: Form, values: dict[str, Any]) -> Response:
     try:
         wanted = validated(UserChange, values)
-        await users.change_user(visit.db, visit.actor, id, wanted)
+        if wanted.model_fields_set:
+            await users.change_user(visit.db, visit.actor, id, wanted)
     except AppError as refusal:
         stored = await _user(visit, id)
         return visit.refused(refusal, form).page("people/user.html", user=stored)

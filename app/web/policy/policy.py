@@ -18,6 +18,7 @@ from app.request_limits import FILE, limited
 from app.schemas.policy import Counting, PolicyRules
 from app.services import audit
 from app.services.counting import policies
+from app.web.frame.edits import require_unchanged, shown_in
 from app.web.frame.lists import Place, download
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -89,7 +90,9 @@ async def preview_as_csv(visit: Visit) -> Response:
 async def change(visit: Visit) -> Response:
     form = await visit.read_form()
     try:
-        await policies.set_policy(visit.db, visit.actor, form.read(_Tried).rules())
+        rules = form.read(_Tried).rules()
+        require_unchanged(shown_in(form), await _in_force(visit))
+        await policies.set_policy(visit.db, visit.actor, rules)
     except AppError as refusal:
         return await _policy(visit.refused(refusal, form), None)
     return visit.go("/app/policy", done="policy_set")

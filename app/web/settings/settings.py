@@ -12,6 +12,7 @@ from app.services.classes import class_service, teachers
 from app.services.sessions import attendance_service
 from app.web.classes.class_page import the_class
 from app.web.classes.classes import owner_of, terms_of
+from app.web.frame.edits import edits
 from app.web.frame.forms import Form, left_out, validated
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -38,7 +39,7 @@ async def show(visit: Visit, id: UUID) -> Response:
 async def change(visit: Visit, id: UUID) -> Response:
     form = await visit.read_form()
     try:
-        wanted = validated(ClassChange, _entered(form))
+        wanted = validated(ClassChange, _edited(form, await the_class(visit, id)))
         await class_service.update_class(visit.db, visit.actor, id, wanted)
     except AppError as refusal:
         return await show(visit.refused(refusal, form), id)
@@ -108,7 +109,7 @@ async def _owner(visit: Visit, id: UUID) -> dict[str, Any]:
     return dict(owner)
 
 
-def _entered(form: Form) -> dict[str, str | None]:
-    """The fields of the form; those that may be left out are taken away if they are empty."""
-    needed = {name: form.get(name) for name in _REQUIRED}
-    return needed | {name: form.get(name) or None for name in _OPTIONAL}
+def _edited(form: Form, class_: dict[str, Any]) -> dict[str, str | None]:
+    """The fields that were changed; those that may be left out are taken away if they are empty."""
+    edited = edits(form, class_, (*_REQUIRED, *_OPTIONAL))
+    return {name: text or (None if name in _OPTIONAL else "") for name, text in edited.items()}

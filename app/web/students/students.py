@@ -9,10 +9,12 @@ from app.documents import Document
 from app.errors import AppError, NotFound
 from app.queries import MAX_PAGE, check_text, instant_cursor, text_cursor
 from app.schemas.admin import StudentChange
+from app.schemas.roster import STUDENT_FIELDS, json_name
 from app.schemas.words import Text, Words
 from app.services import audit
 from app.services.counting import student_stats
 from app.services.students import records
+from app.web.frame.edits import edits, require_unchanged
 from app.web.frame.forms import Form, validated
 from app.web.frame.lists import Place, Search, listed
 from app.web.frame.pages import PageRoute, Visit, read
@@ -22,6 +24,7 @@ router = APIRouter(prefix="/app/students", route_class=PageRoute, include_in_sch
 _REFUSED = audit.Filter(action="student_sign_in_refused")
 # These are never without a value; the others can be cleared.
 _KEPT = {"rollNo", "name"}
+_FIELDS = [json_name(field) for field in ("roll_no", *STUDENT_FIELDS)]
 
 
 class _Confirmed(Words):
@@ -75,6 +78,7 @@ async def confirm(visit: Visit, id: UUID) -> Response:
     form = await visit.read_form()
     try:
         shown = StudentChange(dtu_email=form.read(_Confirmed).dtu_email)
+        require_unchanged({"dtuEmail": form.get("dtuEmail")}, await student_of(visit, id))
         await records.change_student(visit.db, visit.actor, id, shown)
     except AppError as refusal:
         return await _student(visit.refused(refusal, form), id)
@@ -113,11 +117,6 @@ async def standing_of(visit: Visit, student: dict[str, Any]) -> dict[str, Any] |
 
 
 def _corrected(form: Form, student: dict[str, Any]) -> dict[str, str | None]:
-    """What was changed in the form. What others changed meanwhile is in no field of it."""
-    texts = dict(form.texts)
-    given = {
-        name: text
-        for name, text in texts.items()
-        if name in student and f"was:{name}" in texts and text != texts[f"was:{name}"]
-    }
+    """What was changed in the form, as the API has it."""
+    given = edits(form, student, _FIELDS)
     return {name: text or (text if name in _KEPT else None) for name, text in given.items()}

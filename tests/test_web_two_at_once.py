@@ -1,0 +1,61 @@
+"""A record that two administrators have open at once: neither overwrites what the other changed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.browser import Browser, browser_of
+from tests.classroom import ROLLS, Classroom
+from tests.conftest import Stage
+from tests.students import KIRAN, give_address, id_of_roll
+from tests.support import checksum
+
+pytestmark = pytest.mark.anyio
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+async def meera(stage: Stage) -> AsyncIterator[Browser]:
+    async with browser_of(stage.app, stage.meera) as browser:
+        yield browser
+
+
+def changed(name: str, was: str, text: str) -> dict[str, str]:
+    return {f"was:{name}": was, name: text}
+
+
+async def test_what_somebody_else_changed_is_shown_before_it_is_replaced(
+    stage: Stage, room: Classroom, meera: Browser
+) -> None:
+    there = f"/app/students/{await id_of_roll(stage, ROLLS[0])}"
+    await stage.meera.patch(there.replace("/app", "/admin"), {"phone": f"+91 {EVIL}"})
+    before = await checksum(stage.connection)
+    fields = changed("phone", "", "+91 1") | changed("semester", "", "5")
+    answer = await meera.post(f"{there}/correct", fields)
+    assert answer.status_code == 409
+    assert await checksum(stage.connection) == before
+    now = "+91 &lt;script&gt;alert(1)&lt;/script&gt;"
+    assert f'id="e-phone">It is “{now}” now. Save again to replace that.' in answer.text
+    assert f'name="was:phone" value="{now}"' in answer.text
+    assert 'name="phone" type="text" value="+91 1"' in answer.text
+    assert 'name="was:semester" value=""' in answer.text
+    await meera.done(f"{there}/correct", fields | changed("phone", f"+91 {EVIL}", "+91 1"))
+    stored = (await stage.meera.get(there.replace("/app", "/admin"))).json()
+    assert (stored["phone"], stored["semester"]) == ("+91 1", "5")
+
+
+async def test_an_address_that_changed_after_it_was_shown_is_not_confirmed(
+    stage: Stage, room: Classroom, meera: Browser
+) -> None:
+    there = f"/app/students/{await id_of_roll(stage, ROLLS[0])}"
+    await stage.connection.execute(
+        "UPDATE students SET dtu_email = $1 WHERE roll_no = $2", "stranger@x.example", ROLLS[0]
+    )
+    assert 'value="stranger@x.example"' in await meera.shown(there)
+    await give_address(stage, ROLLS[0], KIRAN)
+    answer = await meera.post(f"{there}/confirm", {"dtuEmail": "stranger@x.example"})
+    assert answer.status_code == 409
+    assert "Look at it again before you confirm." in answer.text
+    stored = (await stage.meera.get(there.replace("/app", "/admin"))).json()
+    assert (stored["dtuEmail"], stored["dtuEmailConfirmed"]) == (KIRAN, True)
