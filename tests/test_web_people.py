@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser import Browser, browser_of
 from tests.conftest import DOMAIN, Stage
+from tests.support import checksum
 
 pytestmark = pytest.mark.anyio
 
@@ -286,6 +287,21 @@ async def test_a_file_with_bad_rows_is_not_imported(stage: Stage, meera: Browser
     answer = await send(meera, "Colour\nred\n")
     assert answer.status_code == 422
     assert "Choose" not in answer.text
+
+
+async def test_another_file_than_the_large_one_that_was_shown_is_not_imported(
+    stage: Stage, meera: Browser
+) -> None:
+    large = f"Email,Name\n{NEW},Farah Demo\n" + "\n" * 800_000
+    confirm = hidden((await send(meera, large)).text)
+    assert "content" not in confirm
+    before = await checksum(stage.connection)
+    other = large.replace("Name", "Role").replace("Farah Demo", "admin")
+    answer = await send(meera, other, **confirm)
+    assert answer.status_code == 422
+    assert "This is another file." in answer.text
+    assert await checksum(stage.connection) == before
+    assert (await send(meera, large, **confirm)).status_code == 303
 
 
 @pytest.mark.parametrize("fields", [{}, {"content": "é"}, {"content": "abc"}])

@@ -1,9 +1,10 @@
 """A file that travels in the form that confirms it, so that nothing is kept on the server between
-its preview and its import. A large one is asked for again.
+its preview and its import. A large one is asked for again, and has to be the same.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
+from hashlib import sha256
 
 from app.web.frame.forms import Form, left_out
 
@@ -26,6 +27,19 @@ def require_file(content: bytes) -> None:
     """Refuse a form without its file."""
     if not content:
         raise left_out("file", "Choose a file.")
+
+
+def digest_of(content: bytes) -> str:
+    """By what the form that asks for a large file again knows it."""
+    return sha256(content).hexdigest()
+
+
+def require_previewed(form: Form, content: bytes) -> None:
+    """Refuse another file than the one of which the preview was shown."""
+    if form.get("digest") not in ("", digest_of(content)):
+        sentence = "This is another file. Look at what it would do before you import it."
+        flaw = Flaw("/file", "required", sentence)
+        raise Invalid(sentence, code="validation_failed", flaws=(flaw,))
 
 
 def _carried(form: Form) -> bytes:

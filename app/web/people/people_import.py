@@ -12,7 +12,7 @@ from app.schemas.imports import ImportOutcome, Kind
 from app.services.access import require_admin
 from app.services.imports import importing
 from app.services.imports.conditions import Conditions
-from app.web.frame.carried import carried, file_of, require_file
+from app.web.frame.carried import carried, digest_of, file_of, require_file, require_previewed
 from app.web.frame.pages import PageRoute, Visit
 
 router = APIRouter(prefix="/app/people/import", route_class=PageRoute, include_in_schema=False)
@@ -34,6 +34,8 @@ async def import_file(visit: Visit) -> Response:
     content, name = file_of(form)
     sure = form.get("action") == "import"
     try:
+        if sure:
+            require_previewed(form, content)
         outcome, batch = await _import(visit, content, dry_run=not sure)
     except AppError as refusal:
         return _page(visit.refused(refusal, form), content, name)
@@ -54,5 +56,5 @@ async def _import(visit: Visit, content: bytes, *, dry_run: bool) -> tuple[Impor
 
 
 def _page(visit: Visit, content: bytes, name: str, **preview: Any) -> Response:
-    preview = {"outcome": None, "rows": {}} | preview
+    preview = {"outcome": None, "rows": {}, "digest": digest_of(content)} | preview
     return visit.page("people/import.html", carried=carried(content), file_name=name, **preview)

@@ -19,7 +19,7 @@ from app.services.classes.rosters import require_roster
 from app.services.imports import importing
 from app.services.sessions.session_lock import Change
 from app.web.classes.class_page import the_class
-from app.web.frame.carried import carried, file_of, require_file
+from app.web.frame.carried import carried, digest_of, file_of, require_file, require_previewed
 from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit
 
@@ -41,6 +41,8 @@ async def import_file(visit: Visit, id: UUID) -> Response:
     content, name = file_of(form)
     sure = form.get("action") == "import"
     try:
+        if sure:
+            require_previewed(form, content)
         outcome, batch = await _import(visit, id, content, form, dry_run=not sure)
     except AppError as refusal:
         return await _page(visit.refused(refusal, form), id, content, name)
@@ -71,7 +73,7 @@ def _rows(batch: Batch) -> dict[int, Any]:
 
 async def _page(visit: Visit, id: UUID, content: bytes, name: str, **preview: Any) -> Response:
     class_ = await the_class(visit, id)
-    preview = {"form": None, "outcome": None, "rows": {}} | preview
+    preview = {"form": None, "outcome": None, "rows": {}, "digest": digest_of(content)} | preview
     return visit.page(
         "roster/import.html", class_=class_, carried=carried(content), file_name=name, **preview
     )
