@@ -69,6 +69,7 @@ async def test_missing_sessions_are_listed_between_dates(
     assert "2 missing" in page
     assert stage.asha.email in page
     assert f'href="/app/classes/{room.id}"' in page
+    assert page.count('action="/app/take"') == 2
     everything = await meera.shown("/app/missing?from=&to=")
     assert "missing" in everything
     file = await meera.get(f"/app/missing.csv?from={day(-3)}&to={day(-2)}")
@@ -101,6 +102,7 @@ async def test_who_is_below_the_line_is_listed_in_pages_and_as_a_file(
     await stage.meera.patch(f"/admin/students/{student}", {"name": f"={EVIL}"})
     page = await meera.shown("/app/below")
     assert "2 below the line" in page
+    assert f'href="/app/classes/{room.id}/students/{student}"' in page
     assert "=&lt;script&gt;" in page
     assert "Nobody is below" in await meera.shown("/app/below?threshold=0&term=current")
     monkeypatch.setattr("app.web.frame.lists.MAX_PAGE", 1)

@@ -180,7 +180,7 @@ async def test_a_preview_is_shown_page_by_page(
         assert confirmation(page)["threshold"] == "70"
         rows = page.partition("Students who would")[2]
         seen += re.findall(
-            r'<b dir="auto">(\w+)</b>.*?<th scope="row" class="roll">(.*?)</th>', rows, re.DOTALL
+            r'<b dir="auto">(\w+)</b>.*?<a class="roll" href="[^"]*">(.*?)</a>', rows, re.DOTALL
         )
         more = re.search(r'class="more"><a class="button" href="([^"]+)"', page)
         there = unescape(more[1]) if more else None
