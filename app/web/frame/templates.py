@@ -52,6 +52,11 @@ def short_day(text: str) -> str:
     return f"{date.fromisoformat(text):%a %-d %b}"
 
 
+def month(text: str) -> str:
+    """`2025-10` as people write it: October 2025."""
+    return f"{date.fromisoformat(f'{text}-01'):%B %Y}"
+
+
 @pass_context
 def instant(context: Context, text: str) -> str:
     """An instant in the institution's time zone: 27 Oct 2025, 09:03."""
@@ -123,6 +128,7 @@ def _environment_of() -> Environment:
     environment.filters |= {
         "day": day,
         "short_day": short_day,
+        "month": month,
         "instant": instant,
         "percent": percent,
         "plain": plain,
