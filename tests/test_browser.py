@@ -132,7 +132,7 @@ async def test_what_students_ask_for_has_no_violation_on_either_side(
     async with visitor(browser, base, size, scheme) as teacher:
         await teacher.sign_in("asha")
         await find_fault(teacher)
-        await teacher.click("text=All questions of students")
+        await teacher.click("text=All questions from students")
         await find_fault(teacher)
         await teacher.click("main .cards a.button")
         await find_fault(teacher)

@@ -40,14 +40,14 @@ async def test_leave_is_asked_for_and_approved_with_a_tick(
         await meera.click("text=Ask for leave")
         await page.fill("#f-rollNo", "23/CS/107")
         meera.answers.clear()
-        await meera.click("text=Go on")
+        await meera.click("text=Continue")
         if javascript:
             await meera.check_page()
         for name in ("firstDay", "lastDay"):
             await page.fill(f"#f-{name}", f"2031-0{1 + javascript}-0{1 + (kind == 'other')}")
         await page.select_option("#f-kind", kind)
         await meera.click("main form button.main")
-        await expect(page.locator(".note.good")).to_contain_text("The leave is asked for.")
+        await expect(page.locator(".note.good")).to_contain_text("The request is sent.")
         leave = meera.path().partition("?")[0].rpartition("/")[2]
         await meera.open("/app/leave")
         await page.check(f"input[value='{leave}']")

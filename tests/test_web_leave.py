@@ -57,7 +57,7 @@ async def test_the_list_shows_what_waits_and_filters_by_its_address(
         page = await meera.shown(f"/app/leave?{query}")
         assert "1 request," in page, query
         assert f"/app/leave/{there}" in page, query
-    assert "There is no leave like this" in await meera.shown("/app/leave?status=rejected")
+    assert "No leave matches" in await meera.shown("/app/leave?status=rejected")
 
 
 async def test_the_list_goes_on_with_its_filters_and_is_a_file(
@@ -151,7 +151,7 @@ async def test_leave_is_asked_for_a_student_of_ones_classes(
     place = await asha.done("/app/leave/new", fields)
     assert place.endswith("?done=leave_asked")
     page = await asha.shown(place)
-    assert "The leave is asked for." in page
+    assert "The request is sent." in page
     assert "Fever &lt;script&gt;" in page
     assert await asha.done("/app/leave/new", fields) == place, "the same leave again"
 

@@ -62,7 +62,7 @@ async def test_a_student_questions_a_mark_once(room: Classroom, kiran: Browser) 
     assert await kiran.done(f"{place}/questions", fields) == f"{place}?done=asked"
     page = await kiran.shown(f"{place}?done=asked")
     assert "Your question is with your teacher." in page
-    assert "Your question is open." in page
+    assert "Your question is waiting for an answer." in page
     questions = (await room.teacher.get("/questions", params={"classId": room.id})).json()
     assert [question["text"] for question in questions] == ["I was there."]
 

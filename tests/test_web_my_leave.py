@@ -41,7 +41,7 @@ async def requests(stage: Stage) -> list[dict[str, str]]:
 async def test_leave_is_asked_for_and_its_state_is_shown(
     stage: Stage, room: Classroom, kiran: Browser
 ) -> None:
-    assert "You have asked for no leave yet." in await kiran.shown(PAGE)
+    assert "You have not asked for leave yet." in await kiran.shown(PAGE)
     await ask(kiran, classId=room.id, note="I have the flu.")
     page = await kiran.shown(f"{PAGE}?done=leave_requested")
     for text in (

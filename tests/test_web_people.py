@@ -86,7 +86,7 @@ async def test_people_are_found_and_listed_page_by_page(
         assert f"bilal@{DOMAIN}" in page
         assert f"asha@{DOMAIN}" not in page
         assert 'value="BILAL"' in page
-        assert "fits" in await meera.shown(f"{path}?query=nobody%25")
+        assert "matches" in await meera.shown(f"{path}?query=nobody%25")
         monkeypatch.setattr("app.web.frame.lists.MAX_PAGE", 2)
         emails, following = set[str](), path
         while following:
@@ -119,7 +119,7 @@ async def test_the_list_is_a_file_that_can_be_imported_again(
     found = (await meera.get("/app/people.csv?query=meera")).text.splitlines()
     assert len(found) == 2
     preview = await send(meera, "\r\n".join(found))
-    assert "The list has all of them already" in preview.text
+    assert "All of them are on the list already" in preview.text
 
 
 async def test_an_entry_is_changed_only_in_what_differs(stage: Stage, meera: Browser) -> None:
@@ -249,7 +249,7 @@ async def test_an_account_gets_a_department_and_an_employee_number(
 async def test_an_account_is_locked_and_opened_again(stage: Stage, meera: Browser) -> None:
     page = f"/app/people/users/{stage.asha.user_id}"
     await meera.done(f"{page}/deactivate")
-    assert "This account is deactivated" in await meera.shown(page)
+    assert "This account has been deactivated" in await meera.shown(page)
     async with browser_of(stage.app, stage.asha) as asha:
         assert (await asha.get("/app/today")).status_code == 303
         await meera.done(f"{page}/activate")
@@ -263,7 +263,7 @@ async def test_a_file_of_people_is_imported_after_a_preview_of_each_row(
     content = f"Email,Name,Role\n{NEW},Farah Demo,\n{stage.bilal.email},Bilal A. Demo,admin\n"
     preview = await send(meera, content)
     assert preview.status_code == 200
-    assert "1 would be added, 1 changed, 0 stay as they are" in preview.text
+    assert "1 would be added, 1 changed; 0 would stay as they are" in preview.text
     row = preview.text.partition(f"<td>{NEW}</td>")[2].partition("</tr>")[0]
     assert "Farah Demo" in row
     assert "Added" in row

@@ -1,4 +1,4 @@
-"""Questions of students on the teacher's Today, and the page on which they are answered."""
+"""Questions from students on the teacher's Today, and the page on which they are answered."""
 
 from uuid import UUID
 
@@ -48,15 +48,15 @@ async def test_an_open_question_is_on_today_until_it_is_answered(
     asha: Browser, kiran: Person, question: str
 ) -> None:
     page = await asha.shown("/app/today")
-    for text in ("Questions of students", ROLLS[0], "Student 101", "CS301", "Mon 20 Oct", WORDS):
+    for text in ("Questions from students", ROLLS[0], "Student 101", "CS301", "Mon 20 Oct", WORDS):
         assert text in page
     assert f'href="/app/questions/{question}"' in page
     assert WORDS not in await asha.shown("/app/today?on=2025-10-20")
     assert await asha.done(f"/app/questions/{question}", DECLINED) == "/app/questions?done=answered"
     page = await asha.shown("/app/questions?done=answered")
     assert "Your answer is with the student." in page
-    assert "No question waits for an answer." in page
-    assert "Questions of students" not in await asha.shown("/app/today")
+    assert "No question is waiting for an answer." in page
+    assert "Questions from students" not in await asha.shown("/app/today")
     assert await of_student(kiran) == ("declined", "absent", "I called you twice.")
 
 

@@ -98,7 +98,7 @@ async def test_a_file_is_imported_after_a_preview_of_each_row(
     content = f"Roll No,Name\n{NEW},Kabir Demo\n{FIRST},Student 101\n".encode()
     preview = await send(asha, room, content)
     assert preview.status_code == 200
-    assert "1 would be added, 0 changed, 1 stay as they are" in preview.text
+    assert "1 would be added, 0 changed; 1 would stay as it is" in preview.text
     row = preview.text.partition(f">{NEW}</td>")[2].partition("</tr>")[0]
     assert "Kabir Demo" in row
     assert "Added" in row
@@ -107,7 +107,7 @@ async def test_a_file_is_imported_after_a_preview_of_each_row(
     assert there == page_of(room, "?done=imported")
     assert (await students_of(room))[NEW]["name"] == "Kabir Demo"
     again = await send(asha, room, content)
-    assert "The roster has all of it already" in again.text
+    assert "All of it is on the roster already" in again.text
 
 
 async def test_a_workbook_is_imported_from_the_sheet_that_is_named(

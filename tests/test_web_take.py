@@ -47,10 +47,10 @@ async def test_todays_meetings_lead_to_their_sheet(
     first_form = page.partition('action="/app/take"')[2].partition("</form>")[0]
     sheet = await asha.done("/app/take", form_of(first_form))
     assert FIRST in await asha.shown(sheet)
-    assert "Go on" not in await asha.shown("/app/today")
+    assert "Continue" not in await asha.shown("/app/today")
     await asha.done(sheet, {"action": "others"})
     page = await asha.shown("/app/today")
-    assert "Go on" in page
+    assert "Continue" in page
     assert "3 present" in page
 
 

@@ -38,8 +38,7 @@ def require_previewed(form: Form, content: bytes) -> None:
     """Refuse another file than the one of which the preview was shown."""
     if form.get("digest") not in ("", digest_of(content)):
         sentence = "This is another file. Look at what it would do before you import it."
-        flaw = Flaw("/file", "required", sentence)
-        raise Invalid(sentence, code="validation_failed", flaws=(flaw,))
+        raise left_out("file", sentence)
 
 
 def _carried(form: Form) -> bytes:

@@ -6,7 +6,7 @@ MESSAGES = {
     "asked": "Your question is with your teacher.",
     "answered": "Your answer is with the student.",
     "question_withdrawn": "Your question is withdrawn.",
-    "leave_requested": "Your request is sent. You see here what is decided.",
+    "leave_requested": "Your request is sent. You will see here what is decided.",
     "request_withdrawn": "Your request is withdrawn.",
     "finalised": "The session is finalised. Its marks no longer change.",
     "reopened": "The session is open again.",
@@ -16,7 +16,7 @@ MESSAGES = {
     "student_added": "The student is on the roster.",
     "student_kept": "The student is on the roster. What is stored about them already was kept: "
     "they are in other classes, too.",
-    "teacher_added": "They can open the class on their days.",
+    "teacher_added": "They are a teacher of the class, and can open it on their days.",
     "teacher_removed": "They can no longer open the class.",
     "reassigned": "The class has a new owner.",
     "class_archived": "The class is archived. Everything in it is kept.",
@@ -36,7 +36,7 @@ MESSAGES = {
     "in_calendar_already": "It was in the calendar already, just like this.",
     "off_calendar": "It is out of the calendar.",
     "policy_set": "These rules are in force. All figures follow them from now on.",
-    "leave_asked": "The leave is asked for. Marks change when it is approved.",
+    "leave_asked": "The request is sent. Marks change when it is approved.",
     "leave_approved": "The leave is approved. Absences on its days are excused, now and in "
     "sessions to come.",
     "leave_rejected": "The leave is rejected. No mark has changed.",
