@@ -89,6 +89,13 @@ async def _spoil(url: str) -> None:
     await connection.close()
 
 
+async def form_of(somebody: Visitor, here: str) -> str:
+    """The address that the form of the page leads to; the empty text if it has none."""
+    address = BY_FORM.get(here, "")
+    form = f'form[action="{urlsplit(address).path}"]'
+    return address if await somebody.page.locator(form).count() else ""
+
+
 async def walk(somebody: Visitor) -> set[str]:
     """Open a page of each kind that links lead to, and check it; gives their routes."""
     found = {kind_of(somebody.path()): somebody.path()}
@@ -97,7 +104,7 @@ async def walk(somebody: Visitor) -> set[str]:
         here = todo.pop()
         await somebody.open(found[here])
         await somebody.check_page()
-        for address in (*await somebody.links(), BY_FORM.get(here, "")):
+        for address in (*await somebody.links(), await form_of(somebody, here)):
             kind = kind_of(address)
             if kind and kind not in found:
                 found[kind] = address
