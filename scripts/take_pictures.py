@@ -53,7 +53,7 @@ PICTURES = (
     Picture("take", "asha", PHONE, TAKEN),
     Picture("take-dark", "asha", PHONE, TAKEN, "dark"),
     Picture("class", "asha", DESK, ("nav >> text=Classes", A_CLASS), top="Students"),
-    Picture("overview", "meera", DESK, ("nav >> text=Overview",)),
+    Picture("overview", "meera", DESK, ("nav >> text=Office", "nav >> text=Overview")),
     Picture("my-attendance", "23cs115", PHONE, ()),
 )
 
