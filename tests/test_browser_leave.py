@@ -53,14 +53,14 @@ async def test_leave_is_asked_for_and_approved_with_a_tick(
         await page.check(f"input[value='{leave}']")
         meera.answers.clear()
         await meera.click("button[value=approve]")
-        await expect(page.locator("h1")).to_have_text("1 approved")
+        await expect(page.locator("h1")).to_have_text("Leave: 1 approved")
         if javascript:
             await meera.check_page()
         await meera.open("/app/leave?status=approved")
         await page.check(f"input[value='{leave}']")
         meera.answers.clear()
         await meera.click("button[value=reject]")
-        await expect(page.locator("h1")).to_have_text("0 rejected, 1 refused")
+        await expect(page.locator("h1")).to_have_text("Leave: 0 rejected, 1 refused")
         await expect(page.locator("td.error")).to_have_text("This leave is approved: withdraw it.")
         if javascript:
             await meera.check_page()

@@ -269,7 +269,7 @@ async def test_several_are_decided_each_on_its_own_and_each_fate_is_shown(
     asked = {"leave": [fine, closed, gone, fine], "decision": "approve"}
     answer = await meera.post("/app/leave/decide?status=all", asked)
     assert answer.status_code == 200
-    assert "<h1>1 approved, 2 refused</h1>" in answer.text
+    assert "<h1>Leave: 1 approved, 2 refused</h1>" in answer.text
     assert "This leave was rejected: ask for it again." in answer.text
     assert "finalised" in answer.text
     assert 'action="/app/leave/decide?status=all"' in answer.text
@@ -280,7 +280,7 @@ async def test_several_are_decided_each_on_its_own_and_each_fate_is_shown(
     ]
     again = {"leave": [closed], "decision": "approve", "reason": WHY}
     answer = await meera.post("/app/leave/decide?status=all", again)
-    assert "<h1>1 approved</h1>" in answer.text
+    assert "<h1>Leave: 1 approved</h1>" in answer.text
     assert 'href="/app/leave?status=all"' in answer.text
     assert await state_of(stage, closed) == "approved"
 
@@ -291,7 +291,7 @@ async def test_several_are_rejected_or_withdrawn(
 ) -> None:
     leaves = [await asked_leave(stage.asha, roll) for roll in ROLLS]
     answer = await meera.post("/app/leave/decide", {"leave": leaves, "decision": decision})
-    assert f"<h1>3 {state}</h1>" in answer.text
+    assert f"<h1>Leave: 3 {state}</h1>" in answer.text
     assert {await state_of(stage, leave) for leave in leaves} == {state}
 
 
@@ -333,7 +333,7 @@ async def test_a_teacher_cannot_decide_what_is_not_theirs_among_others(
     unknown = room.id
     chosen = {"leave": [foreign, mine, unknown], "decision": "approve"}
     answer = await asha.post("/app/leave/decide", chosen)
-    assert "<h1>1 approved, 2 refused</h1>" in answer.text
+    assert "<h1>Leave: 1 approved, 2 refused</h1>" in answer.text
     assert "23/CS/900" not in answer.text
     assert await state_of(stage, foreign) == "pending"
     only = await asha.post("/app/leave/decide", {"leave": foreign, "decision": "approve"})

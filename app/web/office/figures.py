@@ -125,4 +125,4 @@ async def _below(visit: Visit, line: _Line, cursor: str | None, limit: int) -> D
 async def _terms(visit: Visit) -> list[tuple[str, str]]:
     """The terms to choose from, the latest first."""
     terms = await terms_of(visit)
-    return [("current", "The current term"), *((term["id"], term["name"]) for term in terms)]
+    return [("current", "Current term"), *((term["id"], term["name"]) for term in terms)]
