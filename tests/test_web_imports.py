@@ -192,7 +192,8 @@ async def test_a_file_can_be_for_one_class(busy: Stage, meera: Browser) -> None:
     assert link in await meera.shown(f"/app/classes/{room.id}/roster/import")
     rows: Rows = [["Roll No", "Name"], ["900", "Kabir Demo"]]
     path = await sent(meera, rows, kind="students", classId=room.id)
-    await over(meera, path)
+    page = await over(meera, path)
+    assert "also confirms the institution’s addresses in the file" in page
     await meera.done(f"{path}/confirm")
     assert "1 added" in await over(meera, path)
     assert "900" in [student["rollNo"] for student in (await room.document())["students"]]
