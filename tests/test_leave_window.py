@@ -104,16 +104,22 @@ async def test_a_decision_that_changes_no_closed_mark_needs_neither(
     assert (await stage.asha.post(f"/leaves/{leave}/approve")).json()["changed"] == 0
 
 
-@pytest.mark.parametrize("code", [FINALISED, OLD])
-async def test_backdating_an_enrolment_over_closed_leave_needs_an_administrator_and_a_reason(
-    stage: Stage, room: Classroom, code: str
-) -> None:
-    _, age = await closed_session(room, code)
+async def on_leave_elsewhere(stage: Stage, age: int) -> str:
+    """A student of Bilal's alone, whose leave so many days ago is approved."""
     new = "23/CS/300"
     await classroom_of(stage.bilal, "CS888", [new])
     days = {"firstDay": str(day(-age)), "lastDay": str(day(-age))}
     leave = await asked_leave(stage.meera, new, **days)
     await stage.meera.post(f"/leaves/{leave}/approve", WHY)
+    return new
+
+
+@pytest.mark.parametrize("code", [FINALISED, OLD])
+async def test_backdating_an_enrolment_over_closed_leave_needs_an_administrator_and_a_reason(
+    stage: Stage, room: Classroom, code: str
+) -> None:
+    _, age = await closed_session(room, code)
+    new = await on_leave_elsewhere(stage, age)
     before = await checksum(stage.connection)
     assert outcome(await enrol(room, new)) == (409, code)
     assert outcome(await enrol(room, new, by=stage.meera)) == (422, "reason_required")
@@ -128,11 +134,7 @@ async def test_a_file_of_students_cannot_bypass_closed_sessions(
     stage: Stage, room: Classroom, code: str
 ) -> None:
     _, age = await closed_session(room, code)
-    new = "23/CS/300"
-    await classroom_of(stage.bilal, "CS888", [new])
-    days = {"firstDay": str(day(-age)), "lastDay": str(day(-age))}
-    leave = await asked_leave(stage.meera, new, **days)
-    await stage.meera.post(f"/leaves/{leave}/approve", WHY)
+    new = await on_leave_elsewhere(stage, age)
     content = csv([["Roll No", "From"], [new, day(-30)]])
     ways: list[tuple[str, dict[str, str]]] = [
         (f"{room.path}/students/import", {}),
