@@ -96,6 +96,12 @@ def class_cursor(cursor: str) -> tuple[UUID, str]:
 
 
 @cursor_of
+def id_cursor(cursor: str) -> UUID:
+    """Parse the cursor of a list that goes on after something by its id."""
+    return UUID(cursor)
+
+
+@cursor_of
 def session_cursor(cursor: str) -> tuple[date, time | None]:
     """Parse the cursor of a list of sessions of one class: date and start."""
     found = matched(_SESSION, cursor)

@@ -168,6 +168,7 @@ TABLE = {
     ),
     "getStudentStats": Case("GET", f"/stats/students?rollNo={ROLLS[1]}", 200, 404, 200),
     "getOverview": Case("GET", "/stats/overview", 403, 403, 200),
+    "listClassesOfTerm": Case("GET", "/stats/classes", 403, 403, 200),
     "listDefaulters": Case("GET", "/stats/defaulters", 403, 403, 200),
     "listMissingSessions": Case("GET", "/stats/missing-sessions", 403, 403, 200),
 }

@@ -13,7 +13,7 @@ from tests.test_policy import attend, put
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = ROLLS
-DEFAULTERS, MISSING = "/stats/defaulters", "/stats/missing-sessions"
+CLASSES, DEFAULTERS, MISSING = "/stats/classes", "/stats/defaulters", "/stats/missing-sessions"
 
 
 async def pages_of(stage: Stage, path: str) -> list[list[dict[str, Any]]]:
@@ -278,8 +278,67 @@ async def test_the_overview_agrees_with_the_lists_and_the_classes(stage: Stage) 
         "marks": {"present": 6, "absent": 2, "late": 1, "excused": 1},
         "percentage": 65.0,
         "standings": {"ok": 1, "atRisk": 1, "below": 1, "noData": 1},
+        "departments": [
+            {
+                "department": None,
+                "classes": 2,
+                "percentage": 65.0,
+                "standings": {"ok": 1, "atRisk": 1, "below": 1, "noData": 1},
+            }
+        ],
         "today": {"taken": 0, "missing": 1, "inProgress": 0, "upcoming": 1},
     }
+
+
+async def test_classes_and_departments_add_up_to_the_overview(stage: Stage) -> None:
+    await put(stage, threshold=6000, minimumSessions=2, lateWeight=50)
+    room = await classroom_of(stage.asha, "CS301")
+    other = await classroom_of(stage.bilal, "CS200", [FIRST])
+    await classroom_of(stage.bilal, "CS100", [])
+    department = {"department": "Computer Science"}
+    await stage.meera.patch(f"/admin/users/{stage.asha.user_id}", department)
+    await attend(room, "lp", FIRST)
+    await attend(room, "aa", SECOND)
+    await attend(other, "ppp")
+    overview = (await stage.meera.get("/stats/overview")).json()
+    of_asha, of_bilal = overview["departments"]
+    assert (of_asha["department"], of_asha["classes"]) == ("Computer Science", 1)
+    assert (of_bilal["department"], of_bilal["classes"]) == (None, 2)
+    assert of_asha["standings"] == {"ok": 0, "atRisk": 1, "below": 1, "noData": 1}
+    first = await stage.meera.get(f"{CLASSES}?limit=2")
+    pages = await pages_of(stage, f"{CLASSES}?limit=2")
+    assert [[one["code"] for one in page] for page in pages] == [["CS100", "CS200"], ["CS301"]]
+    empty, single, whole = [one for page in pages for one in page]
+    assert first.json() == pages[0]
+    assert (empty["students"], empty["percentage"], empty["sessionsTaken"]) == (0, 0, 0)
+    assert (single["teacherName"], single["department"], single["sessionsTaken"]) == (
+        "Bilal Demo",
+        None,
+        3,
+    )
+    assert (whole["students"], whole["standings"]) == (3, of_asha["standings"])
+    assert whole["percentage"] == of_asha["percentage"]
+    asked = {"department": "Computer Science"}
+    assert (await stage.meera.get(CLASSES, params=asked)).json() == [whole]
+    assert (await stage.meera.get(f"{CLASSES}?department=")).json() == [empty, single]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "code"),
+    [
+        ({"term": str(UUID(int=0))}, "term", "unknown_term"),
+        ({"cursor": "x"}, "cursor", "invalid_cursor"),
+        ({"department": "\0"}, "department", "control_character"),
+    ],
+)
+async def test_what_classes_are_not_asked_for(
+    stage: Stage, query: dict[str, str], name: str, code: str
+) -> None:
+    answer = await stage.meera.get(CLASSES, params=query)
+    assert answer.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        (f"/query/{name}", code)
+    ]
 
 
 async def test_an_empty_institution_has_an_overview(stage: Stage) -> None:

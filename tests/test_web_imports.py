@@ -199,6 +199,24 @@ async def test_a_file_can_be_for_one_class(busy: Stage, meera: Browser) -> None:
     assert "900" in [student["rollNo"] for student in (await room.document())["students"]]
 
 
+async def test_addresses_that_teachers_have_entered_are_confirmed_by_the_registrars_list(
+    busy: Stage, meera: Browser
+) -> None:
+    room = await classroom_of(busy.asha)
+    address = "kabir@students.demo.university.example"
+    entry = {"rollNo": "23/CS/900", "name": "Kabir Demo", "dtuEmail": address}
+    added = {"students": [entry]}
+    await busy.asha.request("PUT", f"{room.path}/students?mode=merge", json=added)
+    rows: Rows = [["Roll No", "Name", "DTU Email"], ["23/CS/900", "Kabir Demo", address]]
+    path = await sent(meera, rows, kind="students", classId=room.id)
+    assert "Confirm the addresses" in await over(meera, path)
+    find = "/admin/students?query=23/CS/900"
+    assert not (await busy.meera.get(find)).json()[0]["dtuEmailConfirmed"]
+    await meera.done(f"{path}/confirm")
+    await over(meera, path)
+    assert (await busy.meera.get(find)).json()[0]["dtuEmailConfirmed"]
+
+
 async def test_lists_go_on_page_by_page(
     busy: Stage, meera: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

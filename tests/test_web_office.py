@@ -126,3 +126,23 @@ async def test_a_line_that_is_none_is_refused(meera: Browser, threshold: str) ->
 async def test_a_cursor_that_is_none_is_refused(meera: Browser) -> None:
     for path in ("/app/missing", "/app/below"):
         assert (await meera.get(f"{path}?cursor=%00{today()}")).status_code == 422
+
+
+async def test_the_overview_leads_to_the_classes_of_a_department(
+    stage: Stage, meera: Browser
+) -> None:
+    await classroom_of(stage.asha, "CS301")
+    await classroom_of(stage.bilal, "CS200")
+    name = "Electrical & Electronics Engineering"
+    await stage.meera.patch(f"/admin/users/{stage.asha.user_id}", {"department": name})
+    page = await meera.shown("/app/overview")
+    link = "/app/overview/classes?department=Electrical+%26+Electronics+Engineering"
+    assert f'<a href="{link}">Electrical &amp; Electronics Engineering</a>' in page
+    assert "Electrical &amp; …" in page
+    assert '<th scope="row">No department</th>' in page
+    page = await meera.shown(link)
+    assert "1 class</caption>" in page
+    assert "CS301" in page
+    assert "CS200" not in page
+    assert "CS301" in (await meera.get(link.replace("classes?", "classes.csv?"))).text
+    assert "There are no such classes." in await meera.shown("/app/overview/classes?department=X")

@@ -196,6 +196,10 @@ PAGES = {
         also=("listClassStudentSessions", "getClass"),
     ),
     "GET /app/overview": Page("getOverview", "/app/overview", also=("getCalendar",)),
+    "GET /app/overview/classes": Page(
+        "listClassesOfTerm", "/app/overview/classes", also=("getCalendar",)
+    ),
+    "GET /app/overview/classes.csv": Page("listClassesOfTerm", "/app/overview/classes.csv"),
     "GET /app/missing": Page("listMissingSessions", "/app/missing"),
     "GET /app/missing.csv": Page("listMissingSessions", "/app/missing.csv"),
     "GET /app/below": Page("listDefaulters", "/app/below", also=("getCalendar",)),

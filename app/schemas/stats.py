@@ -300,6 +300,44 @@ class Standings(Answer, json_schema_extra=example(ok=48, atRisk=3, below=7, noDa
     no_data: int
 
 
+class DepartmentFigures(
+    Answer, json_schema_extra=example(department="Computer Science", classes=6, percentage=88.4)
+):
+    """The classes whose owners are of a department; null are those of owners without one."""
+
+    department: str | None
+    classes: int
+    percentage: Percentage
+    standings: Standings
+
+
+class ClassOfTerm(
+    Answer,
+    json_schema_extra=example(
+        code="CS301",
+        name="Operating Systems",
+        section="A",
+        teacherName="Asha Demo",
+        department="Computer Science",
+        students=60,
+        sessionsTaken=24,
+        percentage=88.4,
+    ),
+):
+    """A class in figures: the students on its roster, and its sessions with attendance."""
+
+    class_id: ClassId
+    code: str
+    name: str
+    section: str
+    teacher_name: str
+    department: str | None
+    students: int
+    sessions_taken: int
+    percentage: Percentage
+    standings: Standings
+
+
 class Today(Answer, json_schema_extra=example(taken=3, missing=1, inProgress=1, upcoming=4)):
     """Today's occurrences by state."""
 
@@ -329,4 +367,5 @@ class Overview(
     marks: Marks
     percentage: Percentage
     standings: Standings
+    departments: list[DepartmentFigures]
     today: Today

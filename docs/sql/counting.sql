@@ -196,6 +196,26 @@ shown AS MATERIALIZED (
 counts AS MATERIALIZED (
     SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
 ),
+students AS MATERIALIZED (
+    SELECT e.class_id, e.student_id, k.counts, n.attended, n.counted,
+           attendance_standing(r.rules, n.attended, n.counted) AS standing
+    FROM class_students e CROSS JOIN v_rules r
+    LEFT JOIN counts k ON k.class_id = e.class_id AND k.student_id = e.student_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted OFFSET 0) n
+    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
+),
+by_class AS MATERIALIZED (
+    SELECT c.id AS class_id, c.teacher_id, count(s.student_id) AS students,
+           coalesce(sum(attended), 0)::bigint AS attended,
+           coalesce(sum(counted), 0)::bigint AS counted,
+           count(*) FILTER (WHERE standing = 'ok') AS ok,
+           count(*) FILTER (WHERE standing = 'at_risk') AS at_risk,
+           count(*) FILTER (WHERE standing = 'below') AS below,
+           count(*) FILTER (WHERE standing = 'no_data') AS no_data
+    FROM shown c LEFT JOIN students s ON s.class_id = c.id
+    GROUP BY c.id, c.teacher_id
+),
 span AS (SELECT $3::date AS first, $4::date AS last),
 dates AS MATERIALIZED (
     SELECT span.first + n AS day, (
@@ -235,19 +255,17 @@ judged AS (
           AND (m.moved_to IS NULL OR NOT m.meets) LIMIT 1
     ) s ON true
 ),
-students AS MATERIALIZED (
-    SELECT e.student_id, k.counts, coalesce(k.attended, 0) AS attended,
-           coalesce(k.counted, 0) AS counted
-    FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
-    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
-),
 standings AS (
-    SELECT count(*) FILTER (WHERE standing = 'ok') AS ok,
-           count(*) FILTER (WHERE standing = 'at_risk') AS "atRisk",
-           count(*) FILTER (WHERE standing = 'below') AS below,
-           count(*) FILTER (WHERE standing = 'no_data') AS "noData"
-    FROM students CROSS JOIN v_rules r
-    CROSS JOIN LATERAL (SELECT attendance_standing(r.rules, attended, counted) AS standing) s
+    SELECT coalesce(sum(ok), 0) AS ok, coalesce(sum(at_risk), 0) AS "atRisk",
+           coalesce(sum(below), 0) AS below, coalesce(sum(no_data), 0) AS "noData"
+    FROM by_class
+),
+departments AS (
+    SELECT u.department, count(*) AS classes,
+           attendance_percentage(sum(attended)::bigint, sum(counted)::bigint) AS percentage,
+           json_build_object('ok', sum(ok), 'atRisk', sum(at_risk), 'below', sum(below),
+                             'noData', sum(no_data)) AS standings
+    FROM by_class JOIN users u ON u.id = teacher_id GROUP BY u.department
 ),
 marks AS (SELECT (sum(counts)).* FROM students),
 today AS (
@@ -271,7 +289,78 @@ SELECT verdict, json_build_object(
             coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
         FROM students),
     'standings', (SELECT row_to_json(standings) FROM standings),
+    'departments', (
+        SELECT coalesce(json_agg(d ORDER BY department NULLS LAST), '[]') FROM departments d),
     'today', (SELECT row_to_json(today) FROM today))::text AS document
+FROM verdict;
+
+-- app.services.counting.institution_stats._CLASSES
+-- $1 actor_id, $2 term, $3 department, $4 after_class, $5 after_code, $6 after_section, $7 most
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+page AS MATERIALIZED (
+    SELECT c.*, u.name AS teacher_name, u.department, row_number() OVER (
+               ORDER BY c.code COLLATE "C", c.section COLLATE "C", c.id) AS n
+    FROM classes c JOIN users u ON u.id = c.teacher_id
+    WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
+      AND of_term(c.term_id, $2, (SELECT id FROM v_current_term))
+      AND ($3::text IS NULL OR coalesce(u.department, '') = $3)
+      AND ($4::uuid IS NULL OR (c.code COLLATE "C", c.section COLLATE "C", c.id)
+           > ($5::text, $6::text, $4))
+    ORDER BY c.code COLLATE "C", c.section COLLATE "C", c.id
+    LIMIT $7 + 1
+),
+shown AS MATERIALIZED (SELECT * FROM page WHERE n <= $7),
+counts AS MATERIALIZED (
+    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+),
+students AS MATERIALIZED (
+    SELECT e.class_id, e.student_id, k.counts, n.attended, n.counted,
+           attendance_standing(r.rules, n.attended, n.counted) AS standing
+    FROM class_students e CROSS JOIN v_rules r
+    LEFT JOIN counts k ON k.class_id = e.class_id AND k.student_id = e.student_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted OFFSET 0) n
+    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
+),
+by_class AS MATERIALIZED (
+    SELECT c.id AS class_id, c.teacher_id, count(s.student_id) AS students,
+           coalesce(sum(attended), 0)::bigint AS attended,
+           coalesce(sum(counted), 0)::bigint AS counted,
+           count(*) FILTER (WHERE standing = 'ok') AS ok,
+           count(*) FILTER (WHERE standing = 'at_risk') AS at_risk,
+           count(*) FILTER (WHERE standing = 'below') AS below,
+           count(*) FILTER (WHERE standing = 'no_data') AS no_data
+    FROM shown c LEFT JOIN students s ON s.class_id = c.id
+    GROUP BY c.id, c.teacher_id
+)
+SELECT verdict, $2 IN ('all', 'current') OR EXISTS (
+    SELECT FROM terms WHERE id::text = $2) AS term_known, (
+    SELECT coalesce(json_agg(document ORDER BY c.n), '[]')
+    FROM shown c JOIN by_class b ON b.class_id = c.id CROSS JOIN LATERAL (
+        SELECT c.id AS "classId", c.code, c.name, c.section, c.teacher_name AS "teacherName",
+               c.department, b.students, (
+                   SELECT count(*) FROM v_sessions s
+                   WHERE s.class_id = c.id AND s.state = 'taken') AS "sessionsTaken",
+               attendance_percentage(b.attended, b.counted) AS percentage, json_build_object(
+                   'ok', b.ok, 'atRisk', b.at_risk, 'below', b.below,
+                   'noData', b.no_data) AS standings
+    ) document
+)::text AS document, (
+    SELECT id::text FROM page WHERE n = $7 AND EXISTS (SELECT FROM page WHERE n > $7)
+) AS next_cursor
 FROM verdict;
 
 -- app.services.counting.places._CLASS

@@ -7,9 +7,16 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.queries import MAX_PAGE, class_cursor, occurrence_cursor, past_range
+from app.queries import (
+    MAX_PAGE,
+    check_text,
+    class_cursor,
+    id_cursor,
+    occurrence_cursor,
+    past_range,
+)
 from app.routes.answers import PAGED, Cursor, Limit, answer, problems_of
-from app.schemas.stats import Defaulter, MissingSession, Overview
+from app.schemas.stats import ClassOfTerm, Defaulter, MissingSession, Overview
 from app.schemas.words import StoredDate
 from app.services.counting import institution_stats
 from app.services.timetable.meetings import MAX_DAYS
@@ -28,6 +35,10 @@ Threshold = Annotated[
     Annotated[Decimal, Field(ge=0, le=100, decimal_places=2), WithJsonSchema(_PER_CENT)] | None,
     Query(description="In per cent, with at most two decimals; default: the policy's"),
 ]
+Department = Annotated[
+    str | None,
+    Query(max_length=255, description="That of the owners; empty for owners without one"),
+]
 From = Annotated[
     StoredDate | None,
     Query(alias="from", description="First date; default: the first day of the current term"),
@@ -45,6 +56,28 @@ To = Annotated[StoredDate | None, Query(alias="to", description="Last date; defa
 async def get_overview(call: Call, term: Term = "current") -> Response:
     """Classes, students, sessions and marks of the institution; for admins."""
     return answer(await institution_stats.overview(call.db, call.actor, term, call.now()))
+
+
+@router.get(
+    "/classes",
+    operation_id="listClassesOfTerm",
+    summary="The classes of a term in figures",
+    response_model=list[ClassOfTerm],
+    responses=problems_of(401, 403, 422) | PAGED,
+)
+async def list_classes_of_term(
+    request: Request,
+    call: Call,
+    term: Term = "current",
+    department: Department = None,
+    limit: Limit = MAX_PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Each with its sessions and where its students stand, by code and section; for admins."""
+    check_text(department, name="department")
+    after = id_cursor(cursor)
+    page = await institution_stats.classes(call.db, call.actor, term, department, limit, after)
+    return answer(page, request=request)
 
 
 @router.get(

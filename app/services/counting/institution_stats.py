@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.db import Database
 from app.documents import Document
-from app.schemas.stats import Defaulter, MissingSession, Overview
+from app.schemas.stats import ClassOfTerm, Defaulter, MissingSession, Overview
 from app.services.access import ADMIN, Actor, check
 from app.services.counting.places import after_class
 from app.services.lists import page_of
@@ -214,25 +214,47 @@ async def missing_sessions(
     return page_of(row)
 
 
+# From `shown` and `counts`, `by_class`: where the students on the roster of each class stand.
+_BY_CLASS = """
+students AS MATERIALIZED (
+    SELECT e.class_id, e.student_id, k.counts, n.attended, n.counted,
+           attendance_standing(r.rules, n.attended, n.counted) AS standing
+    FROM class_students e CROSS JOIN v_rules r
+    LEFT JOIN counts k ON k.class_id = e.class_id AND k.student_id = e.student_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(k.attended, 0) AS attended, coalesce(k.counted, 0) AS counted OFFSET 0) n
+    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
+),
+by_class AS MATERIALIZED (
+    SELECT c.id AS class_id, c.teacher_id, count(s.student_id) AS students,
+           coalesce(sum(attended), 0)::bigint AS attended,
+           coalesce(sum(counted), 0)::bigint AS counted,
+           count(*) FILTER (WHERE standing = 'ok') AS ok,
+           count(*) FILTER (WHERE standing = 'at_risk') AS at_risk,
+           count(*) FILTER (WHERE standing = 'below') AS below,
+           count(*) FILTER (WHERE standing = 'no_data') AS no_data
+    FROM shown c LEFT JOIN students s ON s.class_id = c.id
+    GROUP BY c.id, c.teacher_id
+)"""
+
 _OVERVIEW = Statement(
     ADMIN,
     _OF_TERM,
+    _BY_CLASS,
     "span AS (SELECT :first::date AS first, :last::date AS last)",
     JUDGED,
     """
-students AS MATERIALIZED (
-    SELECT e.student_id, k.counts, coalesce(k.attended, 0) AS attended,
-           coalesce(k.counted, 0) AS counted
-    FROM class_students e LEFT JOIN counts k USING (class_id, student_id)
-    WHERE e.class_id = ANY(ARRAY(SELECT id FROM shown)) AND on_roster(e.periods)
-),
 standings AS (
-    SELECT count(*) FILTER (WHERE standing = 'ok') AS ok,
-           count(*) FILTER (WHERE standing = 'at_risk') AS "atRisk",
-           count(*) FILTER (WHERE standing = 'below') AS below,
-           count(*) FILTER (WHERE standing = 'no_data') AS "noData"
-    FROM students CROSS JOIN v_rules r
-    CROSS JOIN LATERAL (SELECT attendance_standing(r.rules, attended, counted) AS standing) s
+    SELECT coalesce(sum(ok), 0) AS ok, coalesce(sum(at_risk), 0) AS "atRisk",
+           coalesce(sum(below), 0) AS below, coalesce(sum(no_data), 0) AS "noData"
+    FROM by_class
+),
+departments AS (
+    SELECT u.department, count(*) AS classes,
+           attendance_percentage(sum(attended)::bigint, sum(counted)::bigint) AS percentage,
+           json_build_object('ok', sum(ok), 'atRisk', sum(at_risk), 'below', sum(below),
+                             'noData', sum(no_data)) AS standings
+    FROM by_class JOIN users u ON u.id = teacher_id GROUP BY u.department
 ),
 marks AS (SELECT (sum(counts)).* FROM students),
 today AS (
@@ -257,6 +279,8 @@ SELECT verdict, json_build_object(
             coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
         FROM students),
     'standings', (SELECT row_to_json(standings) FROM standings),
+    'departments', (
+        SELECT coalesce(json_agg(d ORDER BY department NULLS LAST), '[]') FROM departments d),
     'today', (SELECT row_to_json(today) FROM today))::text AS document
 FROM verdict
 """,
@@ -285,3 +309,72 @@ async def overview(db: Database, actor: Actor, term: str, now: datetime) -> Docu
     )
     check(row)
     return Document(row["document"])
+
+
+# Only the classes of the page are counted.
+_CLASSES = Statement(
+    ADMIN,
+    """
+page AS MATERIALIZED (
+    SELECT c.*, u.name AS teacher_name, u.department, row_number() OVER (
+               ORDER BY c.code COLLATE "C", c.section COLLATE "C", c.id) AS n
+    FROM classes c JOIN users u ON u.id = c.teacher_id
+    WHERE EXISTS (SELECT FROM admin) AND c.archived_at IS NULL
+      AND of_term(c.term_id, :term, (SELECT id FROM v_current_term))
+      AND (:department::text IS NULL OR coalesce(u.department, '') = :department)
+      AND (:after_class::uuid IS NULL OR (c.code COLLATE "C", c.section COLLATE "C", c.id)
+           > (:after_code::text, :after_section::text, :after_class))
+    ORDER BY c.code COLLATE "C", c.section COLLATE "C", c.id
+    LIMIT :most + 1
+),
+shown AS MATERIALIZED (SELECT * FROM page WHERE n <= :most),
+counts AS MATERIALIZED (
+    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+)""",
+    _BY_CLASS,
+    """
+SELECT verdict, :term IN ('all', 'current') OR EXISTS (
+    SELECT FROM terms WHERE id::text = :term) AS term_known, (
+    SELECT coalesce(json_agg(document ORDER BY c.n), '[]')
+    FROM shown c JOIN by_class b ON b.class_id = c.id CROSS JOIN LATERAL (
+        SELECT c.id AS "classId", c.code, c.name, c.section, c.teacher_name AS "teacherName",
+               c.department, b.students, (
+                   SELECT count(*) FROM v_sessions s
+                   WHERE s.class_id = c.id AND s.state = 'taken') AS "sessionsTaken",
+               attendance_percentage(b.attended, b.counted) AS percentage, json_build_object(
+                   'ok', b.ok, 'atRisk', b.at_risk, 'below', b.below,
+                   'noData', b.no_data) AS standings
+    ) document
+)::text AS document, (
+    SELECT id::text FROM page WHERE n = :most AND EXISTS (SELECT FROM page WHERE n > :most)
+) AS next_cursor
+FROM verdict
+""",
+)
+
+
+async def classes(
+    db: Database,
+    actor: Actor,
+    term: str,
+    department: str | None,
+    limit: int,
+    after: UUID | None,
+) -> Document[list[ClassOfTerm]]:
+    """List the classes of a term with their figures, by code and section.
+
+    `term` is an id, `current` or `all`; `department` that of their owners ('' for those without
+    one). Returns `limit` of them after the class `after`.
+    """
+    row = await db.row(
+        _CLASSES,
+        actor_id=actor.user_id,
+        term=term.lower(),
+        department=department,
+        most=limit,
+        **await after_class(db, after),
+    )
+    check(row)
+    if not row["term_known"]:
+        raise no_such_term("/query/term")
+    return Document(row["document"], next_cursor=row["next_cursor"])

@@ -4,8 +4,9 @@ They are pictures (`role="img"`) with a title and a description; `charts/figure.
 same figures as a table below them. Colours are those of the classes in the stylesheet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -29,6 +30,22 @@ class Point:
     kind: str = ""
     full: str = ""
     href: str = ""
+
+
+def figure(
+    draw: Callable[[str, str, str, Sequence[Point]], Markup],
+    name: str,
+    caption: str,
+    description: str,
+    points: Sequence[Point],
+    *,
+    heads: tuple[str, str],
+    unit: str = "%",
+) -> dict[str, Any]:
+    """A chart with its points, and the headings and the unit of these as a table, for
+    `charts/figure.html`."""
+    svg = draw(name, caption, description, points)
+    return {"svg": svg, "caption": caption, "points": points, "heads": heads, "unit": unit}
 
 
 def columns(name: str, title: str, description: str, points: Sequence[Point]) -> Markup:

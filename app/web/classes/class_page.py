@@ -1,13 +1,11 @@
 """One class: where its students stand, its meetings and sessions, and its register as files."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
-from markupsafe import Markup
 
 from app.files.register import register_file
 from app.schemas.register import Register, RegisterFormat
@@ -16,7 +14,6 @@ from app.services.counting import registers, session_stats, student_stats
 from app.services.counting.registers import LISTED, PRINTED
 from app.services.timetable import occurrences
 from app.web.charts import charts
-from app.web.charts.charts import Point
 from app.web.classes import figures
 from app.web.frame.pages import PageRoute, Visit, read
 from app.web.today.today import STATES
@@ -101,7 +98,7 @@ def _pictures(
 ) -> list[dict[str, Any]]:
     """The charts of the class."""
     return [
-        _picture(
+        charts.figure(
             charts.columns,
             "by-session",
             "Attendance by session",
@@ -110,7 +107,7 @@ def _pictures(
             figures.by_session(sessions),
             heads=("Session", "Attendance"),
         ),
-        _picture(
+        charts.figure(
             charts.columns,
             "by-weekday",
             "Attendance by weekday",
@@ -118,7 +115,7 @@ def _pictures(
             figures.by_weekday(sessions),
             heads=("Weekday", "Average of its sessions"),
         ),
-        _picture(
+        charts.figure(
             charts.bars,
             "by-standing",
             "Students by standing",
@@ -128,16 +125,3 @@ def _pictures(
             unit="",
         ),
     ]
-
-
-def _picture(
-    draw: Callable[[str, str, str, list[Point]], Markup],
-    name: str,
-    caption: str,
-    description: str,
-    points: list[Point],
-    **words: Any,
-) -> dict[str, Any]:
-    """A chart with its figures and what they are called."""
-    svg = draw(name, caption, description, points)
-    return {"caption": caption, "points": points, "svg": svg, "unit": "%", **words}

@@ -2,20 +2,24 @@
 
 from decimal import Decimal
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.documents import Document
 from app.errors import Invalid
-from app.queries import class_cursor, occurrence_cursor, past_range
+from app.queries import check_text, class_cursor, id_cursor, occurrence_cursor, past_range
 from app.request_limits import FILE, limited
 from app.schemas.words import StoredDate, Words
 from app.services.counting import institution_stats
 from app.services.timetable.meetings import MAX_DAYS
+from app.web.charts import charts
+from app.web.charts.charts import Point
 from app.web.classes.classes import terms_of
 from app.web.frame.lists import Place, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
+from app.web.frame.templates import STANDINGS
 
 router = APIRouter(prefix="/app", route_class=PageRoute, include_in_schema=False)
 
@@ -46,8 +50,28 @@ _BELOW_COLUMNS = {
 }
 
 
+_CLASS_COLUMNS = {
+    "code": "Course Code",
+    "name": "Course Name",
+    "section": "Section",
+    "teacherName": "Teacher",
+    "department": "Department",
+    "students": "Students",
+    "sessionsTaken": "Sessions taken",
+    "percentage": "Percentage",
+}
+_STANDINGS = {"ok": "ok", "at_risk": "atRisk", "below": "below", "no_data": "noData"}
+# So much of a department's name has room beside its bar.
+_NAME = 14
+_NO_DEPARTMENT = "No department"
+
+
 class _OfTerm(Words):
     term: TermChoice = "current"
+
+
+class _Classes(_OfTerm, Place):
+    department: Annotated[str | None, Field(max_length=255)] = None
 
 
 class _Span(Place):
@@ -72,9 +96,25 @@ async def overview(visit: Visit) -> Response:
     return visit.page(
         "office/overview.html",
         figures=figures,
+        pictures=_charts(figures) if figures else [],
         terms=await _terms(visit),
         today=visit.now().date(),
     )
+
+
+@router.get("/overview/classes")
+async def classes(visit: Visit) -> Response:
+    """The classes of a term, or those of a department, with their figures."""
+    visit, found, following = await listed(visit.asked(), _Classes, _classes)
+    return visit.page(
+        "office/classes.html", classes=found, following=following, terms=await _terms(visit)
+    )
+
+
+@router.get("/overview/classes.csv")
+@limited(FILE)
+async def classes_as_csv(visit: Visit) -> Response:
+    return await download(visit, "classes.csv", _CLASS_COLUMNS, _Classes, _classes)
 
 
 @router.get("/missing")
@@ -103,6 +143,56 @@ async def below(visit: Visit) -> Response:
 @limited(FILE)
 async def below_as_csv(visit: Visit) -> Response:
     return await download(visit, "below-the-line.csv", _BELOW_COLUMNS, _Line, _below)
+
+
+async def _classes(visit: Visit, asked: _Classes, cursor: str | None, limit: int) -> Document[Any]:
+    check_text(asked.department, "department")
+    return await institution_stats.classes(
+        visit.db, visit.actor, asked.term, asked.department, limit, id_cursor(cursor)
+    )
+
+
+def _charts(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where students stand, and the attendance of each department."""
+    standings = [
+        Point(text, figures["standings"][_STANDINGS[word]], kind=word)
+        for word, text in STANDINGS.items()
+    ]
+    named = [(each["department"] or "", each["percentage"]) for each in figures["departments"]]
+    departments = [
+        Point(
+            _short(name or _NO_DEPARTMENT),
+            percentage,
+            full=name or _NO_DEPARTMENT,
+            href=name and f"/app/overview/classes?{urlencode({'department': name})}",
+        )
+        for name, percentage in named
+    ]
+    return [
+        charts.figure(
+            charts.bars,
+            "by-standing",
+            "Students by standing",
+            "A bar for each standing, as long as the number of students who have it. "
+            "A student in two classes counts twice.",
+            standings,
+            heads=("Standing", "Students"),
+            unit="",
+        ),
+        charts.figure(
+            charts.bars,
+            "by-department",
+            "Attendance by department",
+            "A bar for each department of the classes' owners, as long as the percentage of "
+            "attendance in its classes.",
+            departments,
+            heads=("Department", "Attendance"),
+        ),
+    ]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 async def _missing(visit: Visit, span: _Span, cursor: str | None, limit: int) -> Document[Any]:
