@@ -104,6 +104,10 @@ class Guard:
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self._app = app
         self._declared = [(route, limits) for route in routes if (limits := limits_of(route))]
+        # How their addresses end. Hardly any request has such an end, and is spared the matching.
+        self._ends = tuple(
+            getattr(route, "path", "").rpartition("}")[2] for route, _ in self._declared
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -136,6 +140,8 @@ class Guard:
 
     def _limits(self, scope: Scope) -> Limits:
         """The limits of the matching route, looked up early since they apply to the whole body."""
+        if not scope["path"].endswith(self._ends):
+            return USUAL
         for route, limits in self._declared:
             if route.matches(scope)[0] is Match.FULL:
                 # A file that is too large is refused before its route is reached.
