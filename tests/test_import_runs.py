@@ -62,6 +62,16 @@ async def test_twenty_thousand_rows_are_previewed_and_imported_with_progress(bus
     assert len((await meera.get(f"{path}/rows.csv")).text.splitlines()) == 20_001
 
 
+async def test_ten_imports_of_one_person_may_be_unfinished(busy: Stage) -> None:
+    paths = [await preview(busy.meera, "faculty", PEOPLE) for _ in range(10)]
+    send = {"content": csv(PEOPLE), "headers": {"Content-Type": "text/csv"}}
+    refused = await busy.meera.post("/admin/imports?kind=faculty&dryRun=true", **send)
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_imports")
+    assert await busy.count("import_runs") == 10
+    assert (await busy.meera.request("DELETE", paths[0])).status_code == 204
+    await preview(busy.meera, "faculty", PEOPLE)
+
+
 async def test_a_preview_changes_nothing_and_is_imported_once_it_is_confirmed(busy: Stage) -> None:
     path = await preview(busy.meera, "faculty", PEOPLE)
     assert await stored(busy) == 0

@@ -442,7 +442,7 @@ made AS (
 SELECT array_agg(verdict ORDER BY place) AS verdicts FROM judged;
 
 -- app.services.imports.runs.asking._ASK
--- $1 actor_id, $2 request_id, $3 kind, $4 file_name, $5 content, $6 options, $7 asked
+-- $1 actor_id, $2 request_id, $3 kind, $4 file_name, $5 content, $6 options, $7 asked, $8 most
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
@@ -457,10 +457,14 @@ verdict AS (
                 WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
                 ELSE 'granted' END AS verdict
 ),
+unfinished AS (
+    SELECT r.id FROM import_runs r JOIN admin ON admin.id = r.created_by
+    WHERE r.state IN ('waiting', 'working', 'previewed')
+),
 runs AS (
     INSERT INTO import_runs (created_by, request_id, kind, file_name, content, options, asked)
     SELECT id, $2, $3, $4, $5::bytea, $6::text::jsonb, $7
-    FROM admin
+    FROM admin WHERE (SELECT count(*) FROM unfinished) < $8::integer
     RETURNING *
 ),
 documents AS (

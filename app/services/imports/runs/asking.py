@@ -27,13 +27,20 @@ documents AS (
     LEFT JOIN users c ON c.id = r.confirmed_by
 )"""
 
+# So many imports of one person may wait, run or be previews to confirm: each keeps its file.
+MOST_UNFINISHED = 10
+
 _ASK = Statement(
     ADMIN,
     """
+unfinished AS (
+    SELECT r.id FROM import_runs r JOIN admin ON admin.id = r.created_by
+    WHERE r.state IN ('waiting', 'working', 'previewed')
+),
 runs AS (
     INSERT INTO import_runs (created_by, request_id, kind, file_name, content, options, asked)
     SELECT id, :request_id, :kind, :file_name, :content::bytea, :options::text::jsonb, :asked
-    FROM admin
+    FROM admin WHERE (SELECT count(*) FROM unfinished) < :most::integer
     RETURNING *
 )""",
     _DOCUMENTS,
@@ -50,7 +57,10 @@ async def ask(
     asked: Asked,
     file_name: str | None = None,
 ) -> Document[ImportRun]:
-    """Keep the file until a server has previewed or imported it."""
+    """Keep the file until a server has previewed or imported it.
+
+    `Conflict` if `MOST_UNFINISHED` imports of the actor are not over.
+    """
     row = await db.row(
         _ASK,
         actor_id=actor.user_id,
@@ -60,8 +70,14 @@ async def ask(
         content=content,
         options=options.model_dump_json(by_alias=True),
         asked=asked,
+        most=MOST_UNFINISHED,
     )
     check(row)
+    if row["document"] is None:
+        raise Conflict(
+            f"{MOST_UNFINISHED} of your imports are not over. Confirm or discard some first.",
+            code="too_many_imports",
+        )
     return Document(row["document"])
 
 
