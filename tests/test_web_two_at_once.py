@@ -1,11 +1,12 @@
 """A record that two administrators have open at once: neither overwrites what the other changed."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.browser import Browser, browser_of
-from tests.classroom import ROLLS, Classroom
+from tests.classroom import ROLLS, Classroom, day, share, substitute
 from tests.conftest import Stage
 from tests.students import KIRAN, give_address, id_of_roll
 from tests.support import checksum
@@ -59,3 +60,22 @@ async def test_an_address_that_changed_after_it_was_shown_is_not_confirmed(
     assert "Look at it again before you confirm." in answer.text
     stored = (await stage.meera.get(there.replace("/app", "/admin"))).json()
     assert (stored["dtuEmail"], stored["dtuEmailConfirmed"]) == (KIRAN, True)
+
+
+async def test_days_of_a_substitute_that_somebody_else_has_set_stay(
+    stage: Stage, room: Classroom, meera: Browser
+) -> None:
+    await share(room, substitute(stage.esha, until=3))
+    there = f"/app/classes/{room.id}/teachers/{stage.esha.user_id}"
+    shown = re.findall(r'name="was:(\w+)" value="([^"]*)"', await meera.shown(there))
+    was = {f"was:{name}": value for name, value in shown}
+    before = dict(shown)
+    assert before["lastDay"] == str(day(3))
+    await share(room, substitute(stage.esha, until=9))
+    stale = was | before | {"firstDay": str(day(1))}
+    assert await meera.done(there, stale) == f"/app/classes/{room.id}/teachers?done=saved"
+    page = await meera.shown(there)
+    assert f'name="was:lastDay" value="{day(9)}"' in page
+    assert f'name="was:firstDay" value="{day(1)}"' in page
+    answer = await meera.post(there, stale | {"firstDay": str(day(2))})
+    assert answer.status_code == 409

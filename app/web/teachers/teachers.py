@@ -10,6 +10,7 @@ from app.schemas.teachers import Cover, TeacherList
 from app.services.access import require_owner
 from app.services.classes import teachers
 from app.web.classes.class_page import the_class
+from app.web.frame.edits import edits
 from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 from app.web.frame.templates import ROLES
@@ -20,6 +21,7 @@ router = APIRouter(
 
 Entries = list[dict[str, Any]]
 
+_COVER = ("role", "firstDay", "lastDay")
 _COVERS = [(cover.value, ROLES[cover]) for cover in Cover]
 
 
@@ -59,7 +61,9 @@ async def change(visit: Visit, id: UUID, user_id: UUID) -> Response:
 
     def changed(others: Entries) -> TeacherList:
         rest, one = _apart(others, user_id)
-        return _list_of([*rest, {"userId": one["userId"], **_cover(form)}])
+        stays = {name: one[name] for name in ("userId", *_COVER)}
+        edited = {name: text or None for name, text in edits(form, one, _COVER).items()}
+        return _list_of([*rest, stays | edited])
 
     try:
         await teachers.change_teachers(visit.db, visit.actor, id, changed)
@@ -110,4 +114,4 @@ def _list_of(entries: Entries) -> TeacherList:
 
 def _cover(form: Form) -> dict[str, Any]:
     """What they are in the class, and on which days; a day left out leaves that end open."""
-    return {name: form.get(name) or None for name in ("role", "firstDay", "lastDay")}
+    return {name: form.get(name) or None for name in _COVER}
