@@ -56,7 +56,7 @@ WRITES = {
     "addAllowedEmail": 5,
     "uploadAllowedEmails": 6,
     "importFile": 7,
-    "startImport": 1,
+    "startImport": 2,
     "confirmImport": 1,
     "discardImport": 1,
     "changeAllowedEmail": 5,

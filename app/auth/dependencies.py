@@ -150,8 +150,7 @@ class _Call:
 
     async def require_admin(self) -> None:
         """Refuse non-admins early, if expensive work comes before the SQL that checks access."""
-        async with self.db.transaction() as tx:
-            await require_admin(tx, self.actor)
+        await require_admin(self.db, self.actor)
 
 
 @dataclass(frozen=True, slots=True)

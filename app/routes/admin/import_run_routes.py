@@ -81,6 +81,7 @@ async def start_import(
     stopped meanwhile: the file is imported once and as a whole, or not at all.
     """
     require_media(request)
+    await call.require_admin()
     for place, text in (("sheet", sheet), ("columns", columns), ("marks", marks)):
         check_text(text, place)
     options = RunOptions(
