@@ -8,6 +8,7 @@ It starts a demo of its own, opens the pages in Chromium as the demo's people, a
 import asyncio
 import base64
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from playwright.async_api import Browser, Page, async_playwright
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "pictures"
 MOST_BYTES = 200 * 1024
+PATH = shutil.which("chromium") or shutil.which("chromium-browser")
 PORT = 8400
 BASE = f"http://127.0.0.1:{PORT}"
 PHONE, DESK = (390, 760), (1100, 720)
@@ -110,9 +112,7 @@ async def take(browser: Browser, picture: Picture) -> None:
 
 async def take_all() -> None:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
+        browser = await playwright.chromium.launch(executable_path=PATH, args=["--no-sandbox"])
         for picture in PICTURES:
             await take(browser, picture)
             print(f"{picture.name} ({(FOLDER / f'{picture.name}.webp').stat().st_size:,} bytes)")
@@ -120,6 +120,8 @@ async def take_all() -> None:
 
 
 def main() -> None:
+    if PATH is None:
+        sys.exit("Install Chromium first: the pictures are taken in it.")
     FOLDER.mkdir(exist_ok=True)
     with demo():
         asyncio.run(take_all())
