@@ -37,6 +37,10 @@ class Filter:
     status: QuestionStatus | None = None
 
 
+# Those that wait for an answer.
+OPEN = Filter(status=QuestionStatus.OPEN)
+
+
 _LIST = Statement(
     MINE,
     STAFF_VERDICT,

@@ -28,6 +28,13 @@ SOURCES = {
     "leave": "by leave",
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# What becomes of a row of a file, or would, in the order in which people look for it.
+FATES = {
+    "refused": "Cannot be imported",
+    "created": "Added",
+    "changed": "Changed",
+    "unchanged": "Stays as it is",
+}
 # What somebody is in a class.
 ROLES = {
     "owner": "Owner",
@@ -120,6 +127,7 @@ def _environment_of() -> Environment:
         "navigation": NAVIGATION,
         "statuses": STATUSES,
         "standings": STANDINGS,
+        "fates": FATES,
         "roles": ROLES,
         "sources": SOURCES,
         "weekdays": WEEKDAYS,

@@ -44,14 +44,7 @@ STATES = {
     "failed": "Failed",
     "expired": "Not confirmed in time",
 }
-# How a row is called, by what became of it, and by what would.
-FATES = {
-    RowOutcome.REFUSED: "Cannot be imported",
-    RowOutcome.CREATED: "Added",
-    RowOutcome.CHANGED: "Changed",
-    RowOutcome.UNCHANGED: "Stays as it is",
-}
-_WORDS: dict[str, Any] = {"kinds": KINDS, "states": STATES, "fates": FATES}
+_WORDS: dict[str, Any] = {"kinds": KINDS, "states": STATES}
 _RUNS_SHOWN = 20
 
 

@@ -7,23 +7,21 @@ from fastapi import APIRouter, Response
 
 from app.errors import AppError
 from app.queries import instant_cursor
-from app.schemas.questions import Outcome, QuestionAnswer, QuestionStatus
+from app.schemas.questions import Outcome, QuestionAnswer
 from app.services.questions import answering, shown
-from app.services.questions.shown import Filter
 from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/questions", route_class=PageRoute, include_in_schema=False)
 
 _PAGE = 50
-_OPEN = Filter(status=QuestionStatus.OPEN)
 
 
 @router.get("")
 async def open_questions(visit: Visit, cursor: str | None = None) -> Response:
     """Those that wait for an answer, newest first."""
     after = instant_cursor(cursor)
-    page = await shown.list_questions(visit.db, visit.actor, _OPEN, _PAGE, after)
+    page = await shown.list_questions(visit.db, visit.actor, shown.OPEN, _PAGE, after)
     return visit.page(
         "questions/questions.html", questions=read(page), following=visit.following(page)
     )

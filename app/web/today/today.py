@@ -5,15 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app.schemas.questions import QuestionStatus
 from app.services.questions import shown as questions
-from app.services.questions.shown import Filter
 from app.services.timetable import day
 from app.web.frame.pages import PageRoute, Visit, read
 
 router = APIRouter(prefix="/app/today", route_class=PageRoute, include_in_schema=False)
 
-_OPEN = Filter(status=QuestionStatus.OPEN)
 # The page of questions has them all.
 _QUESTIONS = 5
 STATES = {
@@ -47,4 +44,6 @@ async def _questions(visit: Visit) -> Any:
     """The latest of those that students have asked, where students sign in."""
     if not visit.settings.student_sign_in:
         return []
-    return read(await questions.list_questions(visit.db, visit.actor, _OPEN, _QUESTIONS, None))
+    return read(
+        await questions.list_questions(visit.db, visit.actor, questions.OPEN, _QUESTIONS, None)
+    )
