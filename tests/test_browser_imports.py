@@ -65,15 +65,15 @@ async def test_a_large_roster_is_imported_while_its_tab_is_closed(
     async with visitor(browser, base) as somebody:
         await somebody.sign_in("meera")
         await make_classes(somebody)
-        path = await choose(somebody, "students", roster(500), "rosters.csv")
+        path = await choose(somebody, "students", roster(1000), "rosters.csv")
         await expect(somebody.page.locator("#how-far")).to_contain_text(
-            re.compile("of 10,000 rows"), timeout=60_000
+            re.compile("of 20,000 rows"), timeout=60_000
         )
         shown = await somebody.page.locator("progress").get_attribute("max")
-        assert shown == "10000"
+        assert shown == "20000"
         await heading(somebody, "What it would do")
-        await expect(somebody.page.locator("main")).to_contain_text("10,000 would be added")
-        await somebody.click("text=Import 10,000 rows")
+        await expect(somebody.page.locator("main")).to_contain_text("20,000 would be added")
+        await somebody.click("text=Import 20,000 rows")
         await heading(somebody, "Importing")
         context = somebody.page.context
         await somebody.page.close()
@@ -82,10 +82,10 @@ async def test_a_large_roster_is_imported_while_its_tab_is_closed(
         await somebody.page.locator("tbody a").first.click()
         assert somebody.path() == path
         await heading(somebody, "What became of it")
-        await expect(somebody.page.locator("main")).to_contain_text("10,000 added")
+        await expect(somebody.page.locator("main")).to_contain_text("20,000 added")
         async with somebody.page.expect_download() as wanted:
             await somebody.click("text=All rows as a CSV file")
-        assert (await lines_of(await wanted.value)) == 10_001
+        assert (await lines_of(await wanted.value)) == 20_001
         assert somebody.said == []
 
 
