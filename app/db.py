@@ -1,6 +1,5 @@
 """Access to PostgreSQL: a small pool, timeouts, and database errors turned into `AppError`s."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -9,6 +8,7 @@ import asyncpg
 
 from app.errors import Unavailable
 from app.logs import logger
+from app.pool import Connection, Pool
 from app.sql import Statement
 
 POOL_SIZE = 4  # per process; larger ones were slower (docs/decisions/0001-sql-first.md)
@@ -79,17 +79,10 @@ _STATEMENT_LOST = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLSt
 _BE_PATIENT = f"SET LOCAL statement_timeout = {PATIENT_SECONDS * 1000}"
 
 
-class _Connection(asyncpg.Connection):
-    def get_reset_query(self) -> str:
-        """No reset: every statement runs alone or in an explicit transaction, so no state is left
-        behind, and asyncpg's reset would cost a round trip per request."""
-        return ""
-
-
 class Database:
     """Runs SQL. Each `row` is its own transaction; `transaction()` groups several statements."""
 
-    def __init__(self, pool: "asyncpg.Pool | _OneConnection") -> None:
+    def __init__(self, pool: "Pool | _OneConnection") -> None:
         self._pool = pool
 
     async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
@@ -102,7 +95,7 @@ class Database:
                 _drop(connection)
                 raise
             finally:
-                await self._pool.release(connection)
+                self._pool.release(connection)
         assert row is not None, "the statement must answer with a row"
         return row
 
@@ -115,14 +108,6 @@ class Database:
         """
         async with self.transaction(keep=keep) as tx:
             yield Database(_OneConnection(tx._connection))
-
-    async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy:
-        # Cheaper than the pool's own timeout, which creates a task for every acquisition.
-        async with asyncio.timeout(ACQUIRE_SECONDS):
-            try:
-                return await self._pool.acquire()
-            except _SETTING_REFUSED as fault:
-                raise _setting_refused(fault) from fault
 
     @asynccontextmanager
     async def transaction(
@@ -152,10 +137,16 @@ class Database:
                 _drop(connection)
                 raise
             finally:
-                await self._pool.release(connection)
+                self._pool.release(connection)
+
+    async def _acquire(self) -> Connection:
+        try:
+            return await self._pool.acquire(ACQUIRE_SECONDS)
+        except _SETTING_REFUSED as fault:
+            raise _setting_refused(fault) from fault
 
 
-def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+def _drop(connection: Connection) -> None:
     """Drop the connection to an unresponsive server: a cancel request would take as long again."""
     connection.terminate()
 
@@ -163,13 +154,13 @@ def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
 class _OneConnection:
     """Stands in for the pool, with a connection whose transaction is ended elsewhere."""
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def acquire(self) -> asyncpg.pool.PoolConnectionProxy:
+    async def acquire(self, seconds: float) -> Connection:
         return self._connection
 
-    async def release(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    def release(self, connection: Connection) -> None:
         """Do nothing: the owner of the transaction keeps using the connection."""
 
 
@@ -204,28 +195,21 @@ async def open_database(url: str, zone: str = "UTC") -> AsyncIterator[Database]:
 
     It connects when first used, so an unavailable database does not delay the start.
     """
-    pool = await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=POOL_SIZE,
-        timeout=CONNECT_SECONDS,
-        command_timeout=COMMAND_SECONDS,
-        max_cached_statement_lifetime=0,
-        connection_class=_Connection,
-        server_settings=server_settings(zone),
-    )
+
+    async def connect() -> Connection:
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            max_cached_statement_lifetime=0,
+            server_settings=server_settings(zone),
+        )
+
+    pool = Pool(connect, POOL_SIZE)
     try:
         yield Database(pool)
     finally:
-        await _close(pool)
-
-
-async def _close(pool: asyncpg.Pool) -> None:
-    """Close the pool, giving running statements a moment to end."""
-    try:
-        await asyncio.wait_for(pool.close(), timeout=5)
-    except TimeoutError:
-        pool.terminate()
+        await pool.close()
 
 
 def _setting_refused(fault: Exception) -> Unavailable:

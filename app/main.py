@@ -22,6 +22,7 @@ from app.auth.oidc import providers_of
 from app.auth.sign_in_limit import SignInLimit
 from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
+from app.dispatch import Dispatch
 from app.errors import Unavailable
 from app.importer import Importer
 from app.logs import logger
@@ -115,6 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.metrics and not settings.metrics_address:
         _add_metrics(app)
     _match_whole_paths(app)
+    app.router.middleware_stack = Dispatch(app.router.middleware_stack, app.routes)
     return app
 
 

@@ -54,10 +54,10 @@ class OneConnection:
         self._saved = False
         self.statements: list[str] = []
 
-    async def acquire(self) -> "Lent":
+    async def acquire(self, seconds: float) -> "Lent":
         return Lent(self)
 
-    async def release(self, lent: "Lent") -> None:
+    def release(self, lent: "Lent") -> None:
         pass
 
     def transaction(self) -> Any:

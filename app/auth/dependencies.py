@@ -4,7 +4,7 @@ That order is the same everywhere: too large (413), not signed in (401), malform
 and only then 404 and 403. FastAPI on its own would parse the body before it checks the token.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection
@@ -20,6 +19,7 @@ from starlette.requests import HTTPConnection
 from app import strict_json
 from app.config import Settings
 from app.db import Database
+from app.declared import DeclaredRoute, Handler
 from app.errors import Invalid, Malformed, NotSignedIn, UnsupportedMedia
 from app.services.access import (
     Actor,
@@ -28,8 +28,6 @@ from app.services.access import (
     require_known,
     require_staff,
 )
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class _StrictRequest(Request):
@@ -67,7 +65,7 @@ def _refuse_repeated(given: QueryParams, names: Sequence[str]) -> None:
         )
 
 
-class JsonRoute(APIRoute):
+class JsonRoute(DeclaredRoute):
     """A route with a strict JSON body, if it has one, and parameters with a single value."""
 
     def get_route_handler(self) -> Handler:

@@ -12,7 +12,6 @@ Rights are those of the services. A form that was refused is shown again with `v
 
 import gzip
 import json
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -23,11 +22,11 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 
 from app import problems, strict_json
 from app.config import Settings
 from app.db import Database
+from app.declared import DeclaredRoute, Handler
 from app.documents import Document
 from app.errors import AccessDenied, AppError, Malformed, NotFound, NotSignedIn
 from app.services.access import Actor, StudentActor
@@ -35,8 +34,6 @@ from app.services.people import accounts
 from app.web.frame import cookies
 from app.web.frame.forms import Form, M, beside_fields, validated
 from app.web.frame.templates import render
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 SIGN_IN = "/app/sign-in"
 _SEE_OTHER = 303
@@ -161,7 +158,7 @@ def _html(request: Request, text: str, status: int) -> Response:
     return Response(body, status, headers, media_type="text/html")
 
 
-class OpenPage(APIRoute):
+class OpenPage(DeclaredRoute):
     """A page that anybody may open. Its forms are only taken from our own pages."""
 
     def get_route_handler(self) -> Handler:
@@ -248,7 +245,7 @@ def _refusal_page(request: Request, error: AppError) -> Response:
     return visit.page("frame/error.html", status=error.status, error=error)
 
 
-def _visit(request: Request) -> _Visit:
+async def _visit(request: Request) -> _Visit:
     visit: _Visit = request.state.visit
     return visit
 
