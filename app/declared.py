@@ -2,9 +2,9 @@
 
 FastAPI resolves the declaration of a route anew for each request, which takes half the time of a
 small one. Nearly all our routes declare only parameters, a body, and dependencies that need the
-request alone, so what to read is decided once, when the route is made (docs/decisions). FastAPI
-keeps the rest: routes that declare more, and requests with a value that is not valid, whose errors
-it reports.
+request alone, so what to read is decided once, when the route is made
+(docs/decisions/0019-what-a-small-request-does-not-pay-for.md). FastAPI keeps the rest: routes that
+declare more, and requests with a value that is not valid, whose errors it reports.
 """
 
 from collections.abc import Callable, Coroutine
@@ -17,7 +17,6 @@ from fastapi import Request, Response
 from fastapi._compat import ModelField, field_annotation_is_scalar
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
 from starlette._utils import is_async_callable
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -34,11 +33,7 @@ class DeclaredRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         resolve = super().get_route_handler()
-        return _caller(self, resolve) if _is_plain(self) else resolve
-
-
-class _NotGivenError(Exception):
-    """A required parameter is missing."""
+        return _caller(self, resolve) if is_plain(self) else resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +48,12 @@ class _Parameter:
     validate: Callable[[Any], Any]
 
     def read(self, request: Request) -> Any:
+        """The value; `ValueError` if it is missing or not valid."""
         text = getattr(request, self.source).get(self.alias)
         if text is not None:
             return self.validate(text)
         if self.required:
-            raise _NotGivenError
+            raise ValueError(self.alias)
         return self.default
 
 
@@ -76,7 +72,7 @@ def _caller(route: APIRoute, resolve: Handler) -> Handler:
             values = {each.name: each.read(request) for each in parameters}
             for name, validate in bodies:
                 values[name] = validate(await request.json())
-        except (ValidationError, _NotGivenError):
+        except ValueError:
             return await resolve(request)
         for name, depend in dependencies:
             values[name] = await depend(request)
@@ -88,7 +84,7 @@ def _caller(route: APIRoute, resolve: Handler) -> Handler:
     return call
 
 
-def _is_plain(route: APIRoute) -> bool:
+def is_plain(route: APIRoute) -> bool:
     """Whether everything that the route declares can be read here."""
     declared = route.dependant
     parameters = [*declared.path_params, *declared.query_params, *declared.header_params]

@@ -32,7 +32,7 @@ class Dispatch:
                     self._routes[key].append(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._route_of(scope)
+        route = self.route_of(scope)
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -42,7 +42,7 @@ class Dispatch:
         response = await route.respond(Request(scope, receive))
         await response(scope, receive, send)
 
-    def _route_of(self, scope: Scope) -> DeclaredRoute | None:
+    def route_of(self, scope: Scope) -> DeclaredRoute | None:
         """The first route that matches; its parameters are put into the scope."""
         if scope["type"] != "http" or scope["root_path"]:
             return None

@@ -2,7 +2,7 @@
 
 asyncpg's own pool wraps each connection that it lends in a proxy and takes it back in a task of its
 own, which costs a sixth of a small request and makes requests wait for each other: at 32
-connections, the slowest percent took four times as long (docs/decisions).
+connections, the slowest percent took four times as long.
 """
 
 import asyncio
