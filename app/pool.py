@@ -1,8 +1,8 @@
 """A small pool of connections to PostgreSQL.
 
 asyncpg's own pool wraps each connection that it lends in a proxy and takes it back in a task of its
-own, which costs a sixth of a small request and makes requests wait for each other: at 32
-connections, the slowest percent took four times as long.
+own, which costs a fifth of a small request
+(docs/decisions/0019-what-a-small-request-does-not-pay-for.md).
 """
 
 import asyncio
