@@ -42,7 +42,7 @@ def end_sign_in(request: Request, response: Response) -> None:
 
 
 def _named(request: Request, name: str) -> str:
-    return f"__Host-{name}" if request.url.scheme == "https" else name
+    return f"__Host-{name}" if request.scope["scheme"] == "https" else name
 
 
 def _set(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
@@ -51,7 +51,7 @@ def _set(request: Request, response: Response, name: str, value: str, seconds: i
         value,
         max_age=seconds,
         path="/",
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
         httponly=True,
         samesite="lax",
     )

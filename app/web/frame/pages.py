@@ -14,7 +14,7 @@ import gzip
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -90,7 +90,7 @@ class _Visit:
         settings: Settings = self.request.app.state.settings
         return settings
 
-    @property
+    @cached_property
     def zone(self) -> ZoneInfo:
         return self.settings.zone
 
@@ -153,7 +153,7 @@ def _html(request: Request, text: str, status: int) -> Response:
     body = text.encode()
     headers = {**_HEADERS, "Vary": "Accept-Encoding"}
     if len(body) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, compresslevel=4, mtime=0)
+        body = gzip.compress(body, compresslevel=3, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, status, headers, media_type="text/html")
 

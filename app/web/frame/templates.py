@@ -1,12 +1,15 @@
 """Jinja2, with what the templates of all pages use."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from app.web.frame.assets import WEB, address_of
 from app.web.frame.messages import MESSAGES
@@ -42,6 +45,8 @@ ROLES = {
     "substitute": "Substitute",
     "admin": "Administrator",
 }
+# The same dates are on many rows and many pages.
+_remembered = lru_cache(maxsize=4096)
 
 
 def render(template: str, **values: Any) -> str:
@@ -49,11 +54,13 @@ def render(template: str, **values: Any) -> str:
     return _environment.get_template(template).render(**values)
 
 
+@_remembered
 def day(text: str) -> str:
     """`2025-10-27` as people write it: Mon 27 Oct 2025."""
     return f"{date.fromisoformat(text):%a %-d %b %Y}"
 
 
+@_remembered
 def short_day(text: str) -> str:
     """The same without the year: Mon 27 Oct."""
     return f"{date.fromisoformat(text):%a %-d %b}"
@@ -67,7 +74,11 @@ def month(text: str) -> str:
 @pass_context
 def instant(context: Context, text: str) -> str:
     """An instant in the institution's time zone: 27 Oct 2025, 09:03."""
-    zone: ZoneInfo = context["visit"].zone
+    return _instant(text, context["visit"].zone)
+
+
+@_remembered
+def _instant(text: str, zone: ZoneInfo) -> str:
     return f"{datetime.fromisoformat(text).astimezone(zone):%-d %b %Y, %H:%M}"
 
 
@@ -102,19 +113,42 @@ def flaw(context: Context, name: str) -> str | None:
 
 
 @pass_context
-def here(context: Context, address: str) -> bool:
-    """Whether the page is at this address of the main navigation or below it, and no nearer one."""
-    path = f"{context['visit'].request.url.path}/"
-    role = context["person"]["role"]
-    addresses = [each for _, pages in NAVIGATION[role] for each, _ in pages]
-    above = [each for each in addresses if path.startswith(f"{each}/")]
-    return max(above, key=len, default=None) == address
+def here(context: Context) -> str | None:
+    """The address in the main navigation that the page is at or below, the nearest if several."""
+    path = f"{context['visit'].request.scope['path']}/"
+    addresses = [each for _, pages in NAVIGATION[context["person"]["role"]] for each, _ in pages]
+    return max((each for each in addresses if path.startswith(f"{each}/")), key=len, default=None)
+
+
+def filled(pattern: Markup, lines: Iterable[Mapping[str, Any]]) -> Markup:
+    """The pattern once for each line, with `%(name)s` replaced by its value of that name, escaped.
+
+    For lists of many lines: a loop in the template takes several times as long.
+    """
+    text = str(pattern)
+    # What is empty has nothing to escape.
+    return Markup(
+        "".join(
+            text % {name: value and escape(value) for name, value in line.items()} for line in lines
+        )
+    )
+
+
+class _Environment(Environment):
+    """Looks up `student.name` in a document as its field: documents are dicts, in which Jinja looks
+    last, after an exception for each."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
 
 def _environment_of() -> Environment:
-    environment = Environment(
+    environment = _Environment(
         loader=FileSystemLoader(WEB),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -123,6 +157,7 @@ def _environment_of() -> Environment:
         "asset": address_of,
         "entered": entered,
         "flaw": flaw,
+        "here": here,
         "messages": MESSAGES,
         "navigation": NAVIGATION,
         "statuses": STATUSES,
@@ -132,9 +167,9 @@ def _environment_of() -> Environment:
         "sources": SOURCES,
         "weekdays": WEEKDAYS,
     }
-    environment.tests["here"] = here
     environment.filters |= {
         "day": day,
+        "filled": filled,
         "short_day": short_day,
         "month": month,
         "instant": instant,

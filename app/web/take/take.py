@@ -1,5 +1,6 @@
 """Taking attendance: the sheet of a session, saved as one goes or by one button."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from app.services.sessions.lifecycle import Act
 from app.services.sessions.session_lock import Change
 from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit, read
+from app.web.take.lines import line_of
 from app.web.take.marks import CERTAIN, Row, changes_of, rows_of
 
 router = APIRouter(prefix="/app/take", route_class=PageRoute, include_in_schema=False)
@@ -104,7 +106,15 @@ async def finalise(visit: Visit, id: UUID) -> Response:
 
 
 def _page(visit: Visit, sheet: dict[str, Any], rows: list[Row], status: int = 200) -> Response:
-    return visit.page("take/take.html", status=status, sheet=sheet, rows=rows, certain=CERTAIN)
+    return visit.page(
+        "take/take.html",
+        status=status,
+        sheet=sheet,
+        rows=rows,
+        counts=Counter(row.picked for row in rows),
+        lines=(line_of(row, sheet) for row in rows),
+        certain=CERTAIN,
+    )
 
 
 async def _sheet(visit: Visit, id: UUID) -> Any:
