@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from tests.browser import Browser, browser_of
-from tests.classroom import ROLLS, Classroom, classroom_of, day, today
+from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, decide, today
 from tests.conftest import Stage
 from tests.support import Person
 
@@ -110,6 +111,39 @@ async def test_the_previous_session_of_the_day_can_be_taken_over(
     assert "08:00: absent" in page
     await asha.done(sheet, {**form_of(page), f"mark:{SECOND}": "late", "action": "previous"})
     assert await marks_of(stage.asha, sheet) == {FIRST: "absent", SECOND: "late"}
+
+
+async def test_the_sheet_says_what_is_worth_knowing_of_a_student(
+    stage: Stage, room: Classroom, asha: Browser
+) -> None:
+    for distance in range(-7, 0):
+        marks = {FIRST: "absent" if distance > -4 else "present", SECOND: "present"}
+        await room.mark(await room.open(day(distance)), marks)
+    leave = await asked_leave(stage.asha, SECOND, firstDay=str(today()), lastDay=str(today()))
+    await decide(stage.meera, leave, "approve")
+    page = await asha.shown(await opened(asha, room))
+    lines = dict(
+        re.findall(r'<li data-roll="([^"]+)".*?<span class="facts">(.*?)</span>', page, re.S)
+    )
+    assert lines == {
+        FIRST: "absent 3 times running 57.14 %, below the line",
+        SECOND: "<b>On leave (medical)</b>",
+        THIRD: "",
+    }
+
+
+@pytest.mark.parametrize("word", ["roll", "", "<i>"])
+async def test_what_is_no_mark_is_refused_or_left_alone_also_beside_somebody_elses(
+    stage: Stage, room: Classroom, asha: Browser, word: str
+) -> None:
+    sheet = await opened(asha, room)
+    await room.mark(sheet.rpartition("/")[2], {FIRST: "present"})
+    for was in ("", "present"):
+        answer = await asha.post(sheet, {f"mark:{FIRST}": word, f"was:{FIRST}": was})
+        assert answer.status_code < 500
+        assert "<i>" not in answer.text
+    page = await asha.shown(sheet)
+    assert f'<li data-roll="{FIRST}" data-stored="present"' in page
 
 
 async def test_a_photo_that_is_not_sure_leaves_the_mark_to_the_teacher(
@@ -220,11 +254,14 @@ async def test_somebody_elses_class_is_closed_in_the_console_as_in_the_api(
 
 
 async def test_names_are_text_whatever_is_in_them(stage: Stage, asha: Browser) -> None:
-    name = "<script>alert(1)</script>"
+    name = '<script>alert("1")</script> %(roll)s %'
     room = await classroom_of(stage.asha, "X<b>1", rolls=[])
-    students = [{"rollNo": "<i>1", "name": name}]
+    students = [{"rollNo": '<i>"1', "name": name}]
     await stage.asha.put(f"{room.path}/students", {"students": students})
     sheet = await opened(asha, room)
+    page = await asha.shown(sheet)
+    assert page.count(str(escape(name))) == 2
+    assert 'name="mark:&lt;i&gt;&#34;1"' in page
     for path in (sheet, f"{sheet}/finalise", sheet.replace("take", "sessions"), "/app/today"):
         page = await asha.shown(path)
         assert name not in page

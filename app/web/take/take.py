@@ -13,7 +13,7 @@ from app.services.counting import sheets
 from app.services.sessions import attendance_service, lifecycle, marking
 from app.services.sessions.lifecycle import Act
 from app.services.sessions.session_lock import Change
-from app.web.frame.forms import Form
+from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 from app.web.take.lines import line_of
 from app.web.take.marks import CERTAIN, Row, changes_of, rows_of
@@ -125,7 +125,7 @@ async def _mark(
     visit: Visit, id: UUID, updates: dict[str, str], reason: str | None, version: int
 ) -> None:
     marks = [{"rollNo": roll, "status": status} for roll, status in updates.items()]
-    batch = MarkBatch.model_validate({"updates": marks, "reason": reason})
+    batch = validated(MarkBatch, {"updates": marks, "reason": reason})
     await marking.mark(
         visit.db, visit.actor, id, batch, strict=True, if_match=[version], window=visit.window
     )
