@@ -40,7 +40,8 @@ class Row:
 
 def rows_of(sheet: dict[str, Any]) -> list[Row]:
     """The rows of the sheet, those first that a photo was not sure of: they count as unmarked."""
-    rows = [Row(each, _decided(each), _decided(each)) for each in sheet["students"]]
+    decided = [(each, _decided(each)) for each in sheet["students"]]
+    rows = [Row(each, mark, picked=mark) for each, mark in decided]
     return sorted(rows, key=lambda row: not row.uncertain)
 
 
