@@ -79,6 +79,10 @@ class OneConnection:
             await self._connection.execute("ROLLBACK TO before")
             raise
 
+    async def set(self, settings: str) -> None:
+        """Settings of a transaction, which are no statement of an operation."""
+        await self._connection.execute(settings)
+
     def see(self, query: Any) -> None:
         self._saved = self._saved and _only_reads(query.query)
 
@@ -112,6 +116,9 @@ class Lent:
 
     async def fetchrow(self, sql: str, *arguments: Any, **limit: float) -> asyncpg.Record | None:
         return await self._fetchrow(sql, *arguments, **limit)
+
+    async def execute(self, settings: str) -> None:
+        await self._pool.set(settings)
 
 
 @dataclass

@@ -26,7 +26,8 @@ shown AS MATERIALIZED (
       AND of_term(c.term_id, $2, (SELECT id FROM v_current_term))
 ),
 counts AS MATERIALIZED (
-    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+    SELECT k.* FROM shown CROSS JOIN LATERAL (
+        SELECT * FROM v_attendance_counts v WHERE v.class_id = shown.id OFFSET 0) k
 ),
 rules AS MATERIALIZED (
     SELECT jsonb_populate_record(r.rules, jsonb_strip_nulls(
@@ -194,7 +195,8 @@ shown AS MATERIALIZED (
       AND of_term(c.term_id, $2, (SELECT id FROM v_current_term))
 ),
 counts AS MATERIALIZED (
-    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+    SELECT k.* FROM shown CROSS JOIN LATERAL (
+        SELECT * FROM v_attendance_counts v WHERE v.class_id = shown.id OFFSET 0) k
 ),
 students AS MATERIALIZED (
     SELECT e.class_id, e.student_id, k.counts, n.attended, n.counted,
@@ -285,9 +287,8 @@ SELECT verdict, json_build_object(
     'sessionsMissing', (SELECT count(*) FROM judged WHERE state = 'missing'),
     'marks', (SELECT row_to_json(marks) FROM marks),
     'percentage', (
-        SELECT attendance_percentage(
-            coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
-        FROM students),
+        SELECT attendance_percentage(sum(attended)::bigint, sum(counted)::bigint)
+        FROM by_class),
     'standings', (SELECT row_to_json(standings) FROM standings),
     'departments', (
         SELECT coalesce(json_agg(d ORDER BY department NULLS LAST), '[]') FROM departments d),
@@ -324,7 +325,8 @@ page AS MATERIALIZED (
 ),
 shown AS MATERIALIZED (SELECT * FROM page WHERE n <= $7),
 counts AS MATERIALIZED (
-    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+    SELECT k.* FROM shown CROSS JOIN LATERAL (
+        SELECT * FROM v_attendance_counts v WHERE v.class_id = shown.id OFFSET 0) k
 ),
 students AS MATERIALIZED (
     SELECT e.class_id, e.student_id, k.counts, n.attended, n.counted,

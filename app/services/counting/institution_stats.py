@@ -16,7 +16,8 @@ from app.sql import Statement
 
 DAYS_BACK = 30  # to look at if there is no term
 
-# The classes of `:term` (the id of a term, `current` or `all`), and the counts of their marks.
+# The classes of `:term` (the id of a term, `current` or `all`), and the counts of their marks: class
+# by class, since for all at once PostgreSQL remembers more rows than it may.
 _OF_TERM = """
 shown AS MATERIALIZED (
     SELECT c.* FROM classes c
@@ -24,7 +25,8 @@ shown AS MATERIALIZED (
       AND of_term(c.term_id, :term, (SELECT id FROM v_current_term))
 ),
 counts AS MATERIALIZED (
-    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+    SELECT k.* FROM shown CROSS JOIN LATERAL (
+        SELECT * FROM v_attendance_counts v WHERE v.class_id = shown.id OFFSET 0) k
 )"""
 
 _DEFAULTERS = Statement(
@@ -91,7 +93,7 @@ async def defaulters(
     `current` or `all`. Returns `limit` of them after `after` (class and roll key).
     """
     class_id, after_roll = after or (None, None)
-    row = await db.row(
+    row = await db.report(
         _DEFAULTERS,
         actor_id=actor.user_id,
         threshold=threshold,
@@ -201,7 +203,7 @@ async def missing_sessions(
     after_day, after_start, class_id = after or (None, None, None)
     if first is None:
         first = (await _term(db, actor, "current")).begins(last)
-    row = await db.row(
+    row = await db.report(
         _MISSING,
         actor_id=actor.user_id,
         **_days(first, last),
@@ -275,9 +277,8 @@ SELECT verdict, json_build_object(
     'sessionsMissing', (SELECT count(*) FROM judged WHERE state = 'missing'),
     'marks', (SELECT row_to_json(marks) FROM marks),
     'percentage', (
-        SELECT attendance_percentage(
-            coalesce(sum(attended), 0)::bigint, coalesce(sum(counted), 0)::bigint)
-        FROM students),
+        SELECT attendance_percentage(sum(attended)::bigint, sum(counted)::bigint)
+        FROM by_class),
     'standings', (SELECT row_to_json(standings) FROM standings),
     'departments', (
         SELECT coalesce(json_agg(d ORDER BY department NULLS LAST), '[]') FROM departments d),
@@ -299,7 +300,7 @@ async def overview(db: Database, actor: Actor, term: str, now: datetime) -> Docu
         raise no_such_term("/query/term")
     ended = wanted != "current" and found.last_day
     last = min(ended or found.today, found.today)
-    row = await db.row(
+    row = await db.report(
         _OVERVIEW,
         actor_id=actor.user_id,
         term=wanted,
@@ -329,7 +330,8 @@ page AS MATERIALIZED (
 ),
 shown AS MATERIALIZED (SELECT * FROM page WHERE n <= :most),
 counts AS MATERIALIZED (
-    SELECT * FROM v_attendance_counts WHERE class_id = ANY(ARRAY(SELECT id FROM shown))
+    SELECT k.* FROM shown CROSS JOIN LATERAL (
+        SELECT * FROM v_attendance_counts v WHERE v.class_id = shown.id OFFSET 0) k
 )""",
     _BY_CLASS,
     """
@@ -366,7 +368,7 @@ async def classes(
     `term` is an id, `current` or `all`; `department` that of their owners ('' for those without
     one). Returns `limit` of them after the class `after`.
     """
-    row = await db.row(
+    row = await db.report(
         _CLASSES,
         actor_id=actor.user_id,
         term=term.lower(),

@@ -155,7 +155,7 @@ async def preview_policy(
 ) -> Document[PolicyPreview]:
     """List who would cross the line if these rules were in force; nothing is changed."""
     class_id, after_roll = after or (None, None)
-    row = await db.row(
+    row = await db.report(
         _PREVIEW,
         actor_id=actor.user_id,
         after_roll=after_roll,
