@@ -51,8 +51,12 @@ async def asked(person: Person, room: Classroom, session: str, text: str = WORDS
     return str(question.json()["id"])
 
 
-async def answer(person: Person, question: str, outcome: str, **more: Any) -> httpx2.Response:
-    return await person.post(f"/questions/{question}/answer", {"outcome": outcome, **more})
+async def answer(
+    person: Person, question: str, outcome: str, if_match: str | None = None, **more: Any
+) -> httpx2.Response:
+    headers = {"If-Match": if_match} if if_match else {}
+    body = {"outcome": outcome, **more}
+    return await person.post(f"/questions/{question}/answer", body, headers=headers)
 
 
 async def outcome(answer: httpx2.Response) -> tuple[int, str]:
@@ -166,6 +170,48 @@ async def test_an_answer_says_what_it_has_to(
     assert refused.status_code == 422
     (flaw,) = refused.json()["errors"]
     assert (flaw["pointer"], flaw["code"]) == (pointer, code)
+
+
+async def version_of(question: str, teacher: Person) -> str:
+    """What a teacher who reads the question now sends as `If-Match`."""
+    return (await teacher.get(f"/questions/{question}")).headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "given", [{"outcome": "changed", "status": "late"}, {"outcome": "declined", "answer": "No."}]
+)
+async def test_an_answer_about_an_older_mark_is_refused(
+    stage: Stage, room: Classroom, kiran: Person, session: str, given: dict[str, str]
+) -> None:
+    question = await asked(kiran, room, session)
+    seen = await version_of(question, stage.asha)
+    await room.mark(session, {ROLLS[0]: "present"})
+    refused = await answer(stage.asha, question, if_match=seen, **given)
+    assert await outcome(refused) == (412, "stale_version")
+    (mine,) = (await kiran.get("/my/questions")).json()
+    assert (mine["status"], mine["mark"]) == ("open", "present")
+    now = await version_of(question, stage.asha)
+    taken = await answer(stage.asha, question, if_match=now, **given)
+    assert (taken.status_code, taken.json()["status"]) == (200, given["outcome"])
+    assert taken.headers["etag"] == await version_of(question, stage.asha)
+    again = await answer(stage.asha, question, if_match=seen, **given)
+    assert (again.status_code, again.json()) == (200, taken.json())
+
+
+async def test_an_answer_that_agrees_with_the_mark_or_names_no_version_is_taken(
+    stage: Stage, room: Classroom, kiran: Person, session: str
+) -> None:
+    first = await asked(kiran, room, session)
+    second = await asked(kiran, room, await marked(room, "2025-10-21"))
+    seen = await version_of(first, stage.asha)
+    unreadable = await answer(stage.asha, first, "changed", if_match="now", status="late")
+    assert unreadable.status_code == 400
+    await room.mark(session, {ROLLS[0]: "late"})
+    agreed = await answer(stage.asha, first, "changed", if_match=seen, status="late")
+    assert (agreed.status_code, agreed.json()["mark"]) == (200, "late")
+    for anything in (None, "*"):
+        given = await answer(stage.asha, second, "changed", if_match=anything, status="late")
+        assert (given.status_code, given.json()["mark"]) == (200, "late")
 
 
 @pytest.mark.parametrize("text", ["", " \n", "x" * 501, "a\0b"])

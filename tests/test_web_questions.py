@@ -1,5 +1,6 @@
 """Questions from students on the teacher's Today, and the page on which they are answered."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -42,6 +43,12 @@ async def of_student(kiran: Person) -> tuple[str, str, str | None]:
     """What the student is told of their question."""
     (mine,) = (await kiran.get("/my/questions")).json()
     return mine["status"], mine["mark"], mine["answer"]
+
+
+def version_in(page: str) -> str:
+    """The version of the session that the form of the page carries."""
+    (version,) = re.findall(r'name="version" value="(\d+)"', page)
+    return version
 
 
 async def test_an_open_question_is_on_today_until_it_is_answered(
@@ -139,6 +146,40 @@ async def test_who_answers_too_late_is_told_so_and_sees_the_answer_and_their_own
     for text in ("answered already", "No.", "Your own answer was not sent.", DECLINED["answer"]):
         assert text in refused.text
     assert await of_student(kiran) == ("declined", "absent", "No.")
+
+
+@pytest.mark.parametrize("picked", ["late", "declined"])
+async def test_an_answer_to_a_mark_that_has_changed_is_shown_again_with_the_mark_of_now(
+    room: Classroom, asha: Browser, kiran: Person, session: str, question: str, picked: str
+) -> None:
+    path = f"/app/questions/{question}"
+    answer = {"outcome": picked, "answer": "I looked again."}
+    seen = version_in(await asha.shown(path))
+    await room.mark(session, {ROLLS[0]: "present"})
+    refused = await asha.post(path, answer | {"version": seen})
+    assert refused.status_code == 412
+    assert await of_student(kiran) == ("open", "present", None)
+    for text in (
+        '<span class="mark present">Present</span>',
+        "when they asked it was",
+        "You see the mark as it is now.",
+        f'value="{picked}" required checked',
+        'value="I looked again."',
+    ):
+        assert text in refused.text
+    assert 'value="present"' not in refused.text
+    await asha.done(path, answer | {"version": version_in(refused.text)})
+    said = ("changed", "late") if picked == "late" else ("declined", "present")
+    assert await of_student(kiran) == (*said, "I looked again.")
+
+
+async def test_a_form_with_an_unreadable_version_is_shown_again(
+    asha: Browser, kiran: Person, question: str
+) -> None:
+    for version in ("soon", "-1", "9" * 40, "\u0663"):
+        refused = await asha.post(f"/app/questions/{question}", DECLINED | {"version": version})
+        assert refused.status_code == 412
+    assert await of_student(kiran) == ("open", "absent", None)
 
 
 async def test_a_withdrawn_question_needs_no_answer(

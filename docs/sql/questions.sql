@@ -31,8 +31,9 @@ shown AS (
     SELECT q.* FROM mark_questions q JOIN granted ON granted.id = q.class_id
     WHERE q.id = $2
 )
-SELECT verdict, q.session_id, q.status, q.answer, q.answered_by, st.roll_no, m.remark
+SELECT verdict, q.session_id, q.status, q.answer, q.answered_by, st.roll_no, m.remark, s.version
 FROM verdict LEFT JOIN shown q ON true
+LEFT JOIN attendance_sessions s ON s.class_id = q.class_id AND s.id = q.session_id
 LEFT JOIN students st ON st.id = q.student_id
 LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
     AND m.student_id = q.student_id;
@@ -62,7 +63,7 @@ SELECT subject_id FROM acts;
 -- $1 question_id
 WITH shown AS (SELECT * FROM mark_questions WHERE id = $1),
 documents AS (
-    SELECT q.id, json_build_object(
+    SELECT q.id, s.version, json_build_object(
         'id', q.id, 'classId', q.class_id, 'code', c.code, 'section', c.section,
         'sessionId', q.session_id, 'date', s.session_date, 'start', json_time(s.start_time),
         'studentId', q.student_id, 'rollNo', st.roll_no, 'name', st.name, 'text', q.text,
@@ -76,7 +77,7 @@ documents AS (
     LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
         AND m.student_id = q.student_id
 )
-SELECT document::text FROM documents;
+SELECT document::text, version FROM documents;
 
 -- app.services.questions.shown._LIST
 -- $1 actor_id, $2 class_id, $3 status, $4 after_at, $5 after_id, $6 most
@@ -113,7 +114,7 @@ page AS MATERIALIZED (
 ),
 shown AS (SELECT * FROM page WHERE n <= $6),
 documents AS (
-    SELECT q.id, json_build_object(
+    SELECT q.id, s.version, json_build_object(
         'id', q.id, 'classId', q.class_id, 'code', c.code, 'section', c.section,
         'sessionId', q.session_id, 'date', s.session_date, 'start', json_time(s.start_time),
         'studentId', q.student_id, 'rollNo', st.roll_no, 'name', st.name, 'text', q.text,
@@ -168,7 +169,7 @@ shown AS (
     WHERE q.id = $2
 ),
 documents AS (
-    SELECT q.id, json_build_object(
+    SELECT q.id, s.version, json_build_object(
         'id', q.id, 'classId', q.class_id, 'code', c.code, 'section', c.section,
         'sessionId', q.session_id, 'date', s.session_date, 'start', json_time(s.start_time),
         'studentId', q.student_id, 'rollNo', st.roll_no, 'name', st.name, 'text', q.text,
@@ -182,4 +183,4 @@ documents AS (
     LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
         AND m.student_id = q.student_id
 )
-SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict;
+SELECT verdict, document::text, version FROM verdict LEFT JOIN documents ON true;

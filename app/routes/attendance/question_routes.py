@@ -7,7 +7,18 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.queries import MAX_PAGE, instant_cursor
-from app.routes.answers import PAGED, WRITES, Cursor, Limit, answer, problems_of
+from app.routes.answers import (
+    PAGED,
+    READS,
+    VERSIONED,
+    WRITES,
+    Cursor,
+    IfMatch,
+    Limit,
+    answer,
+    problems_of,
+    seen_versions,
+)
 from app.schemas.questions import Question, QuestionAnswer, QuestionStatus
 from app.services.questions import answering, shown
 from app.services.questions.shown import Filter
@@ -41,10 +52,10 @@ async def list_questions(
     operation_id="getQuestion",
     summary="Get a student's question",
     response_model=Question,
-    responses=problems_of(401, 403, 404, 422),
+    responses=READS | VERSIONED,
 )
 async def get_question(id: UUID, call: Call) -> Response:
-    """With what was answered, if it is."""
+    """With what was answered, if it is. The `ETag` is the version of the session."""
     return answer(await shown.get_question(call.db, call.actor, id))
 
 
@@ -53,11 +64,24 @@ async def get_question(id: UUID, call: Call) -> Response:
     operation_id="answerQuestion",
     summary="Answer a student's question",
     response_model=Question,
-    responses=WRITES,
+    responses=WRITES | problems_of(412) | VERSIONED,
 )
-async def answer_question(id: UUID, body: QuestionAnswer, call: Call) -> Response:
+async def answer_question(
+    id: UUID, body: QuestionAnswer, call: Call, if_match: IfMatch = None
+) -> Response:
     """`changed` marks the student by the rules of marking, in the same transaction: the edit
-    window and finalised sessions refuse it as they refuse any mark. `declined` says why."""
+    window and finalised sessions refuse it as they refuse any mark. `declined` says why.
+
+    With `If-Match`, an answer given by looking at an older version of the session is a 412, unless
+    the mark is already what it would be changed to.
+    """
     return answer(
-        await answering.answer_question(call.db, call.actor, id, body, window=call.window)
+        await answering.answer_question(
+            call.db,
+            call.actor,
+            id,
+            body,
+            if_match=seen_versions(if_match),
+            window=call.window,
+        )
     )

@@ -13,6 +13,7 @@ from app.services.access import ANSWER_QUESTION, Actor, check
 from app.services.audit import RECORDED, signed
 from app.services.questions.shown import DOCUMENTS
 from app.services.sessions.marking import mark_within
+from app.services.sessions.session_lock import changed_since
 from app.sql import Statement
 
 # With the class held nobody closes it or takes the right away meanwhile.
@@ -24,8 +25,9 @@ shown AS (
     WHERE q.id = :question_id
 )""",
     """
-SELECT verdict, q.session_id, q.status, q.answer, q.answered_by, st.roll_no, m.remark
+SELECT verdict, q.session_id, q.status, q.answer, q.answered_by, st.roll_no, m.remark, s.version
 FROM verdict LEFT JOIN shown q ON true
+LEFT JOIN attendance_sessions s ON s.class_id = q.class_id AND s.id = q.session_id
 LEFT JOIN students st ON st.id = q.student_id
 LEFT JOIN attendance_statuses m ON m.class_id = q.class_id AND m.session_id = q.session_id
     AND m.student_id = q.student_id
@@ -54,7 +56,7 @@ acts AS (
 _GET = Statement(
     "shown AS (SELECT * FROM mark_questions WHERE id = :question_id)",
     DOCUMENTS,
-    "SELECT document::text FROM documents",
+    "SELECT document::text, version FROM documents",
 )
 
 
@@ -64,19 +66,27 @@ async def answer_question(
     question_id: UUID,
     given: QuestionAnswer,
     *,
+    if_match: list[int] | None,
     window: int | None,
 ) -> Document[Question]:
     """Answer the question, and if the mark was wrong change it by the rules of marking.
 
-    The same answer again changes nothing; another one is a conflict.
+    The same answer again changes nothing; another one is a conflict. `if_match` lists the versions
+    of the session the caller has seen: in any other one the mark may be another than they judged,
+    which raises `Stale`, unless it is already what they change it to.
     """
     async with db.transaction() as tx:
         question = await tx.row(_FIND, actor_id=actor.user_id, question_id=question_id)
         check(question, "question")
         if not _is_given(question, actor, given):
             _require_open(question["status"])
-            await _answer(tx, actor, question_id, question, given, window)
-        return Document((await tx.row(_GET, question_id=question_id))["document"])
+            if given.outcome is Outcome.CHANGED:
+                await _change_mark(tx, actor, question, given, if_match, window)
+            elif if_match is not None and question["version"] not in if_match:
+                raise changed_since()
+            await _record(tx, actor, question_id, given)
+        row = await tx.row(_GET, question_id=question_id)
+        return Document(row["document"], version=row["version"])
 
 
 def _is_given(question: asyncpg.Record, actor: Actor, given: QuestionAnswer) -> bool:
@@ -85,21 +95,21 @@ def _is_given(question: asyncpg.Record, actor: Actor, given: QuestionAnswer) -> 
     return said == (given.outcome, given.answer, actor.user_id)
 
 
-async def _answer(
+async def _change_mark(
     tx: Transaction,
     actor: Actor,
-    question_id: UUID,
     question: asyncpg.Record,
     given: QuestionAnswer,
+    if_match: list[int] | None,
     window: int | None,
 ) -> None:
-    if given.outcome is Outcome.CHANGED:
-        assert given.status is not None
-        update = MarkUpdate(
-            roll_no=question["roll_no"], status=given.status, remark=question["remark"]
-        )
-        batch = MarkBatch(updates=[update], reason=given.reason)
-        await mark_within(tx, actor, question["session_id"], batch, window=window)
+    assert given.status is not None
+    update = MarkUpdate(roll_no=question["roll_no"], status=given.status, remark=question["remark"])
+    batch = MarkBatch(updates=[update], reason=given.reason)
+    await mark_within(tx, actor, question["session_id"], batch, if_match=if_match, window=window)
+
+
+async def _record(tx: Transaction, actor: Actor, question_id: UUID, given: QuestionAnswer) -> None:
     answer = {"outcome": given.outcome, "answer": given.answer, "question_id": question_id}
     if await tx.find_row(_ANSWER, **answer, **signed(actor)) is None:
         raise _answered()  # by the request that this one waited for

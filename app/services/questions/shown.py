@@ -10,10 +10,10 @@ from app.services.access import MINE, READ_QUESTION, STAFF_VERDICT, Actor, check
 from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
 from app.sql import Statement
 
-# From `shown`, the questions, to their `documents` for staff.
+# From `shown`, the questions, to their `documents` for staff, with the versions of the sessions.
 DOCUMENTS = """
 documents AS (
-    SELECT q.id, json_build_object(
+    SELECT q.id, s.version, json_build_object(
         'id', q.id, 'classId', q.class_id, 'code', c.code, 'section', c.section,
         'sessionId', q.session_id, 'date', s.session_date, 'start', json_time(s.start_time),
         'studentId', q.student_id, 'rollNo', st.roll_no, 'name', st.name, 'text', q.text,
@@ -82,12 +82,12 @@ shown AS (
     WHERE q.id = :question_id
 )""",
     DOCUMENTS,
-    "SELECT verdict, (SELECT document FROM documents)::text AS document FROM verdict",
+    "SELECT verdict, document::text, version FROM verdict LEFT JOIN documents ON true",
 )
 
 
 async def get_question(db: Database, actor: Actor, question_id: UUID) -> Document[Question]:
-    """One question about a mark in a class of the actor's."""
+    """One question about a mark in a class of the actor's, with the version of its session."""
     row = await db.row(_GET, actor_id=actor.user_id, question_id=question_id)
     check(row, "question")
-    return Document(row["document"])
+    return Document(row["document"], version=row["version"])

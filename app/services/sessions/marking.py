@@ -7,13 +7,18 @@ import asyncpg
 
 from app.db import Database, Transaction
 from app.documents import Document
-from app.errors import Flaw, Invalid, Stale
+from app.errors import Flaw, Invalid
 from app.schemas.attendance import MarkBatch, Marks, Status
 from app.schemas.words import roll_key
 from app.services.access import Actor
 from app.services.sessions.attendance_service import MARKS
 from app.services.sessions.mark_changes import DIFFERENT, ON_LEAVE, ONE_SESSION, SHOWN, WRITTEN
-from app.services.sessions.session_lock import Change, lock_session, require_open
+from app.services.sessions.session_lock import (
+    Change,
+    changed_since,
+    lock_session,
+    require_open,
+)
 from app.sql import Statement
 
 # Writes all changes or none. `excused` for a student already excused by leave keeps the mark
@@ -180,7 +185,7 @@ _REFUSALS = {
 def _check_outcome(outcome: str, refused: dict[int, str]) -> None:
     """Raise the error for the outcome; `refused` maps positions of updates, from 1, to codes."""
     if outcome == "stale":
-        raise Stale("Somebody else has changed this attendance since. Reload it and try again.")
+        raise changed_since()
     if outcome == "refused":
         flaws = tuple(
             Flaw(f"/updates/{place - 1}/rollNo", code, _REFUSALS[code])

@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from app.db import Transaction
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Stale
 from app.services.access import MARK_SESSION, Actor, check
 from app.sql import Statement
 
@@ -65,6 +65,11 @@ async def lock_session(
 def reason_required(cause: str) -> Invalid:
     """The refusal of a change that an administrator can make only with a reason."""
     return Invalid.at("/reason", "reason_required", f"{cause}: give a reason.")
+
+
+def changed_since() -> Stale:
+    """The refusal of a change made by looking at an older version of the session."""
+    return Stale("Somebody else has changed this attendance since. Reload it and try again.")
 
 
 def require_open(session: asyncpg.Record) -> None:

@@ -45,6 +45,11 @@ def require_unchanged(shown: Mapping[str, str], stored: Mapping[str, Any]) -> No
         raise Conflict(sentence, code=CHANGED_MEANWHILE)
 
 
+def seen_version(text: str) -> list[int]:
+    """The version of a session that a page was shown with, as services take those seen."""
+    return [int(text)] if text.isascii() and text.isdigit() and len(text) < 10 else []
+
+
 def _meanwhile(name: str, now: str) -> Flaw:
     value = f"It is “{now}” now." if now else "It is empty now."
     return Flaw(f"/{name}", CHANGED_MEANWHILE, f"{value} Save again to replace that.")

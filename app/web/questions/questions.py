@@ -9,6 +9,7 @@ from app.errors import AppError
 from app.queries import instant_cursor
 from app.schemas.questions import Outcome, QuestionAnswer
 from app.services.questions import answering, shown
+from app.web.frame.edits import seen_version
 from app.web.frame.forms import Form
 from app.web.frame.pages import PageRoute, Visit, read
 
@@ -30,16 +31,20 @@ async def open_questions(visit: Visit, cursor: str | None = None) -> Response:
 @router.get("/{id}")
 async def question(visit: Visit, id: UUID) -> Response:
     document = await shown.get_question(visit.db, visit.actor, id)
-    return visit.page("questions/question.html", question=read(document))
+    return visit.page("questions/question.html", question=read(document), version=document.version)
 
 
 @router.post("/{id}")
 async def answer(visit: Visit, id: UUID) -> Response:
-    """The mark is changed, or not and why."""
+    """The mark is changed, or not and why, unless it is no longer the one that the form showed."""
     form = await visit.read_form()
     try:
         given = form.read(QuestionAnswer, **_decision(form))
-        await answering.answer_question(visit.db, visit.actor, id, given, window=visit.window)
+        version = form.get("version")
+        seen = seen_version(version) if version else None
+        await answering.answer_question(
+            visit.db, visit.actor, id, given, if_match=seen, window=visit.window
+        )
     except AppError as refusal:
         return await question(visit.refused(refusal, form), id)
     return visit.go("/app/questions", done="answered")

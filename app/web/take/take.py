@@ -13,6 +13,7 @@ from app.services.counting import sheets
 from app.services.sessions import attendance_service, lifecycle, marking
 from app.services.sessions.lifecycle import Act
 from app.services.sessions.session_lock import Change
+from app.web.frame.edits import seen_version
 from app.web.frame.forms import Form, validated
 from app.web.frame.pages import PageRoute, Visit, read
 from app.web.take.lines import line_of
@@ -77,8 +78,7 @@ async def sheet_now(visit: Visit, id: UUID) -> Response:
 async def save_some(visit: Visit, id: UUID) -> Response:
     """Save some marks made from the version that `If-Match` names, for the module of this page."""
     batch = await visit.read_json(MarkBatch)
-    seen = visit.request.headers.get("if-match", "")
-    versions = [int(seen)] if seen.isascii() and seen.isdigit() and len(seen) < 10 else []
+    versions = seen_version(visit.request.headers.get("if-match", ""))
     marks = await marking.mark(
         visit.db, visit.actor, id, batch, strict=False, if_match=versions, window=visit.window
     )
