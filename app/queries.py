@@ -20,6 +20,7 @@ MAX_CURSOR = 37 + MAX_ROLL_KEY_BYTES
 
 _NUMBER = re.compile("[0-9]{1,9}")
 _SESSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?")
+_MEETING = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?~([0-9a-f-]{36})")
 _OCCURRENCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})~([0-9a-f-]{36})")
 _DAY = TypeAdapter(StoredDate)
 
@@ -106,6 +107,13 @@ def session_cursor(cursor: str) -> tuple[date, time | None]:
     """Parse the cursor of a list of sessions of one class: date and start."""
     found = matched(_SESSION, cursor)
     return date.fromisoformat(found[1]), time.fromisoformat(found[2]) if found[2] else None
+
+
+@cursor_of
+def meeting_cursor(cursor: str) -> tuple[date, time | None, UUID]:
+    """Parse the cursor of a list of sessions of several classes: date, start and id."""
+    day, start, session_id = matched(_MEETING, cursor).groups()
+    return date.fromisoformat(day), time.fromisoformat(start) if start else None, UUID(session_id)
 
 
 @cursor_of

@@ -130,6 +130,7 @@ TABLE = {
     "listLeaves": Case("GET", "/leaves", 200, 200, 200),
     "requestLeave": Case("POST", "/leaves", 201, 403, 201, LEAVE),
     "getLeave": Case("GET", "/leaves/{leave}", 200, 403, 200),
+    "listLeaveSessions": Case("GET", "/leaves/{leave}/sessions", 200, 403, 200),
     "approveLeave": Case("POST", "/leaves/{leave}/approve", 200, 403, 200),
     "rejectLeave": Case("POST", "/leaves/{leave}/reject", 200, 403, 200),
     "withdrawLeave": Case("POST", "/leaves/{leave}/withdraw", 200, 403, 200),

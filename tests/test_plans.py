@@ -13,6 +13,7 @@ from app.db import server_settings
 from app.services.classes import class_service, enrolling, rosters, teachers
 from app.services.counting import registers, session_stats, sheets, student_sessions, student_stats
 from app.services.imports import attendance_import, session_names
+from app.services.leave import covered
 from app.services.mine import my_attendance, my_leaves, my_questions, my_sessions
 from app.services.people import accounts, allow_list, student_accounts
 from app.services.questions import answering, shown
@@ -134,6 +135,7 @@ SETTLED = WRITER | {
 
 OF_CLASS = {"actor_id": ACTOR, "class_id": CLASS}
 OF_SESSION = {"actor_id": ACTOR, "session_id": SESSION}
+ON_DATE = {"actor_id": ACTOR, "day": "2025-10-03", "now": NOW}
 FOUND = {"day": "2025-10-03", "start_time": None, "today": TODAY, "clock": "09:30"}
 OPENED = {"day": "2025-10-20", "start_time": "09:00", "end_time": "10:00", "image": None}
 PAGE = {"first": None, "last": None, "after_day": None, "after_time": None, "most": 200}
@@ -162,10 +164,7 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
         occurrences._OF_CLASS,
         OF_CLASS | {"first": "2025-10-01", "last": "2025-10-31", "now": NOW},
     ),
-    "occurrences_on_date": (
-        occurrences._ON_DATE,
-        {"actor_id": ACTOR, "day": "2025-10-03", "now": NOW},
-    ),
+    "occurrences_on_date": (occurrences._ON_DATE, ON_DATE),
     "day": (
         day._DAY,
         {"actor_id": ACTOR, "day": "2025-10-03", "now": NOW, "days_back": 14, "most": 20},
@@ -178,6 +177,12 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "sheet": (sheets._SHEET, OF_SESSION | {"window": None}),
     "lock_session": (session_lock.LOCK, OF_SESSION | {"window": None}),
     "mark": (marking._MARK, ON_DAY | WRITER | MARKS),
+    "sessions_on_leave": (
+        covered._PAGE,
+        {"actor_id": ACTOR, "leave_id": SESSION, "after_day": "2025-10-01"}
+        | {"after_time": None, "after_id": SESSION, "most": 200},
+    ),
+    "covered_by_leave": (covered._COVERED, {"leave_id": SESSION, "session_ids": [SESSION]}),
     "marks": (marking._MARKS, {"class_id": CLASS, "session_id": SESSION}),
     "fill": (marking._FILL, ON_DAY | WRITER | {"status": "absent", "source": "auto"}),
     "leave_in_a_session": (leave_shown._SETTLE, SETTLED | {"session_ids": [SESSION]}),
@@ -220,10 +225,7 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "roster": (rosters._ROSTER, {"class_id": CLASS}),
     "fill_students": (enrolling._FILL, {"actor_id": ACTOR, "names": "{}", **ROSTER}),
     "enrol": (enrolling._ENROL, ENROLLED),
-    "lock_address": (
-        student_accounts._LOCK,
-        {"email": "a@x.example"},
-    ),
+    "lock_address": (student_accounts._LOCK, {"email": "a@x.example"}),
     "leave_others": (student_accounts._LEAVE_OTHERS, STUDENTS_IN | {"student_id": STUDENT}),
     "bind_student": (
         student_accounts._BIND,

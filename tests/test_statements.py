@@ -74,7 +74,10 @@ WRITES = {
 }
 # Reads that depend on the days of a term find those first.
 READS_OF_TERMS = {"getOverview": 2, "listMissingSessions": 2, "getClassCalendar": 2}
-READS = {name: 1 for name, case in TABLE.items() if case.method == "GET"} | READS_OF_TERMS
+# The rule of leave is applied to the sessions that the actor may see, once they are found.
+READS_OF_LEAVE = {"listLeaveSessions": 2}
+READS = {name: 1 for name, case in TABLE.items() if case.method == "GET"}
+READS |= READS_OF_TERMS | READS_OF_LEAVE
 COST = READS | WRITES
 
 

@@ -1,5 +1,7 @@
 """The pages of leave: the list, asking for it, and deciding on one or on several."""
 
+import re
+
 import pytest
 
 from tests.browser import Browser, browser_of
@@ -129,6 +131,39 @@ async def test_a_teacher_sees_leave_of_their_students_and_decides_on_that_of_the
     assert (await asha.get(f"/app/leave/{foreign}")).status_code == 403
     assert (await asha.post(f"/app/leave/{of_all}/approve")).status_code == 403
     assert await state_of(stage, of_all) == "pending"
+
+
+async def test_the_page_of_a_leave_says_what_it_makes_of_each_mark(
+    stage: Stage, room: Classroom, asha: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = await asked_leave(stage.asha, FIRST, classId=room.id)
+    path = f"/app/leave/{leave}"
+    assert "No session has been opened on its days yet in your classes." in await asha.shown(path)
+    absent = await room.open(day(0), startTime="09:00", endTime="10:00")
+    await room.mark(absent, {FIRST: "absent"})
+    present = await room.open(day(0), startTime="11:00", endTime="12:00")
+    await room.mark(present, {FIRST: "present"})
+    await stage.connection.execute("UPDATE policy SET excused = 'excluded'")
+    first, second = rows_of(await asha.shown(path))
+    assert f'href="/app/sessions/{absent}"' in first
+    for text in ("09:00", "CS301", "Absent", "Excused", "does not count"):
+        assert text in first
+    assert f'href="/app/sessions/{present}"' in second
+    assert "Present" in second
+    assert "The same" in second
+    monkeypatch.setattr("app.web.leave.leave_pages._MOST_SESSIONS", 1)
+    page = await asha.shown(path)
+    (following,) = re.findall(rf'href="({path}\?cursor=[^"]+)"', page)
+    assert [present in row for row in rows_of(await asha.shown(following))] == [True]
+    refused = await asha.post(f"{path}/approve", {"reason": "x" * 2_000})
+    assert refused.status_code == 422
+    assert f'href="{following}"' in refused.text
+    assert (await asha.get(f"{path}?cursor=x")).status_code == 422
+
+
+def rows_of(page: str) -> list[str]:
+    """The rows of the page's table."""
+    return page.partition("<tbody>")[2].partition("</tbody>")[0].split("</tr>")[:-1]
 
 
 # Asking.

@@ -241,7 +241,9 @@ PAGES = {
         {"leave": "{leave}", "decision": "approve"},
         status=200,
     ),
-    "GET /app/leave/{id}": Page("getLeave", "/app/leave/{leave}", also=("listAudit",)),
+    "GET /app/leave/{id}": Page(
+        "getLeave", "/app/leave/{leave}", also=("listAudit", "listLeaveSessions")
+    ),
     "POST /app/leave/{id}/approve": _form("approveLeave", "/app/leave/{leave}/approve", {}),
     "POST /app/leave/{id}/reject": _form("rejectLeave", "/app/leave/{leave}/reject", {}),
     "POST /app/leave/{id}/withdraw": _form("withdrawLeave", "/app/leave/{leave}/withdraw", {}),

@@ -1,14 +1,12 @@
 """`/my`: what a student sees of their own."""
 
-import re
-from datetime import date, time
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import MyCall, StudentRoute
-from app.queries import MAX_PAGE, check_range, cursor_of, instant_cursor, matched
+from app.queries import MAX_PAGE, check_range, instant_cursor, meeting_cursor
 from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
 from app.schemas.leave import MyLeave, MyLeaveDraft
 from app.schemas.mine import MyAttendance, MySession
@@ -17,8 +15,6 @@ from app.services.mine import my_attendance, my_leaves, my_questions, my_session
 from app.services.mine.my_sessions import Filter
 
 router = APIRouter(prefix="/my", tags=["Students"], route_class=StudentRoute)
-
-_CURSOR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})?~([0-9a-f-]{36})")
 
 Supposed = Annotated[int | None, Query(ge=0, le=1000)]
 
@@ -56,7 +52,7 @@ async def list_my_sessions(
 ) -> Response:
     """Newest first, of one class or of all. A class that is not the student's is a 404."""
     check_range(first, last)
-    after = _session_cursor(cursor)
+    after = meeting_cursor(cursor)
     shown = Filter(class_id, first, last)
     page = await my_sessions.sessions(call.db, call.actor, shown, limit, after)
     return answer(page, request=request)
@@ -146,9 +142,3 @@ async def ask_my_leave(body: MyLeaveDraft, call: MyCall) -> Response:
 async def withdraw_my_leave(id: UUID, call: MyCall) -> Response:
     """What the student asked for, while nobody has decided on it."""
     return answer(await my_leaves.withdraw(call.db, call.actor, id))
-
-
-@cursor_of
-def _session_cursor(cursor: str) -> tuple[date, time | None, UUID]:
-    day, start, session_id = matched(_CURSOR, cursor).groups()
-    return date.fromisoformat(day), time.fromisoformat(start) if start else None, UUID(session_id)

@@ -111,6 +111,153 @@ SELECT id FROM made;
 -- $1 student_id
 SELECT FROM students WHERE id = $1 FOR NO KEY UPDATE;
 
+-- app.services.leave.covered._PAGE
+-- $1 actor_id, $2 leave_id, $3 after_day, $4 after_time, $5 after_id, $6 most
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+covering AS MATERIALIZED (
+    SELECT t.class_id, t.role
+    FROM class_teachers t JOIN staff ON staff.id = t.user_id
+    WHERE daterange(t.first_day, t.last_day, '[]') @> current_date
+),
+mine AS NOT MATERIALIZED (SELECT c.* FROM classes c CROSS JOIN staff WHERE ((staff.role = 'admin' OR c.teacher_id = staff.id) OR c.id = ANY(ARRAY(SELECT class_id FROM covering)))),
+judged AS NOT MATERIALIZED (
+    SELECT l.*, staff.role = 'admin' OR EXISTS (
+        SELECT FROM mine WHERE mine.id = l.class_id AND (mine.teacher_id = staff.id OR EXISTS (
+            SELECT FROM class_teachers t
+            WHERE t.class_id = mine.id AND t.user_id = staff.id
+              AND daterange(t.first_day, t.last_day, '[]')
+                  @> daterange(l.first_day, l.last_day, '[]')))
+    ) AS decides, staff.role = 'admin' OR EXISTS (SELECT FROM mine WHERE mine.id = l.class_id)
+    OR (l.class_id IS NULL AND EXISTS (
+        SELECT FROM class_students e
+        WHERE e.student_id = l.student_id AND e.class_id IN (SELECT id FROM mine)
+          AND e.periods && daterange(l.first_day, l.last_day, '[]'))) AS sees
+    FROM leaves l CROSS JOIN staff
+),
+listed AS MATERIALIZED (SELECT * FROM judged WHERE id = $2),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM listed) THEN 'not_found'
+        WHEN NOT (SELECT sees FROM listed) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+),
+page AS MATERIALIZED (
+    SELECT s.id, concat(s.session_date, 'T', json_time(s.start_time), '~', s.id) AS cursor,
+           row_number() OVER (ORDER BY s.session_date, s.start_time NULLS FIRST, s.id) AS n
+    FROM listed l
+    JOIN class_students e ON e.student_id = l.student_id
+        AND (l.class_id IS NULL OR l.class_id = e.class_id)
+    JOIN mine ON mine.id = e.class_id
+    JOIN attendance_sessions s ON s.class_id = e.class_id
+        AND s.session_date BETWEEN l.first_day AND l.last_day
+    WHERE (NOT l.by_session OR EXISTS (
+          SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.id))
+      AND (e.periods @> s.session_date OR EXISTS (
+          SELECT FROM attendance_statuses m
+          WHERE m.class_id = s.class_id AND m.session_id = s.id AND m.student_id = e.student_id))
+      AND ($3::date IS NULL OR s.session_date > $3
+           OR (s.session_date = $3
+               AND (s.start_time > $4
+                    OR (s.start_time IS NOT NULL AND $4::time IS NULL)
+                    OR (s.start_time IS NOT DISTINCT FROM $4 AND s.id > $5::uuid))))
+    ORDER BY s.session_date, s.start_time NULLS FIRST, s.id
+    LIMIT $6 + 1
+)
+SELECT verdict, ARRAY(SELECT id FROM page WHERE n <= $6 ORDER BY n) AS session_ids,
+       (SELECT cursor FROM page WHERE n = $6 AND EXISTS (SELECT FROM page WHERE n > $6)
+       ) AS next_cursor
+FROM verdict;
+
+-- app.services.leave.covered._COVERED
+-- $1 leave_id, $2 session_ids
+WITH leave AS MATERIALIZED (SELECT * FROM leaves WHERE id = $1),
+leaves AS MATERIALIZED (
+    SELECT one.id AS student_id, l.id, l.class_id, l.first_day, l.last_day, l.by_session, l.kind,
+           'approved' AS status, CASE WHEN l.status = 'approved' THEN l.decided_at END AS decided_at
+    FROM leave JOIN leaves l USING (student_id)
+    CROSS JOIN LATERAL (VALUES (leave.student_id), (leave.id)) one(id)
+    WHERE CASE WHEN l.id = leave.id THEN one.id <> leave.id ELSE l.status = 'approved' END
+),
+sessions AS MATERIALIZED (
+    SELECT class_id, id AS session_id, session_date AS day, start_time, end_time, status AS state
+    FROM attendance_sessions WHERE id = ANY($2::uuid[])
+),
+enrolments AS MATERIALIZED (
+    SELECT e.class_id, one.id AS student_id, e.periods
+    FROM leave JOIN class_students e USING (student_id)
+    CROSS JOIN LATERAL (VALUES (leave.student_id), (leave.id)) one(id)
+),
+on_leave AS MATERIALIZED (
+    SELECT DISTINCT ON (s.session_id, l.student_id) s.class_id, s.session_id, l.student_id,
+           l.id AS leave_id, l.kind, e.periods @> s.day AS enrolled
+    FROM enrolments e
+    JOIN leaves l ON l.student_id = e.student_id AND l.status = 'approved'
+        AND (l.class_id IS NULL OR l.class_id = e.class_id)
+    JOIN sessions s ON s.class_id = e.class_id AND s.day BETWEEN l.first_day AND l.last_day
+    WHERE NOT l.by_session OR EXISTS (
+        SELECT FROM leave_sessions ls WHERE ls.leave_id = l.id AND ls.session_id = s.session_id)
+    ORDER BY s.session_id, l.student_id, l.decided_at, l.id
+),
+said AS MATERIALIZED (
+    SELECT s.class_id, s.session_id, e.student_id,
+           CASE WHEN m.leave_id IS NULL THEN m.status ELSE m.said_status END AS status,
+           CASE WHEN m.leave_id IS NULL THEN m.leave_kind END AS leave_kind,
+           false AS recognized_by_ai, NULL::numeric AS similarity_score, NULL::text AS remark,
+           NULL::text AS source, NULL::text AS note
+    FROM sessions s JOIN enrolments e USING (class_id) CROSS JOIN leave
+    LEFT JOIN attendance_statuses m ON m.class_id = s.class_id AND m.session_id = s.session_id
+        AND m.student_id = leave.student_id
+),
+shown AS MATERIALIZED (
+    SELECT said.class_id, said.session_id, said.student_id, mark.*
+    FROM said LEFT JOIN on_leave l USING (class_id, session_id, student_id)
+    CROSS JOIN LATERAL (
+        SELECT 'excused' AS status, false AS recognized_by_ai, NULL::numeric AS similarity_score,
+               note AS remark, 'leave' AS source, l.leave_id, l.kind AS leave_kind,
+               status AS said_status, similarity_score AS said_score, remark AS said_remark,
+               source AS said_source
+        WHERE l.leave_id IS NOT NULL AND coalesce(status = 'absent', l.enrolled)
+        UNION ALL
+        SELECT status, recognized_by_ai, similarity_score, remark, source, NULL, leave_kind,
+               NULL, NULL, NULL, NULL
+        WHERE l.leave_id IS NULL OR NOT coalesce(status = 'absent', l.enrolled)
+    ) mark
+),
+marks AS (
+    SELECT session_id, student_id, json_build_object(
+        'mark', w.status, 'leaveKind', w.leave_kind,
+        'counted', coalesce(k.counted, 0) > 0, 'attended', coalesce(k.attended, 0) * 0.01) AS mark
+    FROM shown w JOIN sessions s USING (class_id, session_id) CROSS JOIN v_rules r
+    CROSS JOIN LATERAL (
+        SELECT ROW((w.status = 'present')::integer, (w.status = 'absent')::integer,
+                   (w.status = 'late')::integer, (w.status = 'excused')::integer
+               )::attendance_counts AS counts,
+               (w.leave_kind IS NOT DISTINCT FROM 'on_duty')::integer AS on_duty
+    ) n
+    LEFT JOIN LATERAL (
+        SELECT attendance_attended(r.rules, n.counts, n.on_duty) AS attended,
+               attendance_counted(r.rules, n.counts, n.on_duty) AS counted
+    ) k ON s.state <> 'cancelled'
+)
+SELECT coalesce(json_agg(json_build_object(
+    'sessionId', s.session_id, 'classId', s.class_id, 'code', c.code, 'section', c.section,
+    'date', s.day, 'start', json_time(s.start_time), 'end', json_time(s.end_time),
+    'status', s.state, 'withLeave', theirs.mark, 'withoutLeave', doubles.mark)
+    ORDER BY s.day, s.start_time NULLS FIRST, s.session_id), '[]')::text AS document
+FROM leave CROSS JOIN sessions s JOIN classes c ON c.id = s.class_id
+JOIN marks theirs ON theirs.session_id = s.session_id AND theirs.student_id = leave.student_id
+JOIN marks doubles ON doubles.session_id = s.session_id AND doubles.student_id = leave.id;
+
 -- app.services.leave.deciding._LOCK_CLASSES
 -- $1 student_id, $2 class_id
 WITH locked AS (
@@ -178,6 +325,15 @@ judged AS NOT MATERIALIZED (
     FROM leaves l CROSS JOIN staff
 ),
 listed AS MATERIALIZED (SELECT * FROM judged WHERE id = $2),
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM listed) THEN 'not_found'
+        WHEN NOT (SELECT sees FROM listed) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+),
 documents AS (
     SELECT l.id, json_build_object(
         'id', l.id, 'studentId', l.student_id, 'rollNo', st.roll_no, 'name', st.name,
@@ -197,15 +353,6 @@ documents AS (
     LEFT JOIN classes c ON c.id = l.class_id
     LEFT JOIN users r ON r.id = l.requested_by
     LEFT JOIN users d ON d.id = l.decided_by
-),
-verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM listed) THEN 'not_found'
-        WHEN NOT (SELECT sees FROM listed) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
 )
 SELECT verdict, (SELECT role FROM staff) AS actor_role, l.student_id, l.class_id, l.first_day,
        l.last_day, l.status, l.decides, l.requested_by,

@@ -6,11 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
-from app.queries import MAX_PAGE, check_range, check_text, instant_cursor
+from app.queries import MAX_PAGE, check_range, check_text, instant_cursor, meeting_cursor
 from app.routes.answers import PAGED, READS, WRITES, Cursor, From, Limit, To, answer, problems_of
 from app.schemas.leave import DecidedLeave, Leave, LeaveDraft, LeaveStatus
+from app.schemas.leave_sessions import LeaveSession
 from app.schemas.lifecycle import Explained
-from app.services.leave import leaves
+from app.services.leave import covered, leaves
 from app.services.leave.asking import request_leave as ask
 from app.services.leave.deciding import Decision, decide
 from app.services.leave.leaves import Filter
@@ -76,6 +77,25 @@ async def request_leave(body: LeaveDraft, call: Call) -> Response:
 async def get_leave(id: UUID, call: Call) -> Response:
     """One leave, if you can see it."""
     return answer(await leaves.get_leave(call.db, call.actor, id))
+
+
+@router.get(
+    "/{id}/sessions",
+    operation_id="listLeaveSessions",
+    summary="List the sessions that a leave covers",
+    response_model=list[LeaveSession],
+    responses=READS | PAGED,
+)
+async def list_leave_sessions(
+    id: UUID, request: Request, call: Call, limit: Limit = MAX_PAGE, cursor: Cursor = None
+) -> Response:
+    """In order of time: what the student's mark is with the leave approved, and without it.
+
+    Teachers see those of their own classes. Sessions to come are not there before they are opened.
+    """
+    after = meeting_cursor(cursor)
+    page = await covered.sessions(call.db, call.actor, id, limit, after)
+    return answer(page, request=request)
 
 
 @router.post(

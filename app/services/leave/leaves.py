@@ -12,7 +12,7 @@ from app.schemas.leave import Leave, LeaveStatus
 from app.schemas.words import roll_key
 from app.services.access import MINE, STAFF_VERDICT, Actor, check
 from app.services.lists import PAGE_OF_DOCUMENTS, After, newest_first
-from app.sql import Statement
+from app.sql import Relations, Statement
 
 # All leave, with the actor's rights. Administrators and the owner of the class decide; its other
 # teachers of today decide on leave within their own days. Leave for a class is visible to everybody
@@ -33,6 +33,23 @@ judged AS NOT MATERIALIZED (
           AND e.periods && daterange(l.first_day, l.last_day, '[]'))) AS sees
     FROM leaves l CROSS JOIN staff
 )"""
+
+# One leave as `listed`, for those who can see it.
+READ_LEAVE: Relations = (
+    MINE,
+    _JUDGED,
+    "listed AS MATERIALIZED (SELECT * FROM judged WHERE id = :leave_id)",
+    """
+verdict AS (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
+        WHEN NOT EXISTS (SELECT FROM listed) THEN 'not_found'
+        WHEN NOT (SELECT sees FROM listed) THEN 'denied'
+        ELSE 'granted'
+    END AS verdict
+)""",
+)
 
 # Turns `listed`, a subset of `judged`, into `documents`.
 _DOCUMENTS = """
@@ -58,20 +75,8 @@ documents AS (
 )"""
 
 _GET = Statement(
-    MINE,
-    _JUDGED,
-    "listed AS MATERIALIZED (SELECT * FROM judged WHERE id = :leave_id)",
+    READ_LEAVE,
     _DOCUMENTS,
-    """
-verdict AS (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
-        WHEN NOT EXISTS (SELECT FROM staff) THEN 'denied'
-        WHEN NOT EXISTS (SELECT FROM listed) THEN 'not_found'
-        WHEN NOT (SELECT sees FROM listed) THEN 'denied'
-        ELSE 'granted'
-    END AS verdict
-)""",
     """
 SELECT verdict, (SELECT role FROM staff) AS actor_role, l.student_id, l.class_id, l.first_day,
        l.last_day, l.status, l.decides, l.requested_by,

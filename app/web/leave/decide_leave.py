@@ -43,8 +43,8 @@ async def decide_several(visit: Visit) -> Response:
 
 
 @router.get("/{id}")
-async def show(visit: Visit, id: UUID) -> Response:
-    return await leave_page(visit, id)
+async def show(visit: Visit, id: UUID, cursor: str | None = None) -> Response:
+    return await leave_page(visit, id, cursor)
 
 
 @router.post("/{id}/approve")

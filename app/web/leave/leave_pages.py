@@ -7,12 +7,12 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.documents import Document
-from app.queries import check_range, check_text, instant_cursor
+from app.queries import check_range, check_text, instant_cursor, meeting_cursor
 from app.request_limits import FILE, limited
 from app.schemas.leave import LeaveStatus
 from app.schemas.words import Id, StoredDate
 from app.services import audit
-from app.services.leave import leaves
+from app.services.leave import covered, leaves
 from app.services.leave.leaves import Filter
 from app.web.frame.lists import Place, download, listed
 from app.web.frame.pages import PageRoute, Visit, read
@@ -49,6 +49,7 @@ _COLUMNS = {
     "decidedAt": "Decided at",
 }
 _MOST_ACTS = 50
+_MOST_SESSIONS = 50
 
 
 class _Filters(Place):
@@ -86,12 +87,19 @@ async def list_page(visit: Visit) -> Response:
     )
 
 
-async def leave_page(visit: Visit, id: UUID) -> Response:
+async def leave_page(visit: Visit, id: UUID, cursor: str | None = None) -> Response:
     """One leave; after a refused decision with what was entered and why it was refused."""
+    after = meeting_cursor(cursor)
     leave = read(await leaves.get_leave(visit.db, visit.actor, id))
+    sessions = await covered.sessions(visit.db, visit.actor, id, _MOST_SESSIONS, after)
+    following = visit.following(sessions)
     return visit.page(
         "leave/leave.html",
         leave=leave,
+        sessions=read(sessions),
+        # The page of a refused decision is at another address.
+        following=following and f"/app/leave/{id}?{following.partition('?')[2]}",
+        cursor=cursor,
         events=await _events(visit, leave),
         kinds=KINDS,
         states=STATES,
