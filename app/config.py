@@ -100,6 +100,17 @@ def _is_origin(text: str) -> bool:
     return int(found["port"] or 1) < 65536
 
 
+def _https_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what a Content-Security-Policy could not name, or names more than one origin."""
+    for origin in origins:
+        if not _is_origin(origin) or not re.fullmatch("https://[a-z0-9.:-]+", origin):
+            raise ValueError(
+                "must be https origins, separated by commas, like https://photos.example.org: "
+                "no path, no wildcard, no capital letters, no default port"
+            )
+    return origins
+
+
 def _host_and_port(address: str) -> str:
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
@@ -230,6 +241,9 @@ class Settings(RuleSettings):
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
     register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
     console: bool = True
+    photo_origins: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_https_origins)
+    ] = ()
     oidc_providers: Annotated[CommaList, AfterValidator(_provider_keys)] = ["google"]
     metrics: bool = False
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None

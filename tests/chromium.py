@@ -89,8 +89,8 @@ class Visitor:
 
 
 @contextmanager
-def demo_console(checkout: Checkout, url: str) -> Iterator[str]:
-    """The address of a server with the demo's department in that database."""
+def demo_console(checkout: Checkout, url: str, **more: str) -> Iterator[str]:
+    """The address of a server with the demo's department in that database, and `more` settings."""
     asyncio.run(_load(url))
     google = DemoGoogle([*PEOPLE, *STUDENTS])
     google.start()
@@ -105,6 +105,7 @@ def demo_console(checkout: Checkout, url: str) -> Iterator[str]:
         OIDC_GOOGLE_CLIENT_ID=google.client_id,
         OIDC_GOOGLE_CLIENT_SECRET=google.client_secret,
         OIDC_GOOGLE_DISCOVERY_URL=google.discovery_url,
+        **more,
     )
     with installed.serving("uvicorn app.main:app --host 127.0.0.1 --port {port}") as server:
         yield f"http://127.0.0.1:{server.port}"

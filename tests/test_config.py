@@ -360,7 +360,7 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
     text = (ROOT / "README.md").read_text()
     table = text.partition("| setting |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `([A-Z_]+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE)
-    in_words = {"any": [], "Google's": GOOGLE_JWKS_URL, "none": None}
+    in_words = {"any": [], "Google's": GOOGLE_JWKS_URL, "none": None, "no photos": ()}
     assert [name for name, _ in rows] == [*dict.fromkeys(name for name, _ in rows)]
     assert {name for name, _ in rows} == NAMES.keys()
     for name, said in rows:

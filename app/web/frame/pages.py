@@ -14,7 +14,7 @@ import gzip
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -38,17 +38,6 @@ from app.web.frame.templates import render
 SIGN_IN = "/app/sign-in"
 _SEE_OTHER = 303
 _SAFE = ("GET", "HEAD")
-# What a page may load and do: its own style, modules, pictures and forms.
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        *(f"{kind} 'self'" for kind in ("style-src", "script-src", "img-src", "connect-src")),
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-_HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin"}
 # Below this there is nothing to gain from compression.
 _SMALL = 800
 
@@ -98,6 +87,12 @@ class _Visit:
     def window(self) -> int | None:
         """For how many days a teacher may change marks; None is for ever."""
         return self.settings.edit_window_days
+
+    def photo(self, link: str | None) -> str | None:
+        """The link to a photo if it may be shown: it begins with one of PHOTO_ORIGINS and a slash,
+        so that no reading of it leads anywhere else."""
+        origins = self.settings.photo_origins
+        return link if link and any(link.startswith(f"{origin}/") for origin in origins) else None
 
     def now(self) -> datetime:
         """The date and time where the institution is."""
@@ -149,9 +144,23 @@ class _Visit:
         return Response(status_code=_SEE_OTHER, headers={"Location": place})
 
 
+@cache
+def _headers(photo_origins: tuple[str, ...]) -> dict[str, str]:
+    """What a page may load and do: its own style, modules, forms, pictures, and these photos."""
+    policy = (
+        "default-src 'none'",
+        *(f"{kind} 'self'" for kind in ("style-src", "script-src", "connect-src")),
+        " ".join(("img-src 'self'", *photo_origins)),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+    return {"Content-Security-Policy": "; ".join(policy), "Referrer-Policy": "same-origin"}
+
+
 def _html(request: Request, text: str, status: int) -> Response:
     body = text.encode()
-    headers = {**_HEADERS, "Vary": "Accept-Encoding"}
+    headers = {**_headers(request.app.state.settings.photo_origins), "Vary": "Accept-Encoding"}
     if len(body) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, compresslevel=3, mtime=0)
         headers["Content-Encoding"] = "gzip"

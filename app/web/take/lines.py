@@ -12,16 +12,20 @@ _MANY_ABSENCES = 3
 _CHECKED = Markup(" checked")
 _UNDECIDED = Markup(" data-undecided")
 _CONFLICT = Markup(' class="conflict"')
+_PHOTO = Markup(
+    '<img src="{}" alt="" width="32" height="40" loading="lazy" referrerpolicy="no-referrer">'
+)
 _LEAVE = Markup("<b>On leave ({})</b>")
 
 
-def line_of(row: Row, sheet: dict[str, Any]) -> dict[str, Any]:
-    """What is told of a student, by the name of its place."""
+def line_of(row: Row, sheet: dict[str, Any], photo: str | None) -> dict[str, Any]:
+    """What is told of a student, by the name of its place; `photo` is a link that may be shown."""
     student = row.student
     return {
         "roll": student["rollNo"],
         "digits": row.digits,
         "name": student["name"],
+        "photo": _PHOTO.format(photo) if photo else "",
         "stored": row.stored,
         "previous": student["previous"] or "",
         "undecided": _UNDECIDED if row.uncertain else "",

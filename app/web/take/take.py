@@ -112,7 +112,7 @@ def _page(visit: Visit, sheet: dict[str, Any], rows: list[Row], status: int = 20
         sheet=sheet,
         rows=rows,
         counts=Counter(row.picked for row in rows),
-        lines=(line_of(row, sheet) for row in rows),
+        lines=(line_of(row, sheet, visit.photo(row.student["photoUrl"])) for row in rows),
         certain=CERTAIN,
     )
 
