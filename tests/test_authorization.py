@@ -152,6 +152,7 @@ TABLE = {
     "listUsers": _of_admins("GET", "/users", 200),
     "getUser": _of_admins("GET", "/users/{user}", 200),
     "changeUser": _of_admins("PATCH", "/users/{user}", 200, {"department": "CSE"}),
+    "listSharedAddresses": _of_admins("GET", "/shared-addresses", 200),
     "findStudents": _of_admins("GET", "/students", 200),
     "getStudent": _of_admins("GET", "/students/{student}", 200),
     "changeStudent": _of_admins("PATCH", "/students/{student}", 200, {"name": "Renamed"}),

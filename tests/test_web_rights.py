@@ -273,6 +273,9 @@ PAGES = {
     "GET /app/audit": Page("listAudit", "/app/audit", also=("nameAudited",)),
     "GET /app/audit.csv": Page("listAudit", "/app/audit.csv", also=("nameAudited",)),
     "GET /app/students": Page("findStudents", STUDENTS),
+    "GET /app/students/shared-addresses": Page(
+        "listSharedAddresses", f"{STUDENTS}/shared-addresses"
+    ),
     "GET /app/students/refused-sign-ins": Page("listAudit", f"{STUDENTS}/refused-sign-ins"),
     "GET /app/students/{id}": Page("getStudent", STUDENT, also=("getStudentStats",)),
     "GET /app/students/{id}/correct": Page("getStudent", f"{STUDENT}/correct"),

@@ -23,6 +23,7 @@ from app.schemas.words import (
     Reason,
     RollNo,
     SessionId,
+    StudentId,
     Text,
     UserId,
     Words,
@@ -137,6 +138,39 @@ class Student(
     dtu_email_confirmed: bool
     created_at: Instant
     classes: int
+
+
+class AddressHolder(
+    Answer,
+    json_schema_extra=example(rollNo="23/CS/107", name="Kabir V. Demo", dtuEmailConfirmed=True),
+):
+    """A student with that address. `dtuEmailConfirmed`: an administrator has given it."""
+
+    student_id: StudentId
+    roll_no: str
+    name: str
+    dtu_email_confirmed: bool
+
+
+class SharedAddress(
+    Answer,
+    json_schema_extra=example(
+        address="kabir@students.demo.university.example",
+        records=2,
+        confirmed=1,
+        students=[{"rollNo": "23/CS/107"}, {"rollNo": "23/CS/1O7", "dtuEmailConfirmed": False}],
+    ),
+):
+    """An institution's address (`dtuEmail`) that is on several records, in small letters.
+
+    `records`: on how many, and `confirmed`: on how many of them an administrator has given it. Only
+    if that is one can its student sign in with it. `students` are the first of them by roll number.
+    """
+
+    address: str
+    records: int
+    confirmed: int
+    students: list[AddressHolder]
 
 
 class Keep(StrEnum):

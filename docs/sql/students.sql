@@ -429,3 +429,51 @@ documents AS (
     FROM found s
 )
 SELECT document::text FROM documents;
+
+-- app.services.students.shared_addresses._SHARED
+-- $1 actor_id, $2 after, $3 most, $4 most_students
+WITH listed_user AS MATERIALIZED (
+    SELECT u.id, a.role
+    FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
+    WHERE u.id = $1 AND u.disabled_at IS NULL
+),
+staff AS MATERIALIZED (SELECT * FROM listed_user WHERE role IN ('teacher', 'admin')),
+actor AS (SELECT * FROM listed_user UNION ALL SELECT id, 'student' FROM student_accounts
+          WHERE id = $1 AND disabled_at IS NULL),
+admin AS MATERIALIZED (SELECT * FROM staff WHERE role = 'admin'),
+verdict AS (
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM actor) THEN 'signed_out'
+                WHEN NOT EXISTS (SELECT FROM admin) THEN 'denied'
+                ELSE 'granted' END AS verdict
+),
+page AS MATERIALIZED (
+    SELECT address AS id, address AS cursor, count(*) AS records,
+           count(*) FILTER (WHERE lower(btrim(s.confirmed_email)) = address) AS confirmed,
+           row_number() OVER (ORDER BY address) AS n
+    FROM students s CROSS JOIN LATERAL (SELECT lower(btrim(s.dtu_email)) AS address) a
+    WHERE EXISTS (SELECT FROM admin) AND address <> ''
+      AND ($2::text IS NULL OR address > $2)
+    GROUP BY address HAVING count(*) > 1
+    ORDER BY address
+    LIMIT $3 + 1
+),
+documents AS (
+    SELECT p.id, json_build_object(
+        'address', p.id, 'records', p.records, 'confirmed', p.confirmed, 'students', (
+            SELECT json_agg(json_build_object(
+                'studentId', s.id, 'rollNo', s.roll_no, 'name', s.name,
+                'dtuEmailConfirmed', coalesce(lower(btrim(s.confirmed_email)) = p.id, false))
+                ORDER BY s.roll_key)
+            FROM (
+                SELECT * FROM students WHERE lower(btrim(dtu_email)) = p.id
+                ORDER BY roll_key LIMIT $4
+            ) s
+        )) AS document
+    FROM page p WHERE p.n <= $3
+)
+SELECT verdict, (
+    SELECT coalesce(json_agg(document ORDER BY n), '[]') FROM documents JOIN page USING (id)
+)::text AS document, (
+    SELECT cursor FROM page WHERE n = $3 AND EXISTS (SELECT FROM page WHERE n > $3)
+) AS next_cursor
+FROM verdict;

@@ -21,6 +21,7 @@ from app.schemas.admin import (
     Merged,
     Named,
     NamesWanted,
+    SharedAddress,
     Student,
     StudentChange,
     Upload,
@@ -31,7 +32,7 @@ from app.schemas.imports import Kind
 from app.services import audit
 from app.services.imports.faculty_import import entries_of
 from app.services.people import allow_list, allowed, users
-from app.services.students import merging, records
+from app.services.students import merging, records, shared_addresses
 
 router = APIRouter(prefix="/admin", tags=["Administration"], route_class=SignedInRoute)
 
@@ -202,6 +203,22 @@ async def find_students(
     """By roll number. `query` is part of a roll number, a name or an address."""
     check_text(query)
     page = await records.find_students(call.db, call.actor, query, limit, text_cursor(cursor))
+    return answer(page, request=request)
+
+
+@router.get(
+    "/shared-addresses",
+    operation_id="listSharedAddresses",
+    summary="List institution's addresses on several records",
+    response_model=list[SharedAddress],
+    responses=_LISTS,
+)
+async def list_shared_addresses(
+    request: Request, call: Call, limit: Limit = MAX_PAGE, cursor: Cursor = None
+) -> Response:
+    """In alphabetical order: each with the records that have it, to correct them or merge them."""
+    after = text_cursor(cursor)
+    page = await shared_addresses.shared_addresses(call.db, call.actor, limit, after)
     return answer(page, request=request)
 
 

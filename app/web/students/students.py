@@ -13,7 +13,7 @@ from app.schemas.roster import STUDENT_FIELDS, json_name
 from app.schemas.words import Text, Words
 from app.services import audit
 from app.services.counting import student_stats
-from app.services.students import records
+from app.services.students import records, shared_addresses
 from app.web.frame.edits import edits, require_unchanged
 from app.web.frame.forms import Form, validated
 from app.web.frame.lists import Place, Search, listed
@@ -46,6 +46,13 @@ async def refused_sign_ins(visit: Visit) -> Response:
     return visit.page(
         "students/refused.html", entries=read(page), following=visit.following(page), cursor=cursor
     )
+
+
+@router.get("/shared-addresses")
+async def show_shared_addresses(visit: Visit) -> Response:
+    """The institution's addresses that are on several records."""
+    visit, addresses, following = await listed(visit.asked(), Place, _shared)
+    return visit.page("students/shared.html", addresses=addresses, following=following)
 
 
 @router.get("/{id}")
@@ -90,6 +97,11 @@ async def found(visit: Visit, search: Search, cursor: str | None, limit: int) ->
     check_text(search.query)
     after = text_cursor(cursor)
     return await records.find_students(visit.db, visit.actor, search.query, limit, after)
+
+
+async def _shared(visit: Visit, _: Place, cursor: str | None, limit: int) -> Document[Any]:
+    after = text_cursor(cursor)
+    return await shared_addresses.shared_addresses(visit.db, visit.actor, limit, after)
 
 
 async def _student(visit: Visit, id: UUID) -> Response:
