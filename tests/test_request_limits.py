@@ -7,6 +7,7 @@ import re
 import textwrap
 import threading
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -79,6 +80,21 @@ async def test_other_paths_have_the_usual_limit(stage: Stage, path: str) -> None
     answer = await stage.meera.post(path, content=b" " * (USUAL.size + 1), headers=CSV)
     assert answer.status_code == 413
     assert USUAL.in_words in answer.json()["detail"]
+
+
+async def test_of_a_body_from_somebody_who_is_not_signed_in_nothing_is_kept(stage: Stage) -> None:
+    kept = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(30):
+            yield number.to_bytes(1, "big") * 65_536
+            kept.append(tracemalloc.get_traced_memory()[0])
+
+    tracemalloc.start()
+    answer = await stage.nobody.post("/classes", content=pieces(), headers=CSV)
+    tracemalloc.stop()
+    assert (answer.status_code, len(kept)) == (401, 30)
+    assert max(kept) - kept[0] < 5 * 65_536
 
 
 @pytest.fixture

@@ -56,6 +56,12 @@ def _says_json(content_type: str) -> bool:
     )
 
 
+async def _pass_over(request: Request) -> None:
+    """Read the body and keep nothing of it: one that is too large is refused first of all."""
+    async for _ in request.stream():
+        pass
+
+
 def _refuse_repeated(given: QueryParams, names: Sequence[str]) -> None:
     """Refuse a parameter given twice, of which the framework would use the last."""
     repeated = [name for name in names if len(given.getlist(name)) > 1]
@@ -75,8 +81,12 @@ class JsonRoute(DeclaredRoute):
 
         async def handle_in_order(request: Request) -> Response:
             strict = _StrictRequest(request.scope, request.receive)
-            await strict.body()  # bounded: a body that is too large is refused first
-            await self.identify(strict)
+            try:
+                await self.identify(strict)
+            except NotSignedIn:
+                await _pass_over(strict)
+                raise
+            await strict.body()
             return await self.answer(read_and_handle, strict)
 
         async def read_and_handle(strict: Request) -> Response:

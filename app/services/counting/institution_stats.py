@@ -16,8 +16,8 @@ from app.sql import Statement
 
 DAYS_BACK = 30  # to look at if there is no term
 
-# The classes of `:term` (the id of a term, `current` or `all`), and the counts of their marks: class
-# by class, since for all at once PostgreSQL remembers more rows than it may.
+# The classes of `:term` (the id of a term, `current` or `all`), and the counts of their marks. They
+# are made class by class, as all rows at once would be more than PostgreSQL keeps in its memory.
 _OF_TERM = """
 shown AS MATERIALIZED (
     SELECT c.* FROM classes c
