@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "logs": set(),
     "metrics": {"logs"},
     "gunicorn_log": {"logs", "config"},
+    "server": set(),
     "documents": set(),
     "queries": {"errors", "schemas"},
     "strict_json": set(),

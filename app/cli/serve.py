@@ -27,7 +27,7 @@ def serve(
         metrics.share_between_processes()
     command = [
         *(sys.executable, "-m", "gunicorn", "app.main:app"),
-        *("--worker-class", "uvicorn.workers.UvicornWorker"),
+        *("--worker-class", "app.server.Worker"),
         *("--workers", str(workers), "--bind", f"{host}:{port}"),
         *("--graceful-timeout", str(FINISH_SECONDS)),
         *("--no-control-socket", "--logger-class", "app.gunicorn_log.Logger"),
