@@ -8,7 +8,7 @@ from typing import Any
 
 from app.demo import bench_data
 from app.demo.bench_data import STUDENTS
-from bench.data import DAY_ZERO, id_of, roll, said_by_hand
+from bench.data import DAY_ZERO, id_of, roll, said
 from bench.operations import Operation, Request
 
 Json = Any
@@ -73,7 +73,9 @@ def _check_opened(request: Request, session: Json, *, created: bool) -> None:
     _equal(session["classId"], str(request.class_id))
     _equal(session["created"], created)
     _equal((session["sessionDate"], session["startTime"]), (str(request.day), request.start))
-    _equal((session["status"], session["teacherId"]), ("open", str(id_of(f"user{request.teacher}"))))
+    _equal(
+        (session["status"], session["teacherId"]), ("open", str(id_of(f"user{request.teacher}")))
+    )
 
 
 def _check_marks(request: Request, marks: Json) -> None:
@@ -83,8 +85,9 @@ def _check_marks(request: Request, marks: Json) -> None:
     for place, mark in enumerate(marks["statuses"], start=1):
         by_ai = place % 2 == 0
         score = Decimal(request.score) if by_ai else None
-        said = (mark["status"], mark["recognizedByAi"], mark["similarityScore"], mark["source"])
-        _equal(said, (said_by_hand(place), by_ai, score, "ai" if by_ai else "manual"))
+        found = (mark["status"], mark["recognizedByAi"], mark["similarityScore"], mark["source"])
+        status = said(place, request.session)
+        _equal(found, (status, by_ai, score, "ai" if by_ai else "manual"))
 
 
 def _check_sessions(request: Request, sessions: Json) -> None:

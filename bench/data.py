@@ -34,12 +34,20 @@ _OPTIONS = (
 )
 
 # A mark by hand is what operation D says at that place, so that D changes the others alone. The
-# tables are for pgbench, which has no arrays: the roll numbers of a class, the scores of a batch.
+# tables are for pgbench, which has no arrays: the roll numbers of a class, what is said by hand,
+# and the scores of a batch.
 _PREPARE = f"""
 UPDATE attendance_statuses m
-SET status = (ARRAY['present', 'late', 'present', 'absent'])[1 + place / 2 % 4]
-FROM (SELECT id, (right(roll_no, 5)::integer - 1) % {STUDENTS} AS place FROM students) s
-WHERE s.id = m.student_id AND NOT m.recognized_by_ai;
+SET status = (ARRAY['present', 'late', 'present', 'absent'])[1 + (place + day) % 4]
+FROM (SELECT id, (right(roll_no, 5)::integer - 1) % {STUDENTS} / 2 AS place FROM students) s,
+     (SELECT id, session_date - date '{DAY_ZERO}' AS day FROM attendance_sessions) d
+WHERE s.id = m.student_id AND d.id = m.session_id AND NOT m.recognized_by_ai;
+
+CREATE TABLE bench_words AS
+SELECT s, array_agg((ARRAY['present', 'late', 'present', 'absent'])[1 + (place / 2 + s) % 4]
+                    ORDER BY place) AS statuses
+FROM generate_series(0, 3) s CROSS JOIN generate_series(0, {STUDENTS} - 1) place GROUP BY s;
+ALTER TABLE bench_words ADD PRIMARY KEY (s);
 
 CREATE TABLE bench_rolls AS
 SELECT c, array_agg('23/cs/' || lpad(n::text, 5, '0') ORDER BY n) AS roll_keys
@@ -69,9 +77,9 @@ def roll(number: int, place: int) -> str:
     return f"23/CS/{(number - 1) * STUDENTS + place:05}"
 
 
-def said_by_hand(place: int) -> str:
-    """What operation D says of the student at that place, odd ones by hand."""
-    return ("present", "late", "present", "absent")[(place - 1) // 2 % 4]
+def said(place: int, session: int) -> str:
+    """What operation D says of the student at that place: at odd ones by hand, as it is there."""
+    return ("present", "late", "present", "absent")[((place - 1) // 2 + session) % 4]
 
 
 def tokens() -> list[str]:
@@ -81,7 +89,10 @@ def tokens() -> list[str]:
 
 def token_of(teacher: int) -> str:
     settings = load_settings(
-        _env_file=None, database_url="postgresql:///", jwt_secret=SECRET, google_client_id="bench"
+        _env_file=None,
+        database_url="postgresql://aims@localhost/bench",
+        jwt_secret=SECRET,
+        google_client_id="bench",
     )
     return Tokens(settings).issue(id_of(f"user{teacher}"))[0]
 
@@ -113,9 +124,9 @@ def tidy(url: str) -> None:
     asyncio.run(_run(url, "VACUUM ANALYZE"))
 
 
-def number(url: str, question: str) -> int:
-    """The number that the query gives."""
-    return int(asyncio.run(_value(url, question)))
+def value(url: str, question: str) -> Any:
+    """The one value that the query gives."""
+    return asyncio.run(_value(url, question))
 
 
 async def _run(url: str, script: str) -> None:

@@ -1,55 +1,66 @@
 """Puts load on a server with wrk, which takes only 50 microseconds of CPU per request."""
 
+import http.client
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
+from bench.contents import WrongAnswer, check
 from bench.operations import Operation, Request
 
 CONNECTIONS = 32
-PREPARED = 400  # requests, sent in turn
-NEW_A_SECOND = 6000  # if each can be sent only once
+PREPARED = 400  # requests that are sent in turn, if one can be sent again
+PATIENCE = 60  # seconds until an answer that does not come is an error
+# Answers to one operation differ by a few bytes; an error or half an answer by more.
+SAME_SIZE = 0.05
 
 
 @dataclass
 class Answers:
-    """The number of answers, the duration, the number of failures, and latencies in ms."""
+    """How many answers in how many seconds, how many failures, latencies in ms, and the bytes of
+    an answer on average."""
 
     count: int
     seconds: float
     failed: int
     p50: float
     p99: float
+    size: float
 
 
-def load(operation: Operation, port: int, tokens: list[str], seconds: int) -> Answers:
+def load(
+    operation: Operation, port: int, tokens: list[str], random: Random, seconds: int
+) -> Answers:
     """Send requests of the operation for that long, over 32 connections."""
     wrk = shutil.which("wrk") or sys.exit("bench: install wrk (a package of Debian and others).")
-    random = Random(time.time_ns())
-    count = seconds * NEW_A_SECOND if operation.once else PREPARED
-    requests = [_raw(operation.request(random), tokens, port) for _ in range(count)]
+    once = bool(operation.written)
+    count = seconds * operation.a_second if once else PREPARED
+    requests = islice(operation.requests(random), count)
     with tempfile.NamedTemporaryFile() as file:
-        file.write(b"\0".join(requests))
+        file.write(b"\0".join(_raw(request, tokens, port) for request in requests))
         file.flush()
-        options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", "bench/replay.lua"]
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={PATIENCE}s"]
         said = subprocess.run(
-            [wrk, *options, f"http://127.0.0.1:{port}"],
+            [wrk, *options, "-s", "bench/replay.lua", f"http://127.0.0.1:{port}"],
             env={**os.environ, "REQUESTS": file.name},
             capture_output=True,
             text=True,
             check=True,
-            timeout=seconds + 30,
+            timeout=seconds + PATIENCE,
         ).stdout
-    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", said)
+    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", said)
     assert found, said
-    answered, duration, failed, p50, p99 = map(int, found.groups())
-    return Answers(answered, duration / 1e6, failed, p50 / 1000, p99 / 1000)
+    answered, duration, failed, p50, p99, size = map(int, found.groups())
+    if once and answered + CONNECTIONS > count:
+        raise WrongAnswer(f"{operation.name}: requests were sent again; prepare more a second.")
+    each = size / max(answered, 1)
+    return Answers(answered, duration / 1e6, failed, p50 / 1000, p99 / 1000, each)
 
 
 def _raw(request: Request, tokens: list[str], port: int) -> bytes:
@@ -57,8 +68,29 @@ def _raw(request: Request, tokens: list[str], port: int) -> bytes:
     lines = [
         f"{request.method} {request.path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
-        f"Authorization: Bearer {tokens[request.teacher - 1]}",
+        *(f"{name}: {value}" for name, value in _headers(request, tokens).items()),
     ]
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _headers(request: Request, tokens: list[str]) -> dict[str, str]:
+    token = {"Authorization": f"Bearer {tokens[request.teacher - 1]}"}
+    return token | ({"Content-Type": "application/json"} if request.body else {})
+
+
+def sample(operation: Operation, port: int, tokens: list[str], random: Random, times: int) -> float:
+    """Check so many answers, one after another; return their bytes on average, heads included."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    sizes = []
+    for request in islice(operation.requests(random), times):
+        body = request.body or None
+        connection.request(request.method, request.path, body, _headers(request, tokens))
+        answer = connection.getresponse()
+        content = answer.read()
+        check(operation, request, answer.status, content)
+        head = sum(len(f"{name}: {value}\r\n") for name, value in answer.getheaders())
+        sizes.append(len("HTTP/1.1 200 OK\r\n\r\n") + head + len(content))
+    connection.close()
+    return sum(sizes) / times

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.demo import bench_data
 from app.demo.bench_data import CLASSES, STUDENTS
-from bench.data import DAY_ZERO, SCORES, id_of, roll, said_by_hand, teacher_of
+from bench.data import DAY_ZERO, SCORES, id_of, roll, said, teacher_of
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ def _mark(random: Random) -> Iterator[Request]:
         random.shuffle(sessions)
         for number, session in sessions:
             path = f"/attendance/sessions/{id_of(f'session{number}-{session}')}/statuses"
-            body = marks_of(number, score)
+            body = marks_of(number, session, score)
             yield Request(number, "PUT", path, body, session=session, score=score)
 
 
-def marks_of(number: int, score: str) -> str:
-    """The body of D for the class."""
+def marks_of(number: int, session: int, score: str) -> str:
+    """The body of D for the session of the class."""
     updates = [
-        f'{{"rollNo":"{roll(number, place)}","status":"{said_by_hand(place)}"'
+        f'{{"rollNo":"{roll(number, place)}","status":"{said(place, session)}"'
         + (f',"recognizedByAi":true,"similarityScore":{score}}}' if place % 2 == 0 else "}")
         for place in range(1, STUDENTS + 1)
     ]

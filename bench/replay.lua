@@ -17,6 +17,6 @@ end
 function done(summary, latency)
     local errors = summary.errors
     local failed = errors.status + errors.connect + errors.read + errors.write + errors.timeout
-    print(string.format("RESULT %d %d %d %d %d", summary.requests, summary.duration, failed,
-        latency:percentile(50), latency:percentile(99)))
+    print(string.format("RESULT %d %d %d %d %d %d", summary.requests, summary.duration, failed,
+        latency:percentile(50), latency:percentile(99), summary.bytes))
 end

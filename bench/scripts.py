@@ -16,12 +16,11 @@ from app.services.counting import student_stats
 from app.services.people import accounts
 from app.services.sessions import attendance_service, leave_shown, marking, session_lock
 from app.sql import Statement
-from bench.data import SCORES, said_by_hand
+from bench.data import SCORES
 
 _PLACES = range(1, STUDENTS + 1)
 # Values of pgbench's variables that are the same for every batch of marks.
 ARRAYS = {
-    "statuses": "{" + ",".join(said_by_hand(place) for place in _PLACES) + "}",
     "recognized": "{" + ",".join("f" if place % 2 else "t" for place in _PLACES) + "}",
     "remarks": "{" + ",".join("NULL" for _ in _PLACES) + "}",
 }
@@ -34,7 +33,9 @@ _EXISTING = {"day": "date '2026-06-01' + :s::int", "start_time": "NULL::time", *
 _NEW = {
     "day": "date '1990-01-01' + (:r::int % 3000)::int",
     "start_time": "time '00:00' + make_interval(mins => (:r::int / 3000) % 1440)",
-    **{"end_time": "NULL::time", "image": "NULL::text", **_NOW},
+    "end_time": "NULL::time",
+    "image": "NULL::text",
+    **_NOW,
 }
 _SPAN = {"first": "date '2026-06-01' + :t::int", "last": "date '2026-06-10' + :t::int"}
 _FIRST_PAGE = {"after_day": "NULL::date", "after_time": "NULL::time", "most": "200::bigint"}
@@ -47,13 +48,19 @@ _READS = {
 }
 # What the lock returned is in variables with the names of its columns.
 _BATCH = {
-    **{"class_id": ":class_id::uuid", "session_id": ":session_id::uuid"},
-    **{"day": ":session_date::date", "version": ":version::int"},
-    **{"if_match": "ARRAY[:version::int]", "strict": "false"},
+    "class_id": ":class_id::uuid",
+    "session_id": ":session_id::uuid",
+    "day": ":session_date::date",
+    "version": ":version::int",
+    "if_match": "ARRAY[:version::int]",
+    "strict": "false",
     "roll_keys": "SELECT roll_keys FROM bench_rolls b WHERE b.c = :c",
+    "statuses": "SELECT statuses FROM bench_words b WHERE b.s = :s % 4",
     "scores": "SELECT scores FROM bench_scores b WHERE b.k = :k",
     **{name: f":{name}" for name in ARRAYS},
-    **{"actor_id": _OF_CLASS["actor_id"], "request_id": "'bench'::text", "reason": "NULL::text"},
+    "actor_id": _OF_CLASS["actor_id"],
+    "request_id": "'bench'::text",
+    "reason": "NULL::text",
 }
 
 
@@ -65,20 +72,6 @@ def _variables() -> str:
 \\set r random(1, 1000000)
 \\set k random(0, {SCORES - 1})
 """
-
-
-def filled(statement: Statement, values: Mapping[str, str]) -> str:
-    """The statement with pgbench expressions instead of its parameters."""
-    arguments = statement.arguments(dict(values))
-    sql = re.sub(r"\$(\d+)", lambda found: _shown(arguments[int(found[1]) - 1]), statement.text)
-    # pgbench would take the colon of a time format for one of its variables.
-    return sql.strip().replace("'HH24:MI'", "'HH24' || chr(58) || 'MI'")
-
-
-def _shown(expression: str) -> str:
-    if expression.startswith((":", "SELECT ")):
-        return f"({expression})"
-    return f"(SELECT {expression})"
 
 
 def script_of(name: str, statements: Sequence[Statement]) -> str:

@@ -25,11 +25,15 @@ def serve(
     """
     if load_settings().metrics:
         metrics.share_between_processes()
-    command = [
-        *(sys.executable, "-m", "gunicorn", "app.main:app"),
+    os.execv(sys.executable, gunicorn("app.main:app", workers, f"{host}:{port}"))
+
+
+def gunicorn(application: str, workers: int, address: str) -> list[str]:
+    """The command that serves the ASGI application with so many processes at the address."""
+    return [
+        *(sys.executable, "-m", "gunicorn", application),
         *("--worker-class", "app.server.Worker"),
-        *("--workers", str(workers), "--bind", f"{host}:{port}"),
+        *("--workers", str(workers), "--bind", address),
         *("--graceful-timeout", str(FINISH_SECONDS)),
         *("--no-control-socket", "--logger-class", "app.gunicorn_log.Logger"),
     ]
-    os.execv(sys.executable, command)
