@@ -26,9 +26,9 @@ def main() -> None:
     with database() as (postgres, url):
         _say("Making 480,000 marks ...")
         asyncio.run(fill(url))
-        with running(SERVERS, url) as pids:
+        with running(SERVERS, url) as servers:
             attempts = 1 if given.quick else ATTEMPTS
-            bench = Bench(postgres, url, pids, given.seconds, attempts)
+            bench = Bench(postgres, url, servers, given.seconds, attempts)
             results = measured(bench, chosen, given.rounds)
         machine = description(postgres.program("postgres"))
     _print(results, machine)

@@ -34,8 +34,8 @@ def limit(
     """How many transactions pgbench ran, and how many a second."""
     settings = server_settings("Asia/Kolkata") | _GENERIC
     options = ["-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(seconds)]
-    for name, value in ARRAYS.items():
-        options += ["-D", f"{name}={value}"]
+    for variable in ARRAYS.items():
+        options += ["-D", "=".join(variable)]
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script_of(operation.name, statements))
         file.flush()
@@ -54,16 +54,22 @@ def limit(
 
 
 def prove(url: str, operation: Operation, statements: Sequence[Statement], random: Random) -> None:
-    """Check the answer that pgbench gets from a read, for variables as it might draw them."""
-    if operation.written:
-        return  # What pgbench wrote is counted.
+    """Check the answer that pgbench gets to a read; what it writes is counted instead."""
+    if not operation.written:
+        request, answer = answered(url, operation, statements, random)
+        check(operation, request, 200, answer)
+
+
+def answered(
+    url: str, operation: Operation, statements: Sequence[Statement], random: Random
+) -> tuple[Request, bytes]:
+    """What pgbench's script of a read answers to variables as pgbench might draw them, and the
+    request that this answers."""
     drawn = {"c": random.randint(1, CLASSES), "s": random.randint(1, bench_data.SESSIONS)}
     drawn["t"] = random.randint(1, bench_data.SESSIONS - 9)
-    script = re.sub(r"^\\set.*\n", "", script_of(operation.name, statements), flags=re.MULTILINE)
-    sql = re.sub(r"(?<!:):([cst])\b", lambda found: str(drawn[found[1]]), script)
     session = drawn["t" if operation.name == "E" else "s"]
     day = DAY_ZERO + timedelta(days=session)
-    asked = Request(drawn["c"], "pgbench", str(drawn), session=session, day=day)
-    sql = sql.rstrip(";\n")
-    document = value(url, f"SELECT document::text FROM ({sql}) s")
-    check(operation, asked, 200, document.encode())
+    request = Request(drawn["c"], "pgbench", str(drawn), session=session, day=day)
+    script = re.sub(r"^\\set.*\n", "", script_of(operation.name, statements), flags=re.MULTILINE)
+    sql = re.sub(r"(?<!:):([cst])\b", lambda found: str(drawn[found[1]]), script).rstrip(";\n")
+    return request, value(url, f"SELECT document::text FROM ({sql}) s").encode()

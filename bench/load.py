@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
+from time import monotonic
 
 from bench.contents import WrongAnswer, check
 from bench.operations import Operation, Request
@@ -93,4 +94,4 @@ def sample(operation: Operation, port: int, tokens: list[str], random: Random, t
         head = sum(len(f"{name}: {value}\r\n") for name, value in answer.getheaders())
         sizes.append(len("HTTP/1.1 200 OK\r\n\r\n") + head + len(content))
     connection.close()
-    return sum(sizes) / times
+    return sum(sizes) / times, (monotonic() - started) / times

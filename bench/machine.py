@@ -13,8 +13,8 @@ QUIET = 0.15
 _LIBRARIES = ("fastapi", "uvicorn", "gunicorn", "uvloop", "asyncpg", "sqlalchemy", "psycopg")
 
 
-def cpu_seconds(*roots: int) -> float:
-    """The CPU time of these processes and all their children, including ended ones."""
+def cpu_seconds(root: int) -> float:
+    """The CPU time of a process and all its children, including ended ones."""
     parents, used = {}, {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -23,7 +23,7 @@ def cpu_seconds(*roots: int) -> float:
             continue
         parents[int(entry.parent.name)] = int(fields[1])
         used[int(entry.parent.name)] = sum(map(int, fields[11:15])) / TICKS
-    family = set(roots)
+    family = {root}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
     return sum(used.get(pid, 0.0) for pid in family)
@@ -40,19 +40,35 @@ def _cpu_line() -> list[str]:
 
 
 class Watch:
-    """Measures from its creation how many cores are used by others than this process's family."""
+    """Measures, from its creation to the last look, what processes use and what others use.
 
-    def __init__(self) -> None:
-        self._start = self._read()
+    `used` are the CPU seconds of each of the processes with its children, `others` the cores, on
+    average, that everything but this process's family used.
+    """
 
+    def __init__(self, *pids: int) -> None:
+        self._pids = pids
+        self._start = self._last = self._read()
+
+    def still_growing(self) -> bool:
+        """Look, and say whether the processes have used more than a moment since the last look."""
+        before, self._last = self._last, self._read()
+        return sum(self._last[3:]) - sum(before[3:]) > 2 / TICKS
+
+    @property
+    def used(self) -> list[float]:
+        return [now - start for now, start in zip(self._last[3:], self._start[3:], strict=True)]
+
+    @property
     def others(self) -> float:
-        """Cores used by others so far, on average."""
-        began, busy, own = self._start
-        now, busy_now, own_now = self._read()
-        return max(0.0, (busy_now - busy - own_now + own) / (now - began))
+        elapsed, busy, own = (
+            now - start for now, start in zip(self._last[:3], self._start[:3], strict=True)
+        )
+        return max(0.0, (busy - own) / elapsed)
 
-    def _read(self) -> tuple[float, float, float]:
-        return monotonic(), busy_seconds(), cpu_seconds(os.getpid())
+    def _read(self) -> tuple[float, ...]:
+        times = (cpu_seconds(pid) for pid in (os.getpid(), *self._pids))
+        return (monotonic(), busy_seconds(), *times)
 
 
 def description(postgres: str) -> list[str]:

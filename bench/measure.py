@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from random import Random
 from time import monotonic, sleep
 
@@ -11,15 +12,16 @@ from app.localpg import LocalPostgres
 from bench.contents import WrongAnswer
 from bench.data import tidy, tokens, value
 from bench.limit import limit, prove
-from bench.load import CONNECTIONS, SAME_SIZE, load, sample
-from bench.machine import QUIET, Watch, cpu_seconds
+from bench.load import CONNECTIONS, SAME_SIZE, Answers, load, sample
+from bench.machine import QUIET, Watch
 from bench.operations import Operation
 from bench.scripts import OWN, REFERENCES
-from bench.servers import Server
+from bench.servers import WORKERS, Running, Server
 
 PGBENCH, REFERENCE = "pgbench, our SQL", "pgbench, reference"
 _STATEMENTS = {PGBENCH: OWN, REFERENCE: REFERENCES}
 SAMPLES = 10
+ANSWERS = 2  # at least, to each connection
 ATTEMPTS = 3
 SETTLE_SECONDS = 60
 _ACTIVE = """
@@ -30,16 +32,19 @@ WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_
 
 @dataclass
 class Figures:
-    """One operation at one target in one round: answers a second, latencies in ms, CPU ms of server
-    and PostgreSQL per answer, failures, and the cores that others used meanwhile."""
+    """One operation at one target in one round: answers a second, the cores that others used
+    meanwhile, CPU ms of PostgreSQL and server per answer, latencies in ms."""
 
     rate: float
-    database_cpu: float
     others: float
+    database_cpu: float
     server_cpu: float = 0.0
     p50: float = 0.0
     p99: float = 0.0
-    failed: int = 0
+
+    @property
+    def cpu(self) -> float:
+        return self.database_cpu + self.server_cpu
 
     @property
     def noisy(self) -> bool:
@@ -52,7 +57,7 @@ class Bench:
 
     postgres: LocalPostgres
     url: str
-    pids: dict[Server, int]
+    servers: dict[Server, Running]
     seconds: int
     attempts: int = ATTEMPTS
     random: Random = field(default_factory=lambda: Random(os.urandom(8)))
@@ -60,64 +65,48 @@ class Bench:
 
     def measure(self, target: Server | str, operation: Operation) -> Figures:
         """The figures of the quietest attempt; there is a second one only if others were busy."""
-        tidy(self.url)
-        found = []
+        found: list[Figures] = []
         for _ in range(self.attempts):
-            found.append(
-                self._server(target, operation)
-                if isinstance(target, Server)
-                else self._sql(target, operation)
-            )
+            tidy(self.url)
+            if isinstance(target, Server):
+                found.append(self._server(target, operation))
+            else:
+                found.append(self._sql(target, operation))
             if not found[-1].noisy:
                 break
         return min(found, key=lambda figures: figures.others)
 
     def _server(self, server: Server, operation: Operation) -> Figures:
-        """Over HTTP. Each connection has a request under way when the time is over, which the server
-        finishes too: its work counts, and so it is counted."""
-        size = sample(operation, server.port, self.tokens, self.random, SAMPLES)
-        pids = (self.pids[server], self.postgres.pid)
+        """Over HTTP. When the time is over, each connection has a request under way, which the
+        server finishes: its work is measured, and so it is counted."""
+        at = self.servers[server]
+        size, alone = sample(operation, at.port, self.tokens, self.random, SAMPLES)
+        # Each connection gets some answers, however slow they are.
+        seconds = max(self.seconds, ceil(ANSWERS * CONNECTIONS * alone / WORKERS))
         with self._counted(operation, server.history) as counts:
-            before = [cpu_seconds(pid) for pid in pids]
-            watch = Watch()
-            answers = load(operation, server.port, self.tokens, self.random, self.seconds)
-            others = watch.others()
-            self._settle(self.pids[server])
-            spent = [cpu_seconds(pid) - start for pid, start in zip(pids, before, strict=True)]
+            watch = Watch(self.postgres.pid, at.process.pid)
+            answers = load(operation, at.port, self.tokens, self.random, seconds)
             counts += [answers.count, answers.count + CONNECTIONS]
-        if answers.failed:
-            raise WrongAnswer(f"{operation.name}: {server.name} failed {answers.failed} times.")
-        if abs(answers.size - size) > SAME_SIZE * size:
-            raise WrongAnswer(
-                f"{operation.name}: {server.name} sent {answers.size:.0f} bytes "
-                f"under load, and {size:.0f} before."
-            )
-        server_cpu, database_cpu = (1000 * cpu / counts[1] for cpu in spent)
-        return Figures(
-            answers.count / answers.seconds,
-            database_cpu,
-            others,
-            server_cpu,
-            answers.p50,
-            answers.p99,
-            answers.failed,
-        )
+            self._settle(watch)
+        _check_all(f"{operation.name} at {server.name}", answers, size)
+        cpu = (1000 * seconds / counts[1] for seconds in watch.used)
+        rate = answers.count / answers.seconds
+        return Figures(rate, watch.others, *cpu, answers.p50, answers.p99)
 
     def _sql(self, name: str, operation: Operation) -> Figures:
         statements = _STATEMENTS[name][operation.name]
         prove(self.url, operation, statements, self.random)
         with self._counted(operation, history=True) as counts:
-            before, watch = cpu_seconds(self.postgres.pid), Watch()
+            watch = Watch(self.postgres.pid)
             count, rate = limit(self.postgres, self.url, operation, statements, self.seconds)
-            others = watch.others()
-            spent = cpu_seconds(self.postgres.pid) - before
             counts += [count, count]
-        return Figures(rate, 1000 * spent / count, others)
+            self._settle(watch)
+        return Figures(rate, watch.others, 1000 * watch.used[0] / count)
 
     @contextmanager
     def _counted(self, operation: Operation, history: bool) -> Iterator[list[int]]:
-        """Compare what was written with the least and the most answers there were, which the block
-        puts into the list."""
+        """Compare what was written with the least and the most answers that there were, which the
+        block puts into the list."""
         written = operation.written if history else operation.written[:1]
         before = [value(self.url, question) for question, _ in written]
         counts: list[int] = []
@@ -127,18 +116,22 @@ class Bench:
             # Two random batches of pgbench may be equal, or two new sessions the same.
             if not counts[0] * 0.99 - 1 <= grown <= counts[1]:
                 raise WrongAnswer(
-                    f"{operation.name}: {counts[0]} answers, but {grown:.1f} times "
-                    f"as much as one writes ({question})."
+                    f"{operation.name}: {counts[0]} answers, but {grown:.1f} times as much as one "
+                    f"of them writes ({question})."
                 )
 
-    def _settle(self, pid: int) -> None:
-        """Wait until the server has finished the requests that nobody waits for any more."""
+    def _settle(self, watch: Watch) -> None:
+        """Wait until nothing works any more on requests whose answers nobody waits for."""
         deadline = monotonic() + SETTLE_SECONDS
-        used = -1.0
-        while monotonic() < deadline:
-            now = cpu_seconds(pid)
-            if now - used < 0.02 and not value(self.url, _ACTIVE):
-                return
-            used = now
+        while watch.still_growing() or value(self.url, _ACTIVE):
+            if monotonic() > deadline:
+                raise WrongAnswer("A server does not come to rest.")
             sleep(0.1)
-        raise WrongAnswer("A server does not come to rest.")
+
+
+def _check_all(what: str, answers: Answers, size: float) -> None:
+    """Judge all answers by what the samples showed."""
+    if answers.failed:
+        raise WrongAnswer(f"{what}: {answers.failed} requests failed.")
+    if abs(answers.size - size) > SAME_SIZE * size:
+        raise WrongAnswer(f"{what}: {answers.size:.0f} bytes under load, {size:.0f} before.")

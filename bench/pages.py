@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import asyncpg
-from alembic import command
 
-from app.auth.jwt import Tokens
-from app.cli.database import configuration
-from app.config import load_settings
-from bench.__main__ import PORT, SECRET, cpu_seconds, database, fill, server
-from bench.operations import id_of
+from bench.data import database, fill, id_of, token_of
+from bench.machine import cpu_seconds
+from bench.servers import AIMS, running
 
 ROUNDS = 3
 # How often a page is asked for in a round; those of the office take up to half a second.
@@ -130,18 +127,13 @@ async def make_admin(url: str) -> None:
 def main() -> None:
     with database() as (postgres, url):
         print("Making 480,000 marks ...", flush=True)
-        command.upgrade(configuration(url), "head")
         asyncio.run(fill(url))
         asyncio.run(make_admin(url))
-        settings = load_settings(
-            _env_file=None, database_url=url, jwt_secret=SECRET, google_client_id="bench"
-        )
-        issuer = Tokens(settings)
-        tokens = {user: issuer.issue(id_of(f"user{user}"))[0] for user in (TEACHER, ADMIN)}
-        with server(url) as pid:
-            client = Client(
-                http.client.HTTPConnection("127.0.0.1", PORT), (pid, postgres.pid), tokens
-            )
+        tokens = {user: token_of(user) for user in (TEACHER, ADMIN)}
+        with running((AIMS,), url) as servers:
+            at = servers[AIMS]
+            connection = http.client.HTTPConnection("127.0.0.1", at.port)
+            client = Client(connection, (at.process.pid, postgres.pid), tokens)
             print(HEADING)
             for line in measured(client):
                 print(line, flush=True)

@@ -30,11 +30,11 @@ from app.models import (
     User,
 )
 from bench.peers import shapes, standing
-from bench.peers.tables import DATABASE_URL, user_id_of
+from bench.peers.tables import database_url, user_id_of
 
 engine = create_async_engine(
     "postgresql+asyncpg://",
-    async_creator=lambda: asyncpg.connect(DATABASE_URL),
+    async_creator=lambda: asyncpg.connect(database_url()),
     pool_size=8,
     max_overflow=0,
 )

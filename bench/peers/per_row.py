@@ -27,9 +27,9 @@ from app.models import (
     User,
 )
 from bench.peers import shapes, standing
-from bench.peers.tables import DATABASE_URL, user_id_of
+from bench.peers.tables import database_url, user_id_of
 
-engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(DATABASE_URL))
+engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(database_url()))
 make_session = sessionmaker(engine)
 app = FastAPI()
 

@@ -31,7 +31,10 @@ AttendanceStatus.student = relationship(
     Student, primaryjoin=foreign(AttendanceStatus.student_id) == Student.id, viewonly=True
 )
 
-DATABASE_URL = os.environ.get("DATABASE_URL", "")
+
+def database_url() -> str:
+    """Where the database is."""
+    return os.environ["DATABASE_URL"]
 
 
 def user_id_of(token: str) -> UUID:
