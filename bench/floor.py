@@ -7,7 +7,7 @@ what of a request's time is PostgreSQL, the server and the driver, and what is o
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time
 from typing import Any
@@ -83,7 +83,7 @@ async def _mark(user: UUID, scope: Any, body: Any) -> str:
             request_id="floor",
             reason=None,
             strict=False,
-            **_columns(body["updates"]),
+            **columns_of(body["updates"]),
         )
         said = (await _row(connection, marks, **key))["statuses"]
     return (
@@ -92,7 +92,8 @@ async def _mark(user: UUID, scope: Any, body: Any) -> str:
     )
 
 
-def _columns(updates: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def columns_of(updates: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The marks of a request as the arrays that the statement takes."""
     return {
         "roll_keys": [update["rollNo"].lower() for update in updates],
         "statuses": [update["status"] for update in updates],
@@ -153,12 +154,18 @@ def _user(headers: list[tuple[bytes, bytes]]) -> UUID:
 
 async def _live(receive: Any, send: Any) -> None:
     await receive()
+    async with connected():
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[None]:
+    """Have connections to DATABASE_URL ready, as many as the service has."""
+    url, settings = os.environ["DATABASE_URL"], server_settings(_ZONE)
     for _ in range(POOL_SIZE):
-        settings = server_settings(_ZONE)
-        url = os.environ["DATABASE_URL"]
         _idle.put_nowait(await asyncpg.connect(url, server_settings=settings))
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
+    yield
     while not _idle.empty():
         await _idle.get_nowait().close()
-    await send({"type": "lifespan.shutdown.complete"})

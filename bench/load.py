@@ -81,8 +81,12 @@ def _headers(request: Request, tokens: list[str]) -> dict[str, str]:
     return token | ({"Content-Type": "application/json"} if request.body else {})
 
 
-def sample(operation: Operation, port: int, tokens: list[str], random: Random, times: int) -> float:
-    """Check so many answers, one after another; return their bytes on average, heads included."""
+def sample(
+    operation: Operation, port: int, tokens: list[str], random: Random, times: int
+) -> tuple[float, float]:
+    """Check so many answers, one after another; return the bytes of one on average, head included,
+    and the seconds it took."""
+    started = monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     sizes = []
     for request in islice(operation.requests(random), times):

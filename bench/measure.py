@@ -22,7 +22,7 @@ PGBENCH, REFERENCE = "pgbench, our SQL", "pgbench, reference"
 _STATEMENTS = {PGBENCH: OWN, REFERENCE: REFERENCES}
 SAMPLES = 10
 ANSWERS = 2  # at least, to each connection
-ATTEMPTS = 3
+ATTEMPTS = 2
 SETTLE_SECONDS = 60
 _ACTIVE = """
 SELECT count(*) FROM pg_stat_activity

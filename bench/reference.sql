@@ -12,7 +12,8 @@ SELECT json_build_object(
     'id', u.id, 'email', u.email, 'name', u.name, 'role', a.role,
     'department', u.department, 'employeeId', u.employee_id,
     'lastLoginAt', replace((u.last_login_at AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z',
-    'createdAt', replace((u.created_at AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z')::text AS document
+    'createdAt', replace((u.created_at AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z')::text
+    AS document
 FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
 WHERE u.id = :actor_id AND u.disabled_at IS NULL AND a.role IN ('teacher', 'admin')
 
@@ -203,11 +204,13 @@ away AS MATERIALIZED (
             AND (l.class_id IS NULL OR l.class_id = :class_id)) AS anybody
 ),
 merged AS MATERIALIZED (
-    SELECT p.student_id, p.roll_key, p.roll_no, p.name, m.version AS old_version, m.status AS old_status,
+    SELECT p.student_id, p.roll_key, p.roll_no, p.name,
+           m.version AS old_version, m.status AS old_status,
            m.recognized_by_ai AS old_recognized, m.similarity_score AS old_score,
            m.remark AS old_remark, m.source AS old_source, m.leave_kind AS old_kind,
            m.marked_by AS old_by, m.marked_at AS old_at,
-           g.roll_key IS NOT NULL AND NOT coalesce(g.recognized_by_ai AND m.source = 'manual', false)
+           g.roll_key IS NOT NULL
+               AND NOT coalesce(g.recognized_by_ai AND m.source = 'manual', false)
                AND (m.student_id IS NOT NULL OR p.periods @> :day::date
                     OR p.periods && daterange(current_date, NULL))
                AND (g.status, g.recognized_by_ai, g.similarity_score, g.remark)
@@ -253,7 +256,8 @@ written AS (
         source = excluded.source, marked_by = excluded.marked_by,
         marked_at = excluded.marked_at, version = excluded.version
 )
-SELECT (SELECT version FROM numbered) AS version, json_agg(mark ORDER BY m.roll_key)::text AS statuses
+SELECT (SELECT version FROM numbered) AS version,
+       json_agg(mark ORDER BY m.roll_key)::text AS statuses
 FROM merged m CROSS JOIN LATERAL (
     SELECT m.roll_no AS "rollNo", m.name, m.status, m.recognized_by_ai AS "recognizedByAi",
            m.similarity_score AS "similarityScore", m.remark,
@@ -298,7 +302,8 @@ FROM sessions s CROSS JOIN LATERAL (
     SELECT s.id AS "sessionId", s.class_id AS "classId", s.session_date AS "sessionDate",
            left(s.start_time::text, 5) AS "startTime", left(s.end_time::text, 5) AS "endTime",
            s.teacher_id AS "teacherId", s.processed_image_url AS "processedImageUrl", s.status,
-           s.version, replace((s.created_at AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z' AS "createdAt",
+           s.version,
+           replace((s.created_at AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z' AS "createdAt",
            s.status_reason AS "statusReason", (
                SELECT coalesce(json_agg(mark ORDER BY p.place), '[]')
                FROM attendance_statuses m JOIN people p ON p.id = m.student_id
@@ -313,6 +318,7 @@ FROM sessions s CROSS JOIN LATERAL (
 ) d
 
 -- == F  statistics over forty sessions
+-- Most absences in a row end within three sessions; only the others are counted one by one.
 WITH me AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
@@ -321,7 +327,8 @@ WITH me AS MATERIALIZED (
 class AS MATERIALIZED (
     SELECT c.id, t.last_day,
            CASE WHEN t.last_day >= current_date
-                THEN (SELECT meetings FROM v_meetings_left WHERE class_id = c.id) ELSE 0 END AS meetings
+                THEN (SELECT meetings FROM v_meetings_left WHERE class_id = c.id) ELSE 0
+           END AS meetings
     FROM me JOIN classes c ON me.role = 'admin' OR c.teacher_id = me.id OR EXISTS (
         SELECT FROM class_teachers t
         WHERE t.class_id = c.id AND t.user_id = me.id
@@ -331,7 +338,8 @@ class AS MATERIALIZED (
 ),
 held AS MATERIALIZED (
     SELECT s.id, s.session_date,
-           row_number() OVER (ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST)::integer AS age
+           row_number() OVER (
+               ORDER BY s.session_date DESC, s.start_time DESC NULLS LAST)::integer AS age
     FROM attendance_sessions s
     WHERE s.class_id = (SELECT id FROM class) AND s.status <> 'cancelled'
 ),
@@ -345,17 +353,30 @@ counts AS MATERIALIZED (
            count(*) FILTER (WHERE m.status = 'absent') AS absent,
            count(*) FILTER (WHERE m.status = 'late') AS late,
            count(*) FILTER (WHERE m.status = 'excused') AS excused,
-           count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty,
-           array_agg(held.age) FILTER (WHERE m.status = 'absent') AS absences,
-           min(held.age) FILTER (WHERE m.status <> 'absent') AS there
-    FROM attendance_statuses m JOIN held ON held.id = m.session_id
-    WHERE m.class_id = (SELECT id FROM class)
+           count(*) FILTER (WHERE m.leave_kind = 'on_duty') AS on_duty
+    FROM attendance_statuses m
+    WHERE m.class_id = (SELECT id FROM class) AND m.session_id NOT IN (
+        SELECT s.id FROM attendance_sessions s
+        WHERE s.class_id = (SELECT id FROM class) AND s.status = 'cancelled')
     GROUP BY m.student_id
+),
+recent AS MATERIALIZED (
+    SELECT m.student_id, m.status, held.age
+    FROM held JOIN attendance_statuses m
+        ON m.class_id = (SELECT id FROM class) AND m.session_id = held.id
+    WHERE held.age <= 3
+),
+streaks AS MATERIALIZED (
+    SELECT student_id, min(age) FILTER (WHERE status <> 'absent') AS there,
+           count(*) FILTER (WHERE status = 'absent') AS gone,
+           array_agg(age) FILTER (WHERE status = 'absent') AS ages
+    FROM recent GROUP BY student_id
 )
 SELECT coalesce(json_agg(student ORDER BY s.roll_key), '[]')::text AS document
 FROM class_students e JOIN students s ON s.id = e.student_id
 CROSS JOIN class CROSS JOIN policy p CROSS JOIN days
 LEFT JOIN counts k ON k.student_id = e.student_id
+LEFT JOIN streaks r ON r.student_id = e.student_id
 CROSS JOIN LATERAL (
     SELECT attendance_attended(p, coalesce(k.present, 0), coalesce(k.late, 0),
                                coalesce(k.excused, 0), coalesce(k.on_duty, 0)) AS attended,
@@ -375,8 +396,18 @@ CROSS JOIN LATERAL (
            attendance_can_miss(p, n.attended, n.counted) AS "canMiss",
            CASE WHEN class.last_day IS NOT NULL THEN attendance_percentage(
                n.attended + 100 * class.meetings, n.counted + class.meetings) END AS "bestPossible",
-           CASE WHEN k.there IS NULL THEN coalesce(k.absent, 0)
-                ELSE (SELECT count(*) FROM unnest(k.absences) age WHERE age < k.there)
+           CASE WHEN r.there IS NOT NULL
+                THEN (SELECT count(*) FROM unnest(r.ages) age WHERE age < r.there)
+                WHEN coalesce(k.absent, 0) = 0 THEN 0
+                ELSE (
+                    SELECT count(*) FROM held JOIN attendance_statuses m
+                        ON m.class_id = class.id AND m.session_id = held.id
+                        AND m.student_id = e.student_id
+                    WHERE held.age < (
+                        SELECT coalesce(min(h.age), 1000000) FROM held h JOIN attendance_statuses o
+                            ON o.class_id = class.id AND o.session_id = h.id
+                            AND o.student_id = e.student_id
+                        WHERE o.status <> 'absent'))
            END AS "absentInARow",
            CASE WHEN e.periods @> days.span THEN days.sessions - coalesce(k.total, 0)
                 ELSE (SELECT count(*) FROM held WHERE e.periods @> held.session_date)

@@ -63,7 +63,7 @@ async def _signed_in(
     found = (await db.execute(asked.where(User.id == user_id, User.disabled_at.is_(None)))).first()
     if found is None:
         raise HTTPException(401)
-    return found.tuple()
+    return found.User, found.role
 
 
 SignedIn = Annotated[tuple[User, str], Depends(_signed_in)]
@@ -128,7 +128,7 @@ async def open_session(draft: shapes.Draft, signed_in: SignedIn, db: Db) -> Any:
         ClassSchedule.class_id == class_.id,
         ClassSchedule.day_of_week == draft.session_date.isoweekday(),
     )
-    ends = dict((await db.execute(slots)).tuples().all())
+    ends = dict((await db.execute(slots)).all())
     start = start or min(ends, default=None)
     for session in there:
         if session.start_time == start:
@@ -207,7 +207,7 @@ async def _students(db: AsyncSession, class_id: UUID, batch: shapes.Batch) -> di
         .join(ClassStudent, ClassStudent.student_id == Student.id)
         .where(ClassStudent.class_id == class_id, Student.roll_key.in_(keys))
     )
-    return dict((await db.execute(found)).tuples().all())
+    return dict((await db.execute(found)).all())
 
 
 def _row(
