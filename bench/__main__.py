@@ -13,7 +13,7 @@ from bench import report
 from bench.contents import WrongAnswer
 from bench.data import database, fill
 from bench.machine import description
-from bench.measure import ATTEMPTS, PGBENCH, REFERENCE, Bench
+from bench.measure import PGBENCH, REFERENCE, REPEATS, Bench
 from bench.operations import OPERATIONS, Operation
 from bench.servers import AIMS, CAREFUL, FLOOR, PER_ROW, SERVERS, running
 
@@ -27,8 +27,8 @@ def main() -> None:
         _say("Making 480,000 marks ...")
         asyncio.run(fill(url))
         with running(SERVERS, url) as servers:
-            attempts = 1 if given.quick else ATTEMPTS
-            bench = Bench(postgres, url, servers, given.seconds, attempts)
+            repeats = 0 if given.quick else REPEATS
+            bench = Bench(postgres, url, servers, given.seconds, repeats)
             results = measured(bench, chosen, given.rounds)
         machine = description(postgres.program("postgres"))
     _print(results, machine)

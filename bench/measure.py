@@ -22,7 +22,8 @@ PGBENCH, REFERENCE = "pgbench, our SQL", "pgbench, reference"
 _STATEMENTS = {PGBENCH: OWN, REFERENCE: REFERENCES}
 SAMPLES = 10
 ANSWERS = 2  # at least, to each connection
-ATTEMPTS = 2
+REPEATS = 20  # of noisy measurements, before it takes the machine as it is
+FEW = 0.01  # of the requests may fail; the table says how many
 SETTLE_SECONDS = 60
 _ACTIVE = """
 SELECT count(*) FROM pg_stat_activity
@@ -32,8 +33,8 @@ WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_
 
 @dataclass
 class Figures:
-    """One operation at one target in one round: answers a second, the cores that others used
-    meanwhile, CPU ms of PostgreSQL and server per answer, latencies in ms."""
+    """One operation at one target in one round: right answers a second, the cores that others used
+    meanwhile, CPU ms of PostgreSQL and server per request, latencies in ms, and errors."""
 
     rate: float
     others: float
@@ -41,6 +42,7 @@ class Figures:
     server_cpu: float = 0.0
     p50: float = 0.0
     p99: float = 0.0
+    failed: int = 0
 
     @property
     def cpu(self) -> float:
@@ -59,22 +61,23 @@ class Bench:
     url: str
     servers: dict[Server, Running]
     seconds: int
-    attempts: int = ATTEMPTS
+    repeats: int = REPEATS
     random: Random = field(default_factory=lambda: Random(os.urandom(8)))
     tokens: list[str] = field(default_factory=tokens)
 
     def measure(self, target: Server | str, operation: Operation) -> Figures:
-        """The figures of the quietest attempt; there is a second one only if others were busy."""
-        found: list[Figures] = []
-        for _ in range(self.attempts):
-            tidy(self.url)
-            if isinstance(target, Server):
-                found.append(self._server(target, operation))
-            else:
-                found.append(self._sql(target, operation))
-            if not found[-1].noisy:
-                break
-        return min(found, key=lambda figures: figures.others)
+        """The figures; of the quieter attempt, if others were busy and it is worth another."""
+        found = self._once(target, operation)
+        if not found.noisy or self.repeats == 0:
+            return found
+        self.repeats -= 1
+        return min(found, self._once(target, operation), key=lambda figures: figures.others)
+
+    def _once(self, target: Server | str, operation: Operation) -> Figures:
+        tidy(self.url)
+        if isinstance(target, Server):
+            return self._server(target, operation)
+        return self._sql(target, operation)
 
     def _server(self, server: Server, operation: Operation) -> Figures:
         """Over HTTP. When the time is over, each connection has a request under way, which the
@@ -86,12 +89,12 @@ class Bench:
         with self._counted(operation, server.history) as counts:
             watch = Watch(self.postgres.pid, at.process.pid)
             answers = load(operation, at.port, self.tokens, self.random, seconds)
-            counts += [answers.count, answers.count + CONNECTIONS]
+            counts += [answers.count - answers.failed, answers.count + CONNECTIONS]
             self._settle(watch)
         _check_all(f"{operation.name} at {server.name}", answers, size)
         cpu = (1000 * seconds / counts[1] for seconds in watch.used)
-        rate = answers.count / answers.seconds
-        return Figures(rate, watch.others, *cpu, answers.p50, answers.p99)
+        rate = (answers.count - answers.failed) / answers.seconds
+        return Figures(rate, watch.others, *cpu, answers.p50, answers.p99, answers.failed)
 
     def _sql(self, name: str, operation: Operation) -> Figures:
         statements = _STATEMENTS[name][operation.name]
@@ -131,7 +134,7 @@ class Bench:
 
 def _check_all(what: str, answers: Answers, size: float) -> None:
     """Judge all answers by what the samples showed."""
-    if answers.failed:
-        raise WrongAnswer(f"{what}: {answers.failed} requests failed.")
+    if answers.failed > FEW * answers.count:
+        raise WrongAnswer(f"{what}: {answers.failed} of {answers.count} requests failed.")
     if abs(answers.size - size) > SAME_SIZE * size:
         raise WrongAnswer(f"{what}: {answers.size:.0f} bytes under load, {size:.0f} before.")

@@ -22,6 +22,7 @@ _COLUMNS = (
     "p99 ms",
     "server CPU ms",
     "PostgreSQL CPU ms",
+    "errors",
     "AIMS : this",
     "noise",
 )
@@ -85,6 +86,7 @@ def _row(target: Target, rounds: Sequence[Figures], ours: Sequence[Figures]) -> 
             else ("", "", "")
         ),
         shown("database_cpu", 2),
+        str(sum(figures.failed for figures in rounds)) if over_http else "",
         f"{ratio(ours, rounds):.2f}",
         f"{noisy} of {len(rounds)}" if noisy else "",
     ]
