@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import sys
 
+from app.cli.processes import stoppable
 from bench import report
 from bench.contents import WrongAnswer
 from bench.data import database, fill
@@ -23,13 +24,14 @@ TARGETS = (AIMS, FLOOR, PGBENCH, REFERENCE, CAREFUL, PER_ROW)
 def main() -> None:
     given = _arguments()
     chosen = [o for o in OPERATIONS if not given.operations or o.name in given.operations]
-    with database() as (postgres, url):
+    with stoppable() as stack:
+        postgres, url = stack.enter_context(database())
         _say("Making 480,000 marks ...")
         asyncio.run(fill(url))
-        with running(SERVERS, url) as servers:
-            repeats = 0 if given.quick else REPEATS
-            bench = Bench(postgres, url, servers, given.seconds, repeats)
-            results = measured(bench, chosen, given.rounds)
+        servers = stack.enter_context(running(SERVERS, url))
+        repeats = 0 if given.quick else REPEATS
+        bench = Bench(postgres, url, servers, given.seconds, repeats)
+        results = measured(bench, chosen, given.rounds)
         machine = description(postgres.program("postgres"))
     _print(results, machine)
     if len(chosen) == len(OPERATIONS) and not given.quick:

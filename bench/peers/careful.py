@@ -145,10 +145,10 @@ async def _create(db: AsyncSession, draft: shapes.Draft, **new: Any) -> Any:
         **new,
     )
     key = ("class_id", "session_date", "start_time")
-    unlike = created.on_conflict_do_update(
+    once = created.on_conflict_do_update(
         index_elements=key, set_={"teacher_id": AttendanceSession.teacher_id}
     )
-    session = await db.scalar(unlike.returning(AttendanceSession))
+    session = await db.scalar(once.returning(AttendanceSession))
     await db.commit()
     return shapes.Opened.model_validate(session).model_copy(update={"created": True})
 
@@ -192,7 +192,7 @@ async def mark(id: UUID, batch: shapes.Batch, signed_in: SignedIn, db: Db) -> An
         rejected=[
             shapes.Rejected(roll_no=update.roll_no, code="not_enrolled")
             for update in batch.updates
-            if update not in known
+            if update.roll_no.lower() not in students
         ],
     )
     await db.commit()
