@@ -131,8 +131,8 @@ def write(results: Results, command: str, machine: Sequence[str]) -> None:
 
 def _page(results: Results, command: str, machine: Sequence[str]) -> Iterator[str]:
     yield "# Results of the benchmark\n"
-    yield f"`{command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. What it measures, and how: "
-    yield "[performance](../docs/performance.md).\n"
+    yield f"`{command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    yield "What it measures, and how: [performance](../docs/performance.md).\n"
     yield "\n".join(f"- {line}" for line in machine)
     yield f"\n{noise(results)}\n"
     yield markdown(summary(results))
