@@ -79,6 +79,8 @@ _SETTING_REFUSED = (
 # A prepared statement belongs to another connection: a pooler has swapped them.
 _STATEMENT_LOST = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
 
+_READ_ONLY = "SET TRANSACTION READ ONLY"
+
 
 @dataclass(frozen=True)
 class _Limits:
@@ -145,19 +147,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, *, keep: bool = True, patient: bool = False
+        self, *, keep: bool = True, patient: bool = False, read_only: bool = False
     ) -> AsyncIterator["Transaction"]:
         """One transaction, committed when the block ends and rolled back when it raises.
 
         With `keep=False` it is always rolled back: a dry run. `patient` gives each statement a
-        minute, for work that is larger than a single request's.
+        minute, for work that is larger than a single request's. With `read_only` PostgreSQL
+        refuses to write.
         """
-        async with self._transaction(keep=keep, limits=_PATIENT if patient else None) as tx:
+        limits = _PATIENT if patient else None
+        async with self._transaction(keep=keep, limits=limits, read_only=read_only) as tx:
             yield tx
 
     @asynccontextmanager
     async def _transaction(
-        self, *, keep: bool = True, limits: _Limits | None = None
+        self, *, keep: bool = True, limits: _Limits | None = None, read_only: bool = False
     ) -> AsyncIterator["Transaction"]:
         with _faults_named():
             connection = await self._acquire()
@@ -165,6 +169,8 @@ class Database:
                 transaction = connection.transaction()
                 await transaction.start()
                 try:
+                    if read_only:
+                        await connection.execute(_READ_ONLY)
                     if limits:
                         await connection.execute(limits.settings)
                     yield Transaction(connection, limits.seconds if limits else None)

@@ -60,7 +60,7 @@ MAY_IMPORT = {
 # The rooms of the services, those below first: each knows the ones before it.
 SERVICES = (
     *("access", "lists", "audit", "health", "people", "timetable", "sessions", "classes"),
-    *("students", "leave", "counting", "questions", "mine", "imports"),
+    *("students", "leave", "counting", "questions", "mine", "imports", "verifying"),
 )
 PURE = (
     *("sql", "batch", "reconciliation", "models", "schemas"),

@@ -13,6 +13,7 @@ from tests.classroom import Classroom, classroom_of, day
 from tests.conftest import Stage
 from tests.fuzz import examples
 from tests.recount import ROLLS, Act, Ask, Enrol, FillIn, MarkThem, Open, Refusal, Withdraw, World
+from tests.soundness import assert_sound
 from tests.test_enrolments import ENDLESS, Enrolment, Refused
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +194,7 @@ async def test_figures_equal_a_plain_recount(
             if told.can(what):
                 await assert_same_outcome(told, world, what)
         await assert_same_marks(told, world)
+        await assert_sound(stage)
         below = None
         for rules, (excused, on_duty) in zip(cycle((first, then)), product(WAYS, WAYS)):
             policy = rules | {"excused": excused, "onDuty": on_duty}

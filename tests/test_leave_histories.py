@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.classroom import ROLLS, Classroom, classroom_of, day
 from tests.conftest import Stage
 from tests.fuzz import examples
+from tests.soundness import assert_sound
 from tests.support import Person
 
 pytestmark = pytest.mark.anyio
@@ -162,6 +163,7 @@ async def test_when_all_leave_is_withdrawn_the_marks_are_those_of_a_class_withou
     for step in steps:
         await pair.take(step)
         await pair.look()
+    await assert_sound(stage)
     for leave in pair.leaves:
         await pair.end(leave)
         await pair.look()

@@ -1,5 +1,6 @@
 """Merging two records of one student: rosters, marks and history of both are kept."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -7,6 +8,7 @@ import pytest
 
 from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, day, decide
 from tests.conftest import Stage
+from tests.soundness import assert_sound
 from tests.support import checksum
 from tests.test_imports import imported
 
@@ -16,9 +18,10 @@ RIGHT, WRONG = ROLLS[0], "23/SC/101"
 
 
 @pytest.fixture
-async def hall(stage: Stage) -> Classroom:
-    """Asha's class, in which one student is enrolled twice."""
-    return await classroom_of(stage.asha, "CS888", [RIGHT, WRONG, ROLLS[1]])
+async def hall(stage: Stage) -> AsyncIterator[Classroom]:
+    """Asha's class, in which one student is enrolled twice. All has to agree in the end."""
+    yield await classroom_of(stage.asha, "CS888", [RIGHT, WRONG, ROLLS[1]])
+    await assert_sound(stage)
 
 
 async def id_of(stage: Stage, roll: str) -> str:

@@ -5,7 +5,7 @@ import sys
 import asyncpg
 import typer
 
-from app.cli import database, demo, firestore, imports, people, serve, suite, up
+from app.cli import database, demo, firestore, imports, people, serve, suite, up, verify
 from app.config import ConfigError
 from app.errors import AppError
 from app.localpg import LocalPostgresError
@@ -27,6 +27,7 @@ commands.command()(people.allow)
 commands.command()(people.disallow)
 commands.command()(people.token)
 commands.command()(demo.demo)
+commands.command()(verify.verify)
 imports.commands.command()(firestore.firestore)
 commands.add_typer(imports.commands, name="import")
 commands.add_typer(database.commands, name="db")

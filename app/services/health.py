@@ -39,10 +39,15 @@ async def require_current_schema(db: Database) -> None:
 
 async def is_current(db: Database) -> bool:
     """Whether the newest migration, and no other, has been applied."""
+    return await revisions(db) == [newest_revision()]
+
+
+async def revisions(db: Database) -> list[str]:
+    """The migrations that the database is at: one, or none if it is empty."""
     if not (await db.row(_HAS_VERSION))["there"]:
-        return False
+        return []
     heads: list[str] | None = (await db.row(_VERSION))["heads"]
-    return heads == [newest_revision()]
+    return heads or []
 
 
 @cache
