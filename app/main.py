@@ -53,9 +53,9 @@ from app.routes.attendance import (
 )
 from app.routes.classes import class_routes, occurrence_routes, timetable_routes
 from app.services import health
+from app.version import VERSION
 from app.web import routers as web
 
-VERSION = "0.4.0"
 # Uvicorn's exit code for a failed start, after which Gunicorn does not restart the worker.
 CANNOT_START = 3
 

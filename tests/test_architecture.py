@@ -50,16 +50,28 @@ MAY_IMPORT = {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
         *("batch", "db", "declared", "queries", "request_limits", "strict_json"),
     },
-    "localpg": {"config"},
+    "version": set(),
+    "pg_programs": set(),
+    "localpg": {"config", "pg_programs"},
     "demo": {"errors", "services", "schemas", "db", "sql", "documents", "localpg", "config"},
     "cli": {
         *("services", "auth", "demo", "localpg", "errors", "config", "db", "schemas"),
-        *("files", "batch", "reconciliation", "logs", "metrics"),
+        *("files", "batch", "reconciliation", "logs", "metrics", "pg_programs", "version"),
     },
 }
 # The rooms of the services, those below first: each knows the ones before it.
 SERVICES = (
-    *("access", "lists", "audit", "health", "people", "timetable", "sessions", "classes"),
+    *(
+        "access",
+        "lists",
+        "audit",
+        "health",
+        "backups",
+        "people",
+        "timetable",
+        "sessions",
+        "classes",
+    ),
     *("students", "leave", "counting", "questions", "mine", "imports", "verifying"),
 )
 PURE = (

@@ -5,20 +5,17 @@ That it finds nothing after any history of marks, leave, rosters and merges is p
 """
 
 import asyncio
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 
 from app.db import open_database
-from app.demo.google import sub_of
-from app.demo.load import load_department
 from app.services.verifying import verify
 from tests.command_line import Aims
-from tests.conftest import ZONE, copy_of, on_server
-from tests.soundness import disagreements
-from tests.support import checksum
+from tests.conftest import ZONE
+from tests.soundness import department, department_name, digest_of, disagreements
+
+__all__ = ["department", "department_name"]  # fixtures, used by their names
 
 # In the order of the checks: SQL that does harm, what fails for it, and how the place is told.
 # `a_mark` is a mark that was never changed, `a_past` one that was replaced.
@@ -148,28 +145,6 @@ HARM = [
 ]
 
 
-@pytest.fixture(scope="module")
-def department(server_url: str, template: str, worker_id: str) -> str:
-    """The name of a database with the demo's department. Tests leave it as it is."""
-    name = f"aims_sound_{worker_id}"
-
-    async def make() -> None:
-        await copy_of(server_url, template, name)
-        async with open_database(on_server(server_url, name), ZONE) as db:
-            await load_department(db, datetime.now(ZoneInfo(ZONE)), sub_of)
-
-    asyncio.run(make())
-    return name
-
-
-@pytest.fixture
-def harmed(department: str, server_url: str, worker_id: str, aims: Aims) -> Aims:
-    """An installation with a copy of the department."""
-    url = asyncio.run(copy_of(server_url, department, f"aims_harmed_{worker_id}"))
-    aims.set(DATABASE_URL=url)
-    return Aims(url, aims.patch, aims.captured)
-
-
 def do(aims: Aims, harm: str) -> None:
     """Do the harm, which foreign keys would prevent in part."""
 
@@ -181,8 +156,8 @@ def do(aims: Aims, harm: str) -> None:
     asyncio.run(work())
 
 
-def test_a_department_agrees_with_itself(harmed: Aims) -> None:
-    said = harmed.must("verify").splitlines()
+def test_a_department_agrees_with_itself(department: Aims) -> None:
+    said = department.must("verify").splitlines()
     assert said[-1] == "Everything agrees."
     assert len(said) == len(verify.CHECKS) + 3
     assert all(line.startswith("ok    ") for line in said[:-1])
@@ -193,9 +168,9 @@ def test_an_installation_without_any_class_agrees_with_itself(aims: Aims) -> Non
 
 
 @pytest.mark.parametrize(("harm", "failed", "told"), HARM)
-def test_harm_is_named_with_its_place(harmed: Aims, harm: str, failed: str, told: str) -> None:
-    do(harmed, harm)
-    code, said, _ = harmed.run("verify")
+def test_harm_is_named_with_its_place(department: Aims, harm: str, failed: str, told: str) -> None:
+    do(department, harm)
+    code, said, _ = department.run("verify")
     assert code == 1
     at = said.find(f"WRONG {failed}")
     assert at >= 0, said
@@ -206,18 +181,18 @@ def test_harm_is_named_with_its_place(harmed: Aims, harm: str, failed: str, told
     assert "checks failed." in said.splitlines()[-1]
 
 
-def test_a_list_of_places_is_short_and_says_how_many_more(harmed: Aims) -> None:
-    do(harmed, "UPDATE attendance_sessions SET version = version + 1")
-    ((sessions,),) = harmed.rows("SELECT count(*) FROM attendance_sessions")
-    said = harmed.run("verify")[1]
+def test_a_list_of_places_is_short_and_says_how_many_more(department: Aims) -> None:
+    do(department, "UPDATE attendance_sessions SET version = version + 1")
+    ((sessions,),) = department.rows("SELECT count(*) FROM attendance_sessions")
+    said = department.run("verify")[1]
     assert said.count("the session is at version") == verify.MOST_TOLD
     assert f"- and {int(sessions) - verify.MOST_TOLD:,} more" in said
 
 
-def test_nobody_is_named(harmed: Aims) -> None:
-    do(harmed, "DELETE FROM class_students")
-    said = harmed.run("verify")[1]
-    for roll_no, name in harmed.rows("SELECT roll_no, name FROM students"):
+def test_nobody_is_named(department: Aims) -> None:
+    do(department, "DELETE FROM class_students")
+    said = department.run("verify")[1]
+    for roll_no, name in department.rows("SELECT roll_no, name FROM students"):
         assert roll_no not in said
         assert name not in said
 
@@ -230,18 +205,11 @@ def test_a_schema_of_another_version_is_named_and_nothing_else_is_checked(aims: 
     assert said.splitlines()[-1] == "Nothing else was checked: run ./aims db upgrade first."
 
 
-def test_it_writes_nothing_and_needs_no_more_rights_than_the_server_has(harmed: Aims) -> None:
-    async def digest() -> str:
-        connection = await asyncpg.connect(harmed.database_url)
-        try:
-            return await checksum(connection)
-        finally:
-            await connection.close()
-
-    before = asyncio.run(digest())
-    harmed.set(DATABASE_URL=f"{harmed.database_url}&role=aims_app")
-    harmed.must("verify")
-    assert asyncio.run(digest()) == before
+def test_it_writes_nothing_and_needs_no_more_rights_than_the_server_has(department: Aims) -> None:
+    before = digest_of(department.database_url)
+    department.set(DATABASE_URL=f"{department.database_url}&role=aims_app")
+    department.must("verify")
+    assert digest_of(department.database_url) == before
 
 
 async def sound(url: str) -> list[str]:
@@ -249,7 +217,7 @@ async def sound(url: str) -> list[str]:
         return await disagreements(db)
 
 
-def test_marks_that_change_meanwhile_are_no_disagreement(harmed: Aims) -> None:
+def test_marks_that_change_meanwhile_are_no_disagreement(department: Aims) -> None:
     """Each statement sees one moment: changes and their history are committed together."""
     change = """
     WITH one AS (SELECT s.id FROM attendance_sessions s WHERE s.version > 0
@@ -271,13 +239,13 @@ def test_marks_that_change_meanwhile_are_no_disagreement(harmed: Aims) -> None:
         done = asyncio.Event()
 
         async def keep_changing() -> None:
-            connection = await asyncpg.connect(harmed.database_url)
+            connection = await asyncpg.connect(department.database_url)
             while not done.is_set():
                 await connection.execute(change)
             await connection.close()
 
         changing = asyncio.create_task(keep_changing())
-        found = await sound(harmed.database_url)
+        found = await sound(department.database_url)
         done.set()
         await changing
         return found

@@ -5,10 +5,11 @@ import sys
 import asyncpg
 import typer
 
-from app.cli import database, demo, firestore, imports, people, serve, suite, up, verify
+from app.cli import backup, database, demo, firestore, imports, people, serve, suite, up, verify
 from app.config import ConfigError
 from app.errors import AppError
 from app.localpg import LocalPostgresError
+from app.pg_programs import ProgramError
 
 commands = typer.Typer(
     name="aims",
@@ -28,6 +29,8 @@ commands.command()(people.disallow)
 commands.command()(people.token)
 commands.command()(demo.demo)
 commands.command()(verify.verify)
+commands.command()(backup.backup)
+commands.command()(backup.restore)
 imports.commands.command()(firestore.firestore)
 commands.add_typer(imports.commands, name="import")
 commands.add_typer(database.commands, name="db")
@@ -37,7 +40,7 @@ def main() -> None:
     """Run a command; an error is shown as one sentence on standard error."""
     try:
         commands()
-    except (ConfigError, LocalPostgresError) as error:
+    except (ConfigError, LocalPostgresError, ProgramError) as error:
         sys.exit(f"aims: {error}")
     except AppError as error:
         if isinstance(error.__cause__, asyncpg.DiskFullError):

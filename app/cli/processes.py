@@ -1,15 +1,19 @@
 """Start and stop the processes of a command, however the command ends."""
 
+import asyncio
 import ctypes
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 _PR_SET_PDEATHSIG = 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_SECONDS = 25
+
+T = TypeVar("T")
 
 
 class Stopped(BaseException):
@@ -19,13 +23,29 @@ class Stopped(BaseException):
 @contextmanager
 def stoppable() -> Iterator[ExitStack]:
     """A stack of cleanups that also run on Ctrl-C, SIGTERM and a closed terminal."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, _stop)
     try:
         with ExitStack() as stack:
             yield stack
             _ignore_further_signals()
     except Stopped:
+        sys.exit(130)
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine; Ctrl-C, SIGTERM and a closed terminal cancel it and end the command."""
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
         sys.exit(130)
 
 
@@ -36,7 +56,7 @@ def _stop(number: int, _: object) -> NoReturn:
 
 def _ignore_further_signals() -> None:
     """Ignore a second Ctrl-C, which must not interrupt the cleanup."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -52,17 +52,24 @@ async def revisions(db: Database) -> list[str]:
 
 @cache
 def newest_revision() -> str:
-    """The revision that `alembic upgrade head` leads to: the one without a successor.
+    """The revision that `alembic upgrade head` leads to: the one without a successor."""
+    before = known_revisions()
+    (newest,) = before.keys() - before.values()
+    return newest
 
-    It is read from the files, since a server needs nothing else from Alembic, which is slow to
+
+@cache
+def known_revisions() -> dict[str, str]:
+    """Each revision of this version with the one before it.
+
+    They are read from the files, since a server needs nothing else from Alembic, which is slow to
     import.
     """
     before: dict[str, str] = {}
     for file in MIGRATIONS.glob("*.py"):
         named = dict(_NAMED.findall(file.read_text()))
         before[named["revision"]] = named["down_revision"]
-    (newest,) = before.keys() - before.values()
-    return newest
+    return before
 
 
 async def is_empty(db: Database) -> bool:
