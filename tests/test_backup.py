@@ -236,7 +236,7 @@ def test_the_owner_of_a_database_needs_no_other_right_and_extensions_stay_out_of
     aims: Aims, empty: str
 ) -> None:
     keeper = "DROP ROLE IF EXISTS aims_keeper; CREATE ROLE aims_keeper LOGIN"
-    execute(aims.database_url, "CREATE EXTENSION citext")
+    execute(aims.database_url, "CREATE EXTENSION pageinspect")
     execute(empty, f"{keeper}; ALTER DATABASE {empty_name(empty)} OWNER TO aims_keeper")
     execute(empty, "CREATE EXTENSION hstore")
     aims.must(f"backup {FILE}")
