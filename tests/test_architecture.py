@@ -72,7 +72,7 @@ SERVICES = (
         "sessions",
         "classes",
     ),
-    *("students", "leave", "counting", "questions", "mine", "imports", "verifying"),
+    *("students", "leave", "counting", "questions", "mine", "imports", "personal", "verifying"),
 )
 PURE = (
     *("sql", "batch", "reconciliation", "models", "schemas"),

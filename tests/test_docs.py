@@ -37,7 +37,7 @@ IN_COMMANDS = {
     *((422, "invalid_name"), (422, "invalid_email"), (422, "account_not_allowed")),
     *((409, "conflict"), (409, "no_single_admin")),
     *((422, code) for code in ("invalid_json", "incomplete_export", "no_classes")),
-    (422, "backup_refused"),
+    *((422, "backup_refused"), (422, "erasures_refused")),
     *((422, "invalid_mapping"), (409, "class_of_another"), (409, "class_repeated")),
 }
 # Refusals of the framework: their codes are looked up, with one for all statuses we don't name.

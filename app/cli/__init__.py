@@ -5,7 +5,19 @@ import sys
 import asyncpg
 import typer
 
-from app.cli import backup, database, demo, firestore, imports, people, serve, suite, up, verify
+from app.cli import (
+    backup,
+    database,
+    demo,
+    firestore,
+    imports,
+    people,
+    serve,
+    students,
+    suite,
+    up,
+    verify,
+)
 from app.config import ConfigError
 from app.errors import AppError
 from app.localpg import LocalPostgresError
@@ -33,6 +45,7 @@ commands.command()(backup.backup)
 commands.command()(backup.restore)
 imports.commands.command()(firestore.firestore)
 commands.add_typer(imports.commands, name="import")
+commands.add_typer(students.commands, name="student")
 commands.add_typer(database.commands, name="db")
 
 

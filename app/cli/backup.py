@@ -10,11 +10,13 @@ import typer
 
 from app.cli.database import configuration
 from app.cli.processes import run_to_end
+from app.cli.students import LIST, ListFile, apply_list
 from app.cli.verify import verified
 from app.config import RuleSettings, load_rules
 from app.db import Database, open_database
 from app.errors import Conflict
 from app.files.backup_file import Backup, BackupWriter, Manifest, appearing, read_backup
+from app.files.erasure_list import Line, read_list
 from app.pg_programs import Programs
 from app.services import backups, health
 from app.version import VERSION
@@ -70,19 +72,26 @@ async def _dump(programs: Programs, snapshot: str, writer: BackupWriter) -> None
             writer.add(chunk)
 
 
-def restore(file: File) -> None:
+def restore(file: File, erasures: ListFile = LIST) -> None:
     """Restore the backup FILE into the database of DATABASE_URL, which must be empty.
 
-    Afterwards the rows are counted, newer migrations are applied, and all is verified.
+    Afterwards the rows are counted, newer migrations are applied, who was erased since is erased
+    again, and all is verified.
     """
     rules = load_rules()
     backup = read_backup(file)
+    listed = read_list(erasures) if erasures.exists() else None
     run_to_end(_restore(rules, backup))
     if backup.manifest.revision != health.newest_revision():
         from alembic import command
 
         command.upgrade(configuration(rules.database_url), "head")
-    sys.exit(0 if run_to_end(_verified(rules)) else 1)
+    if listed is None:
+        print(
+            f"There is no {erasures}. If anybody was erased since, find that list, "
+            "then: ./aims student erase-again LIST"
+        )
+    sys.exit(0 if run_to_end(_finish(rules, listed or [])) else 1)
 
 
 async def _restore(rules: RuleSettings, backup: Backup) -> None:
@@ -141,6 +150,9 @@ def _size(manifest: Manifest) -> str:
     return f"{rows['classes']:,} classes and {rows['attendance_statuses']:,} marks"
 
 
-async def _verified(rules: RuleSettings) -> bool:
+async def _finish(rules: RuleSettings, listed: list[Line]) -> bool:
+    """Erase who is listed, and return whether everything agrees."""
     async with open_database(rules.database_url, rules.timezone) as db:
+        if listed:
+            print(f"Records that were erased again: {await apply_list(db, listed)}.")
         return await verified(db)

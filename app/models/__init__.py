@@ -22,7 +22,7 @@ from app.models.import_run import ImportRun
 from app.models.leave import Leave, LeaveSession
 from app.models.policy import FormerPolicy, Policy
 from app.models.question import MarkQuestion
-from app.models.student import Student, StudentAccount
+from app.models.student import Erasure, Student, StudentAccount
 from app.models.user import AllowedEmail, User
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "ClassStudent",
     "ClassTeacher",
     "EnrolmentEvent",
+    "Erasure",
     "FormerPolicy",
     "Holiday",
     "ImportRun",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Now, OwnId
@@ -56,3 +56,16 @@ class StudentAccount(Base):
     last_login_at: Mapped[datetime | None]
     created_at: Mapped[Now]
     disabled_at: Mapped[datetime | None]
+
+
+class Erasure(Base):
+    """A student whose personal data was erased, or a record that had been merged into theirs.
+
+    There is no foreign key: that record is gone, and a backup may still have it.
+    """
+
+    __tablename__ = "erasures"
+
+    student_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    reason: Mapped[str]

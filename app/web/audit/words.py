@@ -18,6 +18,7 @@ ACTIONS = {
     "user_enabled": "Activated an account",
     "student_changed": "Corrected a student's record",
     "students_merged": "Merged two records of a student",
+    "student_erased": "Erased the personal data of a student",
     "student_enrolled": "Put a student on a roster",
     "student_withdrawn": "Withdrew a student from a class",
     "enrolment_changed": "Changed a student's days in a class",
