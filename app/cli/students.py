@@ -66,7 +66,7 @@ def erase(
         append(erasures, map(_line, entries))
 
     on_database(lambda db: erasing.erase(db, student_id, reason.strip(), note=note))
-    print(f"Erased. {erasures.resolve()} lists it: keep it beside the backups, outside of them.")
+    print(f"Erased. {erasures.resolve()} lists it: keep that file with the backups.")
 
 
 async def _look(db: Database, roll: str, reason: str) -> tuple[UUID, Erased]:
