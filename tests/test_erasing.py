@@ -104,7 +104,7 @@ def places_of(url: str, values: list[str]) -> list[str]:
         for (table,) in tables:
             rows = await connection.fetch(f"SELECT t::text AS line FROM {table} t")
             hay = "\n".join(row["line"].lower() for row in rows)
-            hexed = [value.lower().encode().hex() for value in values]
+            hexed = [value.encode().hex() for value in values]  # of files
             found += [f"{table}: {v}" for v in [*values, *hexed] if v.lower() in hay]
         return found
 

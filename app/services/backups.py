@@ -9,7 +9,8 @@ from app.sql import Statement
 
 _VERSION = Statement("SELECT current_setting('server_version_num')::integer / 10000 AS major")
 
-_ONE_MOMENT = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+# Every statement of the transaction sees the database as it was at the first.
+ONE_MOMENT = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 # The transaction waits for as long as the dump takes.
 _SNAPSHOT = Statement("""
@@ -70,7 +71,7 @@ async def server_major(db: Database) -> int:
 async def one_moment(db: Database) -> AsyncIterator[Moment]:
     """The database as it is now, until the block ends; people go on working."""
     async with db.transaction(patient=True) as tx:
-        await tx.execute(_ONE_MOMENT)
+        await tx.execute(ONE_MOMENT)
         row = await tx.row(_SNAPSHOT)
         yield Moment(row["snapshot"], row["postgresql"], await _count(tx))
 

@@ -1,7 +1,7 @@
 -- app.services.backups._VERSION
 SELECT current_setting('server_version_num')::integer / 10000 AS major;
 
--- app.services.backups._ONE_MOMENT
+-- app.services.backups.ONE_MOMENT
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 
 -- app.services.backups._SNAPSHOT

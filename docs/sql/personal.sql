@@ -94,6 +94,9 @@ FROM erasures;
 INSERT INTO erasures (student_id, erased_at, reason) VALUES ($1, $2, $3)
 ON CONFLICT (student_id) DO NOTHING;
 
+-- app.services.personal.export.ONE_MOMENT
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
 -- app.services.personal.mentions._REDACT[attendance_batches]
 -- $1 pattern, $2 erased
 UPDATE attendance_batches SET reason = regexp_replace(reason, $1, $2, 'gi')

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.db import Database
+from app.services.backups import ONE_MOMENT
 from app.services.personal.mentions import MENTIONS
 from app.services.personal.person import PERSON, person_of
 from app.sql import Statement
@@ -142,7 +143,8 @@ WHERE row::text ~* :pattern AND :id::uuid IS NOT NULL
 
 async def export(db: Database, student_id: UUID) -> dict[str, Any]:
     """All of it at one moment: each part as JSON, and `about`, which says what it is."""
-    async with db.transaction(patient=True, read_only=True) as tx:
+    async with db.transaction(patient=True) as tx:
+        await tx.execute(ONE_MOMENT)
         person = await person_of(tx, student_id)
         found = {name: await tx.row(part.statement, id=student_id) for name, part in PARTS.items()}
         for name, part in NAMED.items():
