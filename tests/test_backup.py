@@ -330,9 +330,10 @@ def test_a_backup_that_is_stopped_leaves_nothing_behind(
 ) -> None:
     process = installed_slowly.start(f"aims backup {tmp_path}/{FILE}")
     with process:
-        while not list(tmp_path.glob(".*.part")):
+        while not (tmp_path / "bin" / "running").exists():
             assert process.poll() is None
             time.sleep(0.02)
+        assert list(tmp_path.glob(".*.part"))
         process.send_signal(signal.SIGTERM)
         code = process.wait(10)
         assert code == 130, process.stdout and process.stdout.read()
@@ -342,7 +343,7 @@ def test_a_backup_that_is_stopped_leaves_nothing_behind(
 @pytest.fixture
 def installed_slowly(checkout: Checkout, aims: Aims, tmp_path: Path) -> Checkout:
     """A checkout whose pg_dump takes for ever, and comes before any other."""
-    pretend(aims, tmp_path, "sleep 60", major=18)
+    pretend(aims, tmp_path, f"touch {tmp_path}/bin/running; exec sleep 60")
     code = "import app.pg_programs as p; p.installed = lambda: iter(())"
     (tmp_path / "bin" / "sitecustomize.py").write_text(code)
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
