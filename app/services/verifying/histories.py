@@ -50,11 +50,13 @@ wrong AS (
     FROM states LEFT JOIN requests r USING (class_id, session_id, version)
     WHERE r.actor_id IS DISTINCT FROM marked_by
     UNION ALL
-    SELECT r.class_id, r.session_id, NULL, format('the marks of version %s are gone', r.version)
+    SELECT class_id, session_id, NULL, format('the marks of version %s are gone', version)
     FROM requests r
-    WHERE (r.class_id, r.session_id, r.version) NOT IN (
-            SELECT class_id, session_id, version FROM states)
-      AND r.request_id NOT IN (SELECT request_id FROM audit_log WHERE action = 'students_merged')
+    LEFT JOIN (SELECT DISTINCT class_id, session_id, version FROM states) made
+        USING (class_id, session_id, version)
+    LEFT JOIN (SELECT DISTINCT request_id FROM audit_log WHERE action = 'students_merged') merge
+        USING (request_id)
+    WHERE made.class_id IS NULL AND merge.request_id IS NULL
 )""",
         FOUND,
     ),
