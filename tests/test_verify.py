@@ -26,8 +26,9 @@ A_MARK = """
      WHERE o.session_id = m.session_id AND o.student_id = m.student_id)
  ORDER BY session_id, student_id LIMIT 1) a_mark"""
 A_PAST = """
-(SELECT * FROM superseded_statuses WHERE status IS NOT NULL
- ORDER BY session_id, student_id, version LIMIT 1) a_past"""
+(SELECT o.* FROM superseded_statuses o
+ JOIN attendance_statuses m USING (class_id, session_id, student_id)
+ WHERE o.status IS NOT NULL ORDER BY session_id, student_id, o.version LIMIT 1) a_past"""
 OF_MARK = "m.session_id = a_mark.session_id AND m.student_id = a_mark.student_id"
 NOBODY = "gen_random_uuid()"
 HARM = [
@@ -77,7 +78,7 @@ HARM = [
     (
         f"DELETE FROM attendance_statuses m USING {A_MARK} WHERE m.session_id = a_mark.session_id",
         "Every mark was made by a request on record",
-        "the marks of version 1 are gone",
+        "the marks of version ",
     ),
     (
         f"DELETE FROM attendance_statuses m USING {A_PAST}"
