@@ -107,6 +107,17 @@ async def test_consecutive_absences_are_counted_back_from_the_last_mark(
     assert (await stats_of(room, SECOND))["absentInARow"] == 0
 
 
+async def test_all_absences_of_a_student_who_was_never_there_are_in_a_row(
+    stage: Stage, room: Classroom
+) -> None:
+    sessions = [await room.open(day(-n)) for n in (6, 5, 4, 3, 2)]
+    for place in (0, 1, 3, 4):
+        await room.mark(sessions[place], {FIRST: "absent"})
+    assert (await stats_of(room))["absentInARow"] == 4
+    await stage.asha.post(f"/attendance/sessions/{sessions[3]}/cancel", {"reason": "A flood"})
+    assert (await stats_of(room))["absentInARow"] == 3
+
+
 async def test_unmarked_counts_only_sessions_on_days_of_enrolment(
     stage: Stage, room: Classroom
 ) -> None:

@@ -212,7 +212,7 @@ SELECT id, name, first_day, last_day FROM terms
 ORDER BY (current_date BETWEEN first_day AND last_day) DESC, first_day DESC, last_day DESC, name
 LIMIT 1;
 
--- 0012_counting.py
+-- 0019_absent_throughout.py
 CREATE OR REPLACE VIEW v_enrolment_attendance AS
 SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,
        e.periods && daterange(r.today, NULL) AS enrolled,
@@ -226,7 +226,7 @@ SELECT e.class_id, e.student_id, s.roll_key, s.roll_no, s.name,
            SELECT m.status FROM attendance_statuses m
            WHERE m.class_id = e.class_id AND m.session_id = held.newest_first[1]
              AND m.student_id = e.student_id) <> 'absent'
-       THEN 0 ELSE (
+       THEN 0 WHEN (n.counts).absent = n.total THEN n.total ELSE (
            SELECT count((
                SELECT 1 FROM attendance_statuses m
                WHERE m.class_id = e.class_id AND m.session_id = d.id
