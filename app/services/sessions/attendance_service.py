@@ -152,25 +152,27 @@ def _too_far_ahead() -> Invalid:
 # Everyone who was ever in the class has an enrolment, so every mark finds its student.
 _PEOPLE = """
 people AS MATERIALIZED (
-    SELECT st.id, st.roll_key, st.roll_no, st.name
+    SELECT st.id, st.roll_no, st.name, row_number() OVER (ORDER BY st.roll_key)::integer AS place
     FROM class_students e JOIN students st ON st.id = e.student_id
     WHERE e.class_id = (SELECT id FROM granted)
 )"""
 
-# From `people` and `sessions` of one class, `marks`: the marks of each session as a JSON array.
+# From `people` and `sessions` of one class, `marks`: the marks of each session as a JSON array, by
+# the `place` of the people. Each session is read by itself, since all in one group would have to be
+# sorted by session first.
 MARKS = """
-marks AS MATERIALIZED (
-    SELECT m.session_id, json_agg(mark ORDER BY p.roll_key) AS statuses
-    FROM attendance_statuses m
-    JOIN people p ON p.id = m.student_id
-    CROSS JOIN LATERAL (
-        SELECT p.roll_no AS "rollNo", p.name, m.status,
-               m.recognized_by_ai AS "recognizedByAi", m.similarity_score AS "similarityScore",
-               m.remark, m.source, json_instant(m.marked_at) AS "markedAt"
-    ) mark
-    WHERE m.class_id = (SELECT id FROM granted)
-      AND m.session_id = ANY(ARRAY(SELECT id FROM sessions))
-    GROUP BY m.session_id
+marks AS (
+    SELECT s.id AS session_id, (
+        SELECT json_agg(mark ORDER BY p.place)
+        FROM attendance_statuses m
+        JOIN people p ON p.id = m.student_id
+        CROSS JOIN LATERAL (
+            SELECT p.roll_no AS "rollNo", p.name, m.status,
+                   m.recognized_by_ai AS "recognizedByAi", m.similarity_score AS "similarityScore",
+                   m.remark, m.source, json_instant(m.marked_at) AS "markedAt"
+        ) mark
+        WHERE m.class_id = (SELECT id FROM granted) AND m.session_id = s.id) AS statuses
+    FROM sessions s
 )"""
 
 # Newest first; within a date the untimed session comes last. `:after_day` and `:after_time` are
@@ -194,12 +196,14 @@ sessions AS MATERIALIZED (SELECT * FROM page WHERE n <= :most)""",
     SESSION_FIELDS,
     _PEOPLE,
     MARKS,
+    # Otherwise they would be read again for each session they are joined to.
+    "marks_once AS MATERIALIZED (SELECT * FROM marks)",
     """
 SELECT verdict, (
     SELECT coalesce(json_agg(d ORDER BY s.n), '[]')
     FROM sessions s
     JOIN fields f ON f."sessionId" = s.id
-    LEFT JOIN marks ON marks.session_id = s.id
+    LEFT JOIN marks_once marks ON marks.session_id = s.id
     CROSS JOIN LATERAL (
         SELECT f.*, s.status_reason AS "statusReason", coalesce(marks.statuses, '[]') AS statuses
     ) d
@@ -226,7 +230,7 @@ sessions AS MATERIALIZED (
     MARKS,
     """
 unmarked AS (
-    SELECT json_agg(person ORDER BY p.roll_key) AS people
+    SELECT json_agg(person ORDER BY p.place) AS people
     FROM sessions s
     JOIN class_students e ON e.class_id = s.class_id AND e.periods @> s.session_date
     JOIN people p ON p.id = e.student_id

@@ -88,7 +88,7 @@ _MARKS = Statement(
     """
 sessions AS (SELECT :session_id::uuid AS id),
 granted AS (SELECT :class_id::uuid AS id),
-people AS NOT MATERIALIZED (SELECT id, roll_key, roll_no, name FROM students)""",
+people AS NOT MATERIALIZED (SELECT id, roll_no, name, roll_key AS place FROM students)""",
     MARKS,
     "SELECT coalesce((SELECT statuses FROM marks), '[]')::text AS statuses",
 )
