@@ -44,7 +44,7 @@ class Dispatch:
 
     def route_of(self, scope: Scope) -> DeclaredRoute | None:
         """The first route that matches; its parameters are put into the scope."""
-        if scope["type"] != "http" or scope["root_path"]:
+        if scope["type"] != "http" or scope.get("root_path"):
             return None
         path = scope["path"]
         for route in self._routes.get(_key(scope["method"], path), ()):
