@@ -11,8 +11,8 @@ from app.files.register.register_words import guarded
 
 # The byte order mark by which Excel recognises UTF-8.
 _MARK = "\ufeff"
-# Rows of a file are read in larger pages than those people look at: each page of a report counts all
-# marks of the term anew.
+# Rows of a file are read in larger pages than those people look at, since each page of a report
+# counts all marks of the term anew.
 AT_ONCE = 5_000
 
 Page = Callable[[str | None], Awaitable[Document[Any]]]
