@@ -1,6 +1,5 @@
 """Access to PostgreSQL: a small pool, timeouts, and database errors turned into `AppError`s."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ POOL_SIZE = 4  # per process; larger ones were slower (docs/decisions/0001-sql-f
 ACQUIRE_SECONDS = 2
 CONNECT_SECONDS = 3
 COMMAND_SECONDS = 4.5  # slightly over the server's own limit, which gives the better error
-REPORTS = 1  # at once in a process, so that they take neither all connections nor all cores
-REPORT_WAIT_SECONDS = 5
 
 _SERVER_SETTINGS = {
     "application_name": "aims",
@@ -102,7 +99,6 @@ class Database:
 
     def __init__(self, pool: "Pool | _OneConnection") -> None:
         self._pool = pool
-        self._reports = asyncio.Semaphore(REPORTS)
 
     async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
         """Run a statement that always returns one row, and return that row."""
@@ -121,19 +117,10 @@ class Database:
     async def report(self, statement: Statement, **values: Any) -> asyncpg.Record:
         """The same for a statement that counts the marks of a whole term.
 
-        It may use more memory and time. One runs at a time; `Unavailable` for who would have to
-        wait for too long.
+        It may use more memory and time, so whoever asks has a place for heavy work (`app.heavy`).
         """
-        try:
-            async with asyncio.timeout(REPORT_WAIT_SECONDS):
-                await self._reports.acquire()
-        except TimeoutError:
-            raise _busy() from None
-        try:
-            async with self._transaction(limits=_REPORT) as tx:
-                return await tx.row(statement, **values)
-        finally:
-            self._reports.release()
+        async with self._transaction(limits=_REPORT) as tx:
+            return await tx.row(statement, **values)
 
     @asynccontextmanager
     async def in_one_transaction(self, *, keep: bool = True) -> AsyncIterator["Database"]:
@@ -191,14 +178,6 @@ class Database:
             return await self._pool.acquire(ACQUIRE_SECONDS)
         except _SETTING_REFUSED as fault:
             raise _setting_refused(fault) from fault
-
-
-def _busy() -> Unavailable:
-    return Unavailable(
-        "Other reports are being made just now. Please try again in a moment.",
-        code="busy",
-        retry_after=5,
-    )
 
 
 def _drop(connection: Connection) -> None:

@@ -18,6 +18,10 @@ from fastapi._compat import ModelField, field_annotation_is_scalar
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette._utils import is_async_callable
+from starlette.responses import StreamingResponse
+
+from app import heavy
+from app.heavy import Bulkhead
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _Dependency = Callable[[Request], Coroutine[Any, Any, Any]]
@@ -33,7 +37,29 @@ class DeclaredRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         resolve = super().get_route_handler()
-        return _caller(self, resolve) if is_plain(self) else resolve
+        handle = _caller(self, resolve) if is_plain(self) else resolve
+        return _in_a_place(self, handle) if heavy.declared(self.endpoint) else handle
+
+
+def _in_a_place(route: APIRoute, handle: Handler) -> Handler:
+    """Has heavy requests wait for a place before they are handled."""
+    is_heavy = heavy.declared(route.endpoint)
+    assert is_heavy
+
+    async def wait_and_handle(request: Request) -> Response:
+        if not is_heavy(request.query_params):
+            return await handle(request)
+        # First, so that nobody has a place while they are still sending.
+        await request.body()
+        bulkhead: Bulkhead = request.app.state.bulkhead
+        person = request.state.actor.user_id
+        async with bulkhead.place(person):
+            response = await handle(request)
+        if isinstance(response, StreamingResponse):
+            response.body_iterator = bulkhead.in_parts(person, response.body_iterator)
+        return response
+
+    return wait_and_handle
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
 from app.dispatch import Dispatch
 from app.errors import Unavailable
+from app.heavy import Bulkhead
 from app.importer import Importer
 from app.logs import logger
 from app.metrics import Metrics
@@ -102,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
     app.state.providers = providers_of(settings)
     app.state.importer = Importer(settings)
+    app.state.bulkhead = Bulkhead()
     app.state.draining = False
     app.state.metrics = Metrics() if settings.metrics else None
     app.openapi = openapi_document  # type: ignore[method-assign]

@@ -20,11 +20,12 @@ MAY_IMPORT = {
     "gunicorn_log": {"logs", "config"},
     "server": set(),
     "documents": set(),
+    "heavy": {"errors"},
     "queries": {"errors", "schemas"},
     "strict_json": set(),
     "batch": {"schemas"},
     "reconciliation": {"batch"},
-    "files": {"batch", "reconciliation", "schemas", "errors", "documents"},
+    "files": {"batch", "reconciliation", "schemas", "errors", "documents", "heavy"},
     "sql": set(),
     "pool": set(),
     "db": {"errors", "logs", "pool", "sql"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "services": {
         *("batch", "reconciliation", "schemas", "errors", "db", "sql", "documents", "config"),
     },
-    "declared": set(),
+    "declared": {"heavy"},
     "dispatch": {"declared"},
     "auth": {"services", "schemas", "errors", "config", "db", "declared", "strict_json"},
     "problems": {"errors", "logs", "strict_json"},
@@ -44,11 +45,11 @@ MAY_IMPORT = {
     "importer": {"services", "schemas", "files", "errors", "config", "db", "logs"},
     "routes": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
-        *("batch", "queries", "request_limits"),
+        *("batch", "heavy", "queries", "request_limits"),
     },
     "web": {
         *("auth", "services", "schemas", "documents", "files", "problems", "errors", "config"),
-        *("batch", "db", "declared", "queries", "request_limits", "strict_json"),
+        *("batch", "db", "declared", "heavy", "queries", "request_limits", "strict_json"),
     },
     "version": set(),
     "pg_programs": set(),
@@ -76,7 +77,7 @@ SERVICES = (
 )
 PURE = (
     *("sql", "batch", "reconciliation", "models", "schemas"),
-    *("services", "documents", "files", "errors", "db", "queries"),
+    *("services", "documents", "files", "errors", "db", "queries", "heavy"),
 )
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 LONGEST_FILE = 400

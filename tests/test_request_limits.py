@@ -15,14 +15,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from app import db, middleware, request_limits
+from app import middleware, request_limits
 from app.config import Settings
 from app.db import Database
 from app.errors import Unavailable
 from app.files.sheets import reading
 from app.main import create_app
 from app.request_limits import FILE, USUAL, Limits, limits_of
-from app.services.counting import institution_stats
 from app.services.people import accounts
 from app.sql import Statement
 from tests.classroom import Classroom, classroom_of
@@ -183,30 +182,6 @@ async def test_a_report_has_more_memory_and_time(crowd: Stage) -> None:
     for _ in range(2):
         assert tuple(await database.row(Statement(f"SELECT {settings}"))) == ("4s", "4MB")
         assert tuple(await database.report(Statement(f"SELECT {settings}"))) == ("9s", "64MB")
-
-
-async def test_one_report_is_made_at_a_time_and_everybody_else_is_served(
-    crowd: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow = Statement(
-        """
-        SELECT 'granted' AS verdict, true AS term_known, '[]' AS document, NULL AS next_cursor,
-               (:actor_id::uuid, :term::text, :threshold::integer, :most::integer,
-                :after_roll::text, :after_class::uuid, :after_code::text, :after_section::text)
-        FROM pg_sleep(1)
-        """
-    )
-    monkeypatch.setattr(institution_stats, "_DEFAULTERS", slow)
-    monkeypatch.setattr(db, "REPORT_WAIT_SECONDS", 0.2)
-    began = time.monotonic()
-    asked = [asyncio.create_task(crowd.meera.get("/stats/defaulters")) for _ in range(10)]
-    await asyncio.sleep(0.1)
-    assert (await crowd.asha.get("/users/me")).status_code == 200
-    assert time.monotonic() - began < 0.8
-    answers = [await answer for answer in asked]
-    assert sorted(answer.status_code for answer in answers) == [200] + [503] * 9
-    refused = next(answer for answer in answers if answer.status_code == 503)
-    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("busy", "5")
 
 
 async def test_an_idle_transaction_that_is_ended_is_an_outage_and_releases_its_locks(

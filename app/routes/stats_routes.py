@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.heavy import heavy_if
 from app.queries import MAX_PAGE, refused_query, session_cursor
 from app.routes.answers import PAGED, READS, Cursor, Limit, answer
 from app.schemas.stats import (
@@ -48,6 +49,7 @@ AsOf = Annotated[
     response_model=list[StudentStats],
     responses=READS,
 )
+@heavy_if(lambda query: "asOf" in query)
 async def get_class_stats(
     id: UUID, call: Call, include: Withdrawn = None, as_of: AsOf = None
 ) -> Response:
@@ -69,6 +71,7 @@ async def get_class_stats(
     response_model=list[SessionStats],
     responses=READS,
 )
+@heavy_if(lambda query: "asOf" in query)
 async def get_class_trend(id: UUID, call: Call, as_of: AsOf = None) -> Response:
     """Oldest first, without cancelled sessions."""
     past = _past(as_of, call.now())
@@ -116,6 +119,7 @@ async def list_class_student_sessions(
     response_model=StudentOverall,
     responses=READS,
 )
+@heavy_if(lambda query: "asOf" in query)
 async def get_student_stats(
     call: Call,
     roll_no: Annotated[RollNo, Query(alias="rollNo")],

@@ -1,13 +1,11 @@
 """The register as a file of the format that was asked for."""
 
-import asyncio
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 from app.files.attachments import CSV, PDF, XLSX, attachment
 from app.files.register import register_csv
+from app.heavy import beside
 from app.schemas.register import Register, RegisterFormat
 
 MEDIA_TYPES = {
@@ -15,10 +13,6 @@ MEDIA_TYPES = {
     RegisterFormat.XLSX: XLSX,
     RegisterFormat.PDF: PDF,
 }
-
-# Laying out a register takes tenths of a second of one core. So many at a time leave the others
-# to everybody else; the next wait, and give up when their request does.
-_LAYING_OUT = ThreadPoolExecutor(max_workers=2, thread_name_prefix="register")
 
 
 def header_of(register: Register, format: RegisterFormat) -> dict[str, str]:
@@ -29,19 +23,14 @@ def header_of(register: Register, format: RegisterFormat) -> dict[str, str]:
 
 async def written(
     register: Register, format: RegisterFormat, now: datetime, font: Path | None
-) -> Iterator[bytes]:
-    """The bytes of the file, in parts: a CSV is written as it is read."""
-    if format is RegisterFormat.CSV:
-        return register_csv.encoded(register, now)
-    content = await asyncio.get_running_loop().run_in_executor(
-        _LAYING_OUT, _laid_out, register, format, now, font
-    )
-    return iter([content])
-
-
-def _laid_out(
-    register: Register, format: RegisterFormat, now: datetime, font: Path | None
 ) -> bytes:
+    """The bytes of the file."""
+    return await beside(_written, register, format, now, font)
+
+
+def _written(register: Register, format: RegisterFormat, now: datetime, font: Path | None) -> bytes:
+    if format is RegisterFormat.CSV:
+        return b"".join(register_csv.encoded(register, now))
     # What lays out takes 25 MiB and half a second to import, in every process: most never need it.
     from app.files.register import register_pdf, register_xlsx
 

@@ -1,12 +1,12 @@
 """Reads the files that people send beside the event loop, so that it keeps running."""
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from app.batch import Batch
 from app.files.sheets.batches import read_batch
 from app.files.sheets.choices import UNCHOSEN, Choices
+from app.heavy import beside
 from app.schemas.imports import Kind
 
 # One file at a time is read: each may need a hundred MiB.
@@ -18,4 +18,4 @@ async def read_beside(
 ) -> Batch:
     """`read_batch` in a thread."""
     read = partial(read_batch, kind, content, in_class=in_class, chosen=chosen)
-    return await asyncio.get_running_loop().run_in_executor(_READER, read)
+    return await beside(read, threads=_READER)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.auth.dependencies import Call, SignedInRoute
 from app.errors import Invalid
 from app.files.sheets.reading import read_beside
+from app.heavy import heavy
 from app.queries import MAX_PAGE, check_range, check_text, instant_cursor, text_cursor
 from app.request_limits import FILE, limited
 from app.routes.admin.import_routes import file_body, require_media
@@ -87,6 +88,7 @@ async def add_allowed_email(body: AllowedEmailDraft, call: Call) -> Response:
     responses=WRITES,
     openapi_extra=file_body("email,name\ndevika@demo.university.example,Devika Demo\n"),
 )
+@heavy
 @limited(FILE)
 async def upload_allowed_emails(request: Request, call: Call, dry_run: DryRun = False) -> Upload:
     """The columns are `email`, `name` and `role`. All lines are imported, or none.

@@ -11,6 +11,7 @@ from app.files.attachments import CSV, XLSX
 from app.files.sheets.choices import Choices, choices, several
 from app.files.sheets.limits import MAX_ROWS
 from app.files.sheets.reading import read_beside
+from app.heavy import heavy
 from app.queries import check_text
 from app.request_limits import FILE, limited
 from app.routes.answers import WRITES
@@ -114,6 +115,7 @@ def file_body(example: str) -> dict[str, Any]:
     responses=WRITES,
     openapi_extra=file_body("Roll No,Student Name\n23/CS/107,Kabir V. Demo\n"),
 )
+@heavy
 @limited(FILE)
 async def import_roster(
     id: UUID,
@@ -156,6 +158,7 @@ async def import_roster(
         "Roll No,Student Name,Course Code,Section\n23/CS/107,Kabir V. Demo,CS301,A\n"
     ),
 )
+@heavy
 @limited(FILE)
 async def import_file(
     request: Request,

@@ -11,6 +11,7 @@ from app.auth.dependencies import Call, SignedInRoute
 from app.files.attachments import CSV
 from app.files.list_csv import AT_ONCE, headers_of, list_csv
 from app.files.sheets.choices import choices_of
+from app.heavy import heavy
 from app.queries import MAX_PAGE, check_text, instant_cursor, number_cursor
 from app.request_limits import FILE, limited
 from app.routes.admin.import_routes import (
@@ -174,6 +175,7 @@ async def list_import_rows(
         }
     },
 )
+@heavy
 async def download_import_rows(id: UUID, call: Call, outcome: Fate = None) -> Response:
     """All rows, refused ones first."""
     parts = await list_csv(

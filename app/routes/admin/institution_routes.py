@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.heavy import heavy
 from app.queries import (
     MAX_PAGE,
     check_text,
@@ -53,6 +54,7 @@ To = Annotated[StoredDate | None, Query(alias="to", description="Last date; defa
     response_model=Overview,
     responses=problems_of(401, 403, 422),
 )
+@heavy
 async def get_overview(call: Call, term: Term = "current") -> Response:
     """Classes, students, sessions and marks of the institution; for admins."""
     return answer(await institution_stats.overview(call.db, call.actor, term, call.now()))
@@ -65,6 +67,7 @@ async def get_overview(call: Call, term: Term = "current") -> Response:
     response_model=list[ClassOfTerm],
     responses=problems_of(401, 403, 422) | PAGED,
 )
+@heavy
 async def list_classes_of_term(
     request: Request,
     call: Call,
@@ -87,6 +90,7 @@ async def list_classes_of_term(
     response_model=list[Defaulter],
     responses=problems_of(401, 403, 422) | PAGED,
 )
+@heavy
 async def list_defaulters(
     request: Request,
     call: Call,
@@ -109,6 +113,7 @@ async def list_defaulters(
     response_model=list[MissingSession],
     responses=problems_of(401, 403, 422) | PAGED,
 )
+@heavy
 async def list_missing_sessions(
     request: Request,
     call: Call,

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.heavy import heavy
 from app.queries import MAX_PAGE, class_cursor
 from app.routes.answers import PAGED, WRITES, Cursor, Limit, answer, problems_of
 from app.schemas.policy import Policy, PolicyPreview, PolicyRules
@@ -42,6 +43,7 @@ async def set_policy(body: PolicyRules, call: Call) -> Response:
     response_model=PolicyPreview,
     responses=WRITES | PAGED,
 )
+@heavy
 async def preview_policy(
     request: Request,
     body: PolicyRules,

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.dependencies import Call, SignedInRoute
+from app.heavy import heavy_if, spans_few_days
 from app.queries import MAX_PAGE, check_range, cursor_of, matched, session_cursor
 from app.routes.answers import (
     PAGED,
@@ -64,6 +65,7 @@ async def open_session(body: SessionDraft, call: Call) -> Response:
     response_model=list[Session],
     responses=READS | PAGED,
 )
+@heavy_if(lambda query: not spans_few_days(query))
 async def list_sessions(
     request: Request,
     call: Call,

@@ -4,12 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.files.attachments import CSV
 from app.files.register import register_file
 from app.files.register.register_file import MEDIA_TYPES
+from app.heavy import heavy
 from app.queries import check_range
 from app.routes.answers import READS
 from app.schemas.register import Register, RegisterFormat
@@ -46,6 +46,7 @@ To = Annotated[
         }
     },
 )
+@heavy
 async def get_register(
     id: UUID,
     call: Call,
@@ -67,7 +68,5 @@ async def get_register(
     register = Register.model_validate_json(document.json)
     headers = register_file.header_of(register, format)
     font = request.app.state.settings.register_font
-    parts = await register_file.written(register, format, now, font)
-    if format is RegisterFormat.CSV:
-        return StreamingResponse(parts, 200, headers, MEDIA_TYPES[format])
-    return Response(b"".join(parts), 200, headers, MEDIA_TYPES[format])
+    content = await register_file.written(register, format, now, font)
+    return Response(content, 200, headers, MEDIA_TYPES[format])

@@ -1,15 +1,16 @@
 """`/occurrences` and `/classes/{id}/occurrences`: planned meetings, as JSON and iCalendar."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from fastapi.concurrency import run_in_threadpool
 
 from app.auth.dependencies import Call, SignedInRoute
 from app.files import calendar_file
 from app.files.attachments import attachment
+from app.heavy import beside, heavy, heavy_if, spans_few_days
 from app.queries import check_range, refused_query
 from app.routes.answers import READS, answer, problems_of
 from app.schemas.calendar import Occurrence
@@ -35,6 +36,10 @@ To = Annotated[
 Day = Annotated[StoredDate | None, Query(alias="date", description="Default: today")]
 
 
+def _is_long(query: Mapping[str, str]) -> bool:
+    return ("from" in query or "to" in query) and not spans_few_days(query)
+
+
 @router.get(
     "/occurrences",
     operation_id="listOccurrences",
@@ -55,6 +60,7 @@ async def list_occurrences(call: Call, day: Day = None) -> Response:
     response_model=list[Occurrence],
     responses=READS,
 )
+@heavy_if(_is_long)
 async def list_class_occurrences(
     id: UUID, call: Call, first: From = None, last: To = None
 ) -> Response:
@@ -98,6 +104,7 @@ def _days_from(day: date, days: int) -> date:
         }
     },
 )
+@heavy
 async def get_class_calendar(id: UUID, call: Call) -> Response:
     """All meetings of its term; without a term, those from 30 days ago to 180 days ahead.
 
@@ -105,7 +112,6 @@ async def get_class_calendar(id: UUID, call: Call) -> Response:
     """
     now = call.now()
     plan = await occurrences.plan(call.db, call.actor, id, now)
-    # Writing a few hundred events would block the event loop noticeably.
-    content = await run_in_threadpool(calendar_file.written, plan, call.zone, now)
+    content = await beside(calendar_file.written, plan, call.zone, now)
     headers = attachment(plan.code, plan.section, name="{}.ics")
     return Response(content, headers=headers, media_type="text/calendar")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.documents import Document
+from app.heavy import heavy
 from app.queries import check_range, instant_cursor
 from app.request_limits import FILE, limited
 from app.schemas.words import Id, StoredDate
@@ -55,6 +56,7 @@ async def show(visit: Visit) -> Response:
 
 
 @router.get("/audit.csv")
+@heavy
 @limited(FILE)
 async def as_csv(visit: Visit) -> Response:
     return await download(visit, "what-happened.csv", _COLUMNS, _Wanted, _rows)

@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
 
 from app.files.register import register_file
+from app.heavy import heavy
 from app.schemas.register import Register, RegisterFormat
 from app.services.classes import class_service
 from app.services.counting import registers, session_stats, student_stats
@@ -63,13 +63,14 @@ async def blank_sheet(visit: Visit, id: UUID) -> Response:
 
 
 @router.get("/register")
+@heavy
 async def register(visit: Visit, id: UUID, format: RegisterFormat) -> Response:
     bounds = LISTED if format is RegisterFormat.CSV else PRINTED
     document = await registers.register(visit.db, visit.actor, id, None, None, bounds)
     content = Register.model_validate_json(document.json)
-    parts = await register_file.written(content, format, visit.now(), visit.settings.register_font)
+    file = await register_file.written(content, format, visit.now(), visit.settings.register_font)
     headers = register_file.header_of(content, format)
-    return StreamingResponse(parts, 200, headers, register_file.MEDIA_TYPES[format])
+    return Response(file, 200, headers, register_file.MEDIA_TYPES[format])
 
 
 async def the_class(visit: Visit, id: UUID, *, roster: bool = False) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import Field
 from app.documents import Document
 from app.errors import AppError
 from app.files.sheets.choices import choices_of
+from app.heavy import heavy
 from app.queries import MAX_PAGE, check_text, instant_cursor, number_cursor
 from app.request_limits import FILE, limited
 from app.schemas.import_runs import ROW_HEADINGS, Asked, RunOptions
@@ -122,6 +123,7 @@ async def progress(visit: Visit, id: UUID) -> Response:
 
 
 @router.get("/{id}/rows.csv")
+@heavy
 @limited(FILE)
 async def rows_as_csv(visit: Visit, id: UUID) -> Response:
     return await download(visit, "import-rows.csv", ROW_HEADINGS, _Shown, partial(_rows, id))

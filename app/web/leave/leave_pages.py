@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.documents import Document
+from app.heavy import heavy
 from app.queries import check_range, check_text, instant_cursor, meeting_cursor
 from app.request_limits import FILE, limited
 from app.schemas.leave import LeaveStatus
@@ -68,6 +69,7 @@ async def show_list(visit: Visit) -> Response:
 
 
 @router.get("/leave.csv")
+@heavy
 @limited(FILE)
 async def list_as_csv(visit: Visit) -> Response:
     return await download(visit, "leave.csv", _COLUMNS, _Filters, _page)

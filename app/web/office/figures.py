@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.documents import Document
 from app.errors import Invalid
+from app.heavy import heavy
 from app.queries import check_text, class_cursor, id_cursor, occurrence_cursor, past_range
 from app.request_limits import FILE, limited
 from app.schemas.words import StoredDate, Words
@@ -84,6 +85,7 @@ class _Line(_OfTerm, Place):
 
 
 @router.get("/overview")
+@heavy
 async def overview(visit: Visit) -> Response:
     """A term in figures."""
     visit, figures = visit.asked(), None
@@ -103,6 +105,7 @@ async def overview(visit: Visit) -> Response:
 
 
 @router.get("/overview/classes")
+@heavy
 async def classes(visit: Visit) -> Response:
     """The classes of a term, or those of a department, with their figures."""
     visit, found, following = await listed(visit.asked(), _Classes, _classes)
@@ -112,12 +115,14 @@ async def classes(visit: Visit) -> Response:
 
 
 @router.get("/overview/classes.csv")
+@heavy
 @limited(FILE)
 async def classes_as_csv(visit: Visit) -> Response:
     return await download(visit, "classes.csv", _CLASS_COLUMNS, _Classes, _classes)
 
 
 @router.get("/missing")
+@heavy
 async def missing(visit: Visit) -> Response:
     """Meetings that are over and in which nobody took attendance."""
     visit, sessions, following = await listed(visit.asked(), _Span, _missing)
@@ -125,12 +130,14 @@ async def missing(visit: Visit) -> Response:
 
 
 @router.get("/missing.csv")
+@heavy
 @limited(FILE)
 async def missing_as_csv(visit: Visit) -> Response:
     return await download(visit, "missing-sessions.csv", _MISSING_COLUMNS, _Span, _missing)
 
 
 @router.get("/below")
+@heavy
 async def below(visit: Visit) -> Response:
     """Who is below the line in a class: that of the policy, or another."""
     visit, students, following = await listed(visit.asked(), _Line, _below)
@@ -140,6 +147,7 @@ async def below(visit: Visit) -> Response:
 
 
 @router.get("/below.csv")
+@heavy
 @limited(FILE)
 async def below_as_csv(visit: Visit) -> Response:
     return await download(visit, "below-the-line.csv", _BELOW_COLUMNS, _Line, _below)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from app.documents import Document
 from app.errors import AppError
+from app.heavy import heavy
 from app.queries import check_text, text_cursor
 from app.request_limits import FILE, limited
 from app.schemas.admin import AllowedEmailChange, AllowedEmailDraft
@@ -39,6 +40,7 @@ async def add(visit: Visit) -> Response:
 
 
 @router.get("/people.csv")
+@heavy
 @limited(FILE)
 async def as_csv(visit: Visit) -> Response:
     return await download(visit, "people.csv", _COLUMNS, Search, _page)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from app.batch import Batch
 from app.errors import AppError
 from app.files.sheets.reading import read_beside
+from app.heavy import heavy
 from app.request_limits import FILE, limited
 from app.schemas.imports import ImportOutcome, Kind
 from app.services.access import require_admin
@@ -25,6 +26,7 @@ async def show(visit: Visit) -> Response:
 
 
 @router.post("")
+@heavy
 @limited(FILE)
 async def import_file(visit: Visit) -> Response:
     """Show what the file would do; with the action `import`, do it."""

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from app.documents import Document
 from app.errors import AppError, Invalid
+from app.heavy import heavy
 from app.queries import MAX_PAGE, class_cursor, instant_cursor
 from app.request_limits import FILE, limited
 from app.schemas.policy import Counting, PolicyRules
@@ -59,6 +60,7 @@ async def show(visit: Visit) -> Response:
 
 
 @router.get("/preview")
+@heavy
 async def preview(visit: Visit) -> Response:
     """Who would cross the line if the rules in the address were in force."""
     visit = visit.asked()
@@ -81,6 +83,7 @@ async def preview(visit: Visit) -> Response:
 
 
 @router.get("/preview.csv")
+@heavy
 @limited(FILE)
 async def preview_as_csv(visit: Visit) -> Response:
     return await download(visit, "who-would-cross-the-line.csv", _COLUMNS, _Tried, _crossing)

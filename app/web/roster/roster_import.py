@@ -12,6 +12,7 @@ from app.batch import Batch
 from app.errors import AppError
 from app.files.sheets.choices import choices, several
 from app.files.sheets.reading import read_beside
+from app.heavy import heavy
 from app.request_limits import FILE, limited
 from app.schemas.imports import ImportOutcome, Kind
 from app.schemas.lifecycle import Explained
@@ -34,6 +35,7 @@ async def show(visit: Visit, id: UUID) -> Response:
 
 
 @router.post("")
+@heavy
 @limited(FILE)
 async def import_file(visit: Visit, id: UUID) -> Response:
     """Show what the file would do; with the action `import`, do it."""
