@@ -24,6 +24,7 @@ from app.files.sheets.cells import (
     read_weekday,
 )
 from app.files.sheets.headings import REQUIRED, SPELLINGS, key_of
+from app.files.sheets.limits import MAX_LINES
 from app.files.sheets.table import read_table
 from app.schemas.imports import Kind
 from tests import files
@@ -84,6 +85,8 @@ def test_a_formula_is_what_it_says_or_shows_and_nothing_more() -> None:
 UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
     "nothing": (lambda: b"", "empty"),
     "no cell": (lambda: b"\xef\xbb\xbf,,\r\n\r\n", "empty"),
+    "lines of nothing": (lambda: b"\n" * (MAX_LINES + 1), "1,048,576 lines"),
+    "lines of commas": (lambda: b",,\n" * (MAX_LINES + 1), "1,048,576 lines"),
     "an empty workbook": (lambda: xlsx([]), "empty"),
     "Latin-1": (lambda: "Roll No,Näme".encode("latin-1"), "UTF-8"),
     "UTF-16 without its mark": (lambda: "Roll No".encode("utf-16-le"), "UTF-8"),
@@ -160,6 +163,7 @@ def test_a_zip_bomb_is_measured_before_anything_opens_it(
 _MEASURED = """
 import resource, sys
 from app.errors import Invalid
+from app.files.sheets.limits import MAX_LINES
 from app.files.sheets.table import read_table
 from tests.files import bomb, lying_bomb, nested_parts
 from tests.test_files import UNREADABLE

@@ -45,6 +45,16 @@ async def test_a_run_whose_server_is_silent_is_done_by_another_and_not_by_both(
 
 
 @pytest.mark.anyio
+async def test_many_files_of_one_person_do_not_hold_up_those_of_others(crowd: Stage) -> None:
+    db = crowd.app.state.database
+    paths = [await start(crowd.meera, "faculty", PEOPLE) for _ in range(3)]
+    await crowd.connection.execute("UPDATE allowed_emails SET role = 'admin'")
+    paths.insert(1, await start(crowd.asha, "faculty", PEOPLE))
+    claimed = [await doing.claim(db) for _ in paths]
+    assert [f"/admin/imports/{run.id}" for run in claimed if run] == paths
+
+
+@pytest.mark.anyio
 async def test_a_server_that_had_lost_its_run_writes_nothing(crowd: Stage) -> None:
     db, path = crowd.app.state.database, await start(crowd.meera, "faculty", PEOPLE)
     first = await doing.claim(db)

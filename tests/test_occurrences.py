@@ -333,3 +333,16 @@ async def test_a_session_opens_at_the_time_of_the_occurrence(room: Classroom) ->
     met = [o["start"] for o in first_day if not o["movedTo"]]
     session = await room.teacher.get(f"/attendance/sessions/{await room.open(MONDAY)}")
     assert [session.json()["startTime"]] == met == ["11:00"]
+
+
+async def test_more_meetings_than_anybody_has_are_refused_before_they_are_made(
+    room: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(room, 1, "11:00", "12:00")
+    four_weeks = f"{room.path}/occurrences?from=2025-10-06&to=2025-11-02"
+    for most, status in ((8, 200), (7, 422)):
+        monkeypatch.setattr(occurrences, "MOST", most)
+        answer = await room.teacher.get(four_weeks)
+        assert answer.status_code == status
+    assert answer.json()["code"] == "too_many_occurrences"
+    assert (await room.teacher.get(f"{room.path}/calendar.ics")).status_code == 422

@@ -142,7 +142,7 @@ PAGE = {"first": None, "last": None, "after_day": None, "after_time": None, "mos
 SOME = PAGE | {"first": "2025-10-01", "after_day": "2025-10-04", "after_time": "09:00", "most": 2}
 OF_ONE = OF_CLASS | {"student_id": STUDENT, "after_day": None, "after_time": None, "most": 200}
 FIRST_PAGE = {"version": None, "roll_key": None, "student_id": None, "most": 200}
-PRINTED = {"most_sessions": 300, "most_marks": 60_000}
+PRINTED = {"most_sessions": 300, "most_cells": 60_000, "least_cells": 10}
 LISTED = {"actor_id": ACTOR, "archived": False, "term": "current"}
 SIGN_IN = {"email": "teacher7@demo.university.example", "subject": "s", "name": "N"}
 SIGN_IN["issuer"] = "https://accounts.google.com"
@@ -162,7 +162,7 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "list_moves": (reschedules._LIST_MOVES, {**OF_CLASS, "first": None, "last": None}),
     "occurrences_of_class": (
         occurrences._OF_CLASS,
-        OF_CLASS | {"first": "2025-10-01", "last": "2025-10-31", "now": NOW},
+        OF_CLASS | {"first": "2025-10-01", "last": "2025-10-31", "now": NOW, "most": 5000},
     ),
     "occurrences_on_date": (occurrences._ON_DATE, ON_DATE),
     "day": (

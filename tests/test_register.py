@@ -26,7 +26,7 @@ from app.files.register.register_words import (
 from app.routes.attendance import register_routes
 from app.schemas.register import RegisterFormat
 from app.services.counting.registers import Bounds
-from tests.classroom import Classroom, asked_leave, classroom_of, decide
+from tests.classroom import ROLLS, Classroom, asked_leave, classroom_of, decide
 from tests.conftest import Stage
 from tests.support import Person
 
@@ -300,15 +300,23 @@ async def test_a_printable_register_stays_within_the_term(month: Classroom, form
 async def test_more_than_fits_is_refused_in_a_sentence(
     month: Classroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bounds in (Bounds(3, 1000, True), Bounds(10, 19, True)):
+    for bounds in (Bounds(3, 1000, True), Bounds(10, 49, True)):
         monkeypatch.setattr(register_routes, "PRINTED", bounds)
         refused = await month.teacher.get(f"{month.path}/register?format=pdf")
         assert (refused.status_code, refused.json()["code"]) == (422, "register_too_large")
         assert f"at most {bounds.sessions} sessions" in refused.json()["detail"]
-    monkeypatch.setattr(register_routes, "LISTED", Bounds(10, 19, False))
-    assert "at most 19 marks" in (await month.teacher.get(f"{month.path}/register")).text
-    monkeypatch.setattr(register_routes, "PRINTED", Bounds(4, 20, True))
+    monkeypatch.setattr(register_routes, "LISTED", Bounds(10, 49, False))
+    assert "at most 49 cells" in (await month.teacher.get(f"{month.path}/register")).text
+    monkeypatch.setattr(register_routes, "PRINTED", Bounds(4, 50, True))
     assert (await month.teacher.get(f"{month.path}/register?format=pdf")).is_success
+
+
+async def test_students_without_sessions_count_too(
+    room: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cells, status in ((len(ROLLS) * 10, 200), (len(ROLLS) * 10 - 1, 422)):
+        monkeypatch.setattr(register_routes, "LISTED", Bounds(10, cells, False))
+        assert (await room.teacher.get(f"{room.path}/register")).status_code == status
 
 
 @pytest.mark.parametrize("format", ["csv", "xlsx", "pdf"])
@@ -335,7 +343,7 @@ async def test_a_student_who_joins_after_the_last_session_is_in_todays_register(
 
 
 async def test_laying_out_does_not_block_the_server_and_runs_at_most_twice_at_once(
-    month: Classroom, monkeypatch: pytest.MonkeyPatch
+    month: Classroom, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, go_on = threading.Semaphore(0), threading.Event()
     written = register_pdf.written
@@ -348,8 +356,8 @@ async def test_laying_out_does_not_block_the_server_and_runs_at_most_twice_at_on
     monkeypatch.setattr(register_pdf, "written", slow)
     # One at a time, since the test has one connection.
     asked = []
-    for n in range(3):
-        asked.append(asyncio.create_task(fetched(month.teacher, month, "pdf")))
+    for n, person in enumerate((month.teacher, stage.meera, month.teacher)):
+        asked.append(asyncio.create_task(fetched(person, month, "pdf")))
         assert await asyncio.to_thread(running.acquire, timeout=10 if n < 2 else 0.2) == (n < 2)
     assert (await month.teacher.get("/users/me")).status_code == 200
     go_on.set()

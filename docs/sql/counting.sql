@@ -494,7 +494,7 @@ SELECT verdict, json_build_object(
 FROM verdict;
 
 -- app.services.counting.registers._REGISTER
--- $1 actor_id, $2 class_id, $3 first, $4 last, $5 most_sessions, $6 most_marks
+-- $1 actor_id, $2 class_id, $3 first, $4 last, $5 most_sessions, $6 least_cells, $7 most_cells
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
@@ -566,7 +566,8 @@ people AS MATERIALIZED (
        OR ($4 IS NULL AND on_roster(e.periods))
 ),
 size AS MATERIALIZED (
-    SELECT n <= $5 AND n * (SELECT count(*) FROM people) <= $6 AS fits
+    SELECT n <= $5
+           AND greatest(n, $6) * (SELECT count(*) FROM people) <= $7 AS fits
     FROM (SELECT count(*) AS n FROM sessions) s
 ),
 columns AS (

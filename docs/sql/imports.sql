@@ -665,12 +665,16 @@ SELECT verdict, (SELECT state FROM asked) AS state FROM verdict;
 -- app.services.imports.runs.doing._CLAIM
 -- $1 silent
 WITH next AS MATERIALIZED (
-    SELECT id FROM import_runs
+    SELECT r.id FROM import_runs r
     WHERE state IN ('waiting', 'working')
       AND (state = 'waiting' OR heartbeat < clock_timestamp() - make_interval(secs => $1))
-    ORDER BY created_at
+    ORDER BY (
+        SELECT count(*) FROM import_runs earlier
+        WHERE earlier.state IN ('waiting', 'working') AND earlier.created_by = r.created_by
+          AND earlier.created_at < r.created_at
+    ), created_at
     LIMIT 1
-    FOR NO KEY UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE OF r SKIP LOCKED
 ),
 claimed AS (
     UPDATE import_runs r

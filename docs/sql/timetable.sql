@@ -194,7 +194,7 @@ verdict AS (
 SELECT verdict FROM verdict;
 
 -- app.services.timetable.occurrences._OF_CLASS
--- $1 actor_id, $2 class_id, $3 first, $4 last, $5 now
+-- $1 actor_id, $2 class_id, $3 last, $4 first, $5 most, $6 now
 WITH listed_user AS MATERIALIZED (
     SELECT u.id, a.role
     FROM users u JOIN allowed_emails a ON lower(btrim(a.email)) = lower(btrim(u.email))
@@ -222,8 +222,12 @@ verdict AS (
                 WHEN NOT EXISTS (SELECT FROM granted) THEN 'archived'
                 ELSE 'granted' END AS verdict
 ),
-shown AS (SELECT * FROM granted),
-span AS (SELECT $3::date AS first, $4::date AS last),
+size AS MATERIALIZED (
+    SELECT count(*) * (($3::date - $4::date) / 7 + 1) <= $5 AS fits
+    FROM class_schedules s JOIN granted c ON c.id = s.class_id
+),
+shown AS (SELECT * FROM granted WHERE (SELECT fits FROM size)),
+span AS (SELECT $4::date AS first, $3::date AS last),
 dates AS MATERIALIZED (
     SELECT span.first + n AS day, (
         SELECT h.name FROM holidays h WHERE span.first + n BETWEEN h.first_day AND h.last_day
@@ -253,8 +257,8 @@ judged AS (
     SELECT m.*, s.id AS session_id, CASE WHEN s.state <> 'open' THEN s.state
                WHEN m.moved_to IS NOT NULL THEN 'moved'
                WHEN m.holiday IS NOT NULL THEN 'holiday'
-               WHEN $5 < m.starts_at THEN 'upcoming'
-               WHEN $5 < m.ends_at THEN 'in_progress'
+               WHEN $6 < m.starts_at THEN 'upcoming'
+               WHEN $6 < m.ends_at THEN 'in_progress'
                ELSE 'missing' END AS state
     FROM timed m LEFT JOIN LATERAL (
         SELECT s.id, s.state FROM v_sessions s
@@ -273,7 +277,8 @@ occurrences AS (
                m.moved_from AS "movedFrom", m.holiday
     ) occurrence
 )
-SELECT verdict, (SELECT list FROM occurrences)::text AS document FROM verdict;
+SELECT verdict, fits, (SELECT list FROM occurrences)::text AS document
+FROM verdict CROSS JOIN size;
 
 -- app.services.timetable.occurrences._ON_DATE
 -- $1 actor_id, $2 day, $3 now

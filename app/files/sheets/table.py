@@ -14,7 +14,14 @@ from typing import NamedTuple, TextIO
 from app.errors import Invalid
 from app.files.register.register_words import unguarded
 from app.files.sheets import workbook
-from app.files.sheets.limits import MAX_CELL, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, unreadable
+from app.files.sheets.limits import (
+    MAX_CELL,
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_LINES,
+    MAX_ROWS,
+    unreadable,
+)
 
 # A longer row is not a real one: a quotation mark is missing, or the columns never end.
 _MAX_RECORD = 1024 * 1024
@@ -103,6 +110,13 @@ def _empty() -> Invalid:
     return unreadable("This file is empty.")
 
 
+def _too_much() -> Invalid:
+    return unreadable(
+        f"This is too much for one file: more than {MAX_ROWS:,} rows or {MAX_CELLS:,} cells, or "
+        f"more than {MAX_LINES:,} lines. Divide it into several."
+    )
+
+
 def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     """The rows that are not empty; raises `Invalid` if they exceed the limits."""
     count = cells = 0
@@ -118,10 +132,7 @@ def _bounded(rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
             raise unreadable(f"Row {number} has a cell of more than {MAX_CELL:,} characters.")
         count, cells = count + 1, cells + len(texts)
         if count > MAX_ROWS or cells > MAX_CELLS:
-            raise unreadable(
-                f"This is too much for one file: more than {MAX_ROWS:,} rows or {MAX_CELLS:,} "
-                "cells. Divide it into several."
-            )
+            raise _too_much()
         yield Row(number, texts)
 
 
@@ -135,7 +146,10 @@ def _read_csv(content: bytes) -> Iterator[tuple[int, list[str]]]:
             lines = _Lines(text)
             for number, row in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
                 lines.read = 0
-                yield number, [_plain(cell) for cell in row]
+                if number > MAX_LINES:
+                    raise _too_much()
+                if any(map(str.strip, row)):
+                    yield number, [_plain(cell) for cell in row]
     except UnicodeError:
         raise unreadable(
             "This is neither a workbook (.xlsx) nor text in UTF-8. "

@@ -14,18 +14,24 @@ from app.sql import Statement
 
 @dataclass(frozen=True)
 class Bounds:
-    """How large a register may be, and whether it is limited to the term of its class."""
+    """How large a register may be, and whether it is limited to the term of its class.
+
+    Every cell for a mark counts, empty or not, and each student for `LEAST_CELLS` at least.
+    """
 
     sessions: int
-    marks: int
+    cells: int
     one_term: bool
 
 
+# The names and totals of a student take as much as the marks of so many sessions.
+LEAST_CELLS = 10
+
 # 1,000 students in 250 sessions: the database answers that in half the statement timeout. A mark
 # is one character, so the result is small, and no connection is held while the client reads it.
-LISTED = Bounds(sessions=250_000, marks=250_000, one_term=False)
+LISTED = Bounds(sessions=250_000, cells=250_000, one_term=False)
 # What can be laid out on paper in a few seconds: 1,000 students in 60 sessions.
-PRINTED = Bounds(sessions=300, marks=60_000, one_term=True)
+PRINTED = Bounds(sessions=300, cells=60_000, one_term=True)
 
 # The requested days; by default those of the whole class: its term and any sessions held outside
 # it. `sessions` are the sessions on these days.
@@ -52,7 +58,7 @@ sessions AS MATERIALIZED (
     FROM held h JOIN period p ON h.session_date BETWEEN p.first AND p.last
 )"""
 
-# `:most_sessions` and `:most_marks` limit its size.
+# `:most_sessions`, `:most_cells` and `:least_cells` of a student limit its size.
 _REGISTER = Statement(
     READ_CLASS,
     _PERIOD,
@@ -80,7 +86,8 @@ people AS MATERIALIZED (
        OR (:last IS NULL AND on_roster(e.periods))
 ),
 size AS MATERIALIZED (
-    SELECT n <= :most_sessions AND n * (SELECT count(*) FROM people) <= :most_marks AS fits
+    SELECT n <= :most_sessions
+           AND greatest(n, :least_cells) * (SELECT count(*) FROM people) <= :most_cells AS fits
     FROM (SELECT count(*) AS n FROM sessions) s
 ),
 columns AS (
@@ -153,7 +160,8 @@ async def register(
         first=first,
         last=last,
         most_sessions=bounds.sessions,
-        most_marks=bounds.marks,
+        most_cells=bounds.cells,
+        least_cells=LEAST_CELLS,
     )
     check(row)
     if bounds.one_term and row["beyond_term"]:
@@ -172,10 +180,11 @@ def _beyond_term() -> Invalid:
 
 
 def _too_large(bounds: Bounds) -> Invalid:
-    sentence = f"A register holds at most {bounds.marks:,} marks: ask for fewer days."
+    cells = f"{bounds.cells:,} cells, at least {LEAST_CELLS} for each student"
+    sentence = f"A register holds at most {cells}: ask for fewer days."
     if bounds.one_term:
         sentence = (
-            f"As XLSX or PDF a register holds at most {bounds.sessions} sessions and "
-            f"{bounds.marks:,} marks: ask for fewer days, or for CSV."
+            f"As XLSX or PDF a register holds at most {bounds.sessions} sessions and {cells}: "
+            "ask for fewer days, or for CSV."
         )
     return Invalid.at("/query/from", "register_too_large", sentence)

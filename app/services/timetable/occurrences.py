@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from app.db import Database
 from app.documents import Document
+from app.errors import Invalid
 from app.schemas.calendar import Occurrence, Plan
 from app.services.access import MINE_ON_DAY, READ_CLASS, STAFF_VERDICT, Actor, check
 from app.services.timetable.meetings import JUDGED, MAX_DAYS
@@ -31,14 +32,27 @@ occurrences AS (
 )""",
 )
 
+# Twelve a day for more than a year. Counted before any is made, by the slots of the class and the
+# weeks that the dates touch.
+MOST = 5_000
+_SIZE = """
+size AS MATERIALIZED (
+    SELECT count(*) * ((:last::date - :first::date) / 7 + 1) <= :most AS fits
+    FROM class_schedules s JOIN granted c ON c.id = s.class_id
+)"""
+
 _ANSWER = "SELECT verdict, (SELECT list FROM occurrences)::text AS document FROM verdict"
 
 _OF_CLASS = Statement(
     READ_CLASS,
-    "shown AS (SELECT * FROM granted)",
+    _SIZE,
+    "shown AS (SELECT * FROM granted WHERE (SELECT fits FROM size))",
     "span AS (SELECT :first::date AS first, :last::date AS last)",
     _OCCURRENCES,
-    _ANSWER,
+    """
+SELECT verdict, fits, (SELECT list FROM occurrences)::text AS document
+FROM verdict CROSS JOIN size
+""",
 )
 
 # A future substitute already sees the occurrences of their days.
@@ -64,10 +78,15 @@ FROM verdict LEFT JOIN granted c ON true LEFT JOIN terms t ON t.id = c.term_id
 async def of_class(
     db: Database, actor: Actor, class_id: UUID, first: date, last: date, now: datetime
 ) -> Document[list[Occurrence]]:
-    """List the occurrences of one class from `first` to `last`, by date and start."""
+    """List the occurrences of one class from `first` to `last`, by date and start.
+
+    Raises `Invalid` if there are more than `MOST`.
+    """
     asked = {"class_id": class_id, "first": first, "last": last, "now": now}
-    row = await db.row(_OF_CLASS, actor_id=actor.user_id, **asked)
+    row = await db.row(_OF_CLASS, actor_id=actor.user_id, most=MOST, **asked)
     check(row)
+    if not row["fits"]:
+        raise _too_many()
     return Document(row["document"])
 
 
@@ -93,4 +112,12 @@ async def plan(db: Database, actor: Actor, class_id: UUID, now: datetime) -> Pla
         name=row["name"],
         section=row["section"],
         occurrences=_LIST.validate_json(listed.json),
+    )
+
+
+def _too_many() -> Invalid:
+    return Invalid(
+        f"The timetable of this class has more than {MOST:,} meetings on these days: ask for fewer "
+        "days, or remove slots that are there by mistake.",
+        code="too_many_occurrences",
     )

@@ -47,12 +47,16 @@ class Claimed(NamedTuple):
 _CLAIM = Statement(
     """
 next AS MATERIALIZED (
-    SELECT id FROM import_runs
+    SELECT r.id FROM import_runs r
     WHERE state IN ('waiting', 'working')
       AND (state = 'waiting' OR heartbeat < clock_timestamp() - make_interval(secs => :silent))
-    ORDER BY created_at
+    ORDER BY (
+        SELECT count(*) FROM import_runs earlier
+        WHERE earlier.state IN ('waiting', 'working') AND earlier.created_by = r.created_by
+          AND earlier.created_at < r.created_at
+    ), created_at
     LIMIT 1
-    FOR NO KEY UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE OF r SKIP LOCKED
 ),
 claimed AS (
     UPDATE import_runs r
@@ -70,7 +74,10 @@ FROM claimed
 
 
 async def claim(db: Database) -> Claimed | None:
-    """The run that has waited longest, or whose server is silent; None if there is none."""
+    """The run that has waited longest, or whose server is silent; None if there is none.
+
+    Everybody's first comes before anybody's second, so that nobody's files hold up all others.
+    """
     async with db.transaction() as tx:
         row = await tx.find_row(_CLAIM, silent=SILENT_SECONDS)
     if row is None:
