@@ -59,7 +59,8 @@ async def get_register(
     these sessions by the policy.
 
     For a class without a term, the dates default to those of its first and last session. XLSX and
-    PDF are limited to the term, 300 sessions and 60,000 marks; CSV to 250,000 marks.
+    PDF are limited to the term, 300 sessions and 60,000 cells; CSV to 250,000 cells. A student
+    counts for ten cells at least.
     """
     check_range(first, last)
     now = call.now()

@@ -64,7 +64,8 @@ async def list_occurrences(call: Call, day: Day = None) -> Response:
 async def list_class_occurrences(
     id: UUID, call: Call, first: From = None, last: To = None
 ) -> Response:
-    """By date and start, within the term of the class; at most 400 days at a time.
+    """By date and start, within the term of the class; at most 400 days and 5,000 meetings at
+    a time.
 
     With only one of `from` and `to`, the range is as long as the default one.
     """
