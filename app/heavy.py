@@ -22,6 +22,9 @@ from app.errors import Unavailable
 # Of the four connections of a process two are left, of which an import by the server takes one.
 AT_ONCE = 2
 WAIT_SECONDS = 5
+# For so long a thread computes before the event loop has its turn; Python's default is ten times
+# that, and a marking waits for several turns.
+TURN_SECONDS = 0.0005
 _SHORT_DAYS = 31
 
 Query = Mapping[str, str]

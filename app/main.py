@@ -24,7 +24,7 @@ from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
 from app.dispatch import Dispatch
 from app.errors import Unavailable
-from app.heavy import Bulkhead
+from app.heavy import TURN_SECONDS, Bulkhead
 from app.importer import Importer
 from app.logs import logger
 from app.metrics import Metrics
@@ -170,6 +170,7 @@ def _add_metrics(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    sys.setswitchinterval(TURN_SECONDS)
     _announce_draining(app)
     for warning in warnings_for(settings):
         logger.warning("%s", warning)

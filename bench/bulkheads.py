@@ -41,7 +41,7 @@ class Marking:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self.failed: Counter[int] = Counter()
+        self.failed: Counter[str] = Counter()
 
     def percentile(self, part: float) -> float:
         """In milliseconds."""
@@ -104,10 +104,14 @@ async def _marked(client: httpx2.AsyncClient, requests: Iterator[Request], secon
 async def _mark(client: httpx2.AsyncClient, request: Request, marking: Marking) -> None:
     headers = _token(request.teacher) | {"Content-Type": "application/json"}
     began = monotonic()
-    answer = await client.put(request.path, content=request.body, headers=headers)
+    try:
+        answer = await client.put(request.path, content=request.body, headers=headers)
+        failed = "" if answer.status_code == 200 else str(answer.status_code)
+    except httpx2.TransportError as fault:
+        failed = type(fault).__name__
     marking.seconds.append(monotonic() - began)
-    if answer.status_code != 200:
-        marking.failed[answer.status_code] += 1
+    if failed:
+        marking.failed[failed] += 1
 
 
 @asynccontextmanager
