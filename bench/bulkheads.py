@@ -74,7 +74,8 @@ def main() -> None:
 
 async def _measured(url: str, port: int, seconds: int) -> tuple[Marking, Marking, str]:
     await _let_in(url)
-    limits = httpx2.Limits(max_connections=None, keepalive_expiry=2)
+    # Each request has its own connection, as those of many phones have.
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
     address = f"http://127.0.0.1:{port}"
     async with httpx2.AsyncClient(base_url=address, timeout=150, limits=limits) as client:
         requests = (each for each in D.requests(Random(1)) if each.number <= _MARKED)
