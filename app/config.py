@@ -134,6 +134,17 @@ def _usable_font(path: Path) -> Path:
     return path
 
 
+def _redis(url: str) -> str:
+    """Read the URL with the library that will use it."""
+    from redis.asyncio.connection import parse_url
+
+    try:
+        parse_url(url)
+    except ValueError:
+        raise ValueError("must be the URL of a Redis, like redis://127.0.0.1:6379/0") from None
+    return url
+
+
 _PROVIDER_KEY = re.compile("[a-z][a-z0-9]{0,19}")
 
 
@@ -239,6 +250,7 @@ class Settings(RuleSettings):
     google_hosted_domains: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
     student_sign_in: bool = False
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
+    redis_url: Annotated[str, AfterValidator(_redis)] | None = None
     register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
     console: bool = True
     photo_origins: Annotated[

@@ -10,7 +10,7 @@
     ├── TooLarge                    413   too_large
     ├── UnsupportedMedia            415   unsupported_media_type
     ├── Invalid                     422   (named where raised)
-    ├── TooMany                     429   too_many_failed_sign_ins
+    ├── TooMany                     429   rate_limited
     └── Unavailable                 503   unavailable
 
 Services raise them and know nothing about HTTP except the status of each class;
@@ -95,7 +95,7 @@ class Invalid(AppError):
 
 
 class TooMany(AppError):
-    status, title, code = 429, "Too many requests", "too_many_failed_sign_ins"
+    status, title, code = 429, "Too many requests", "rate_limited"
 
 
 class Unavailable(AppError):

@@ -19,7 +19,7 @@ from app import documentation, logs, openapi, problems
 from app.auth.google_verify import google_verifier
 from app.auth.jwt import Tokens
 from app.auth.oidc import providers_of
-from app.auth.sign_in_limit import SignInLimit
+from app.auth.rates import Rates
 from app.config import ConfigError, Settings, load_settings, warnings_for
 from app.db import Database, open_database
 from app.dispatch import Dispatch
@@ -100,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
-    app.state.sign_in_limit = SignInLimit(settings.failed_sign_ins_per_minute)
+    app.state.rates = Rates(settings.failed_sign_ins_per_minute, settings.redis_url)
     app.state.providers = providers_of(settings)
     app.state.importer = Importer(settings)
     app.state.bulkhead = Bulkhead()
@@ -184,6 +184,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.draining = True
         for provider in (app.state.google, *app.state.providers.values()):
             await provider.close()
+        await app.state.rates.close()
 
 
 def _metrics_served(app: FastAPI) -> AbstractContextManager[None]:

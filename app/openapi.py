@@ -103,8 +103,9 @@ _REFUSALS: tuple[tuple[str, AppError], ...] = (
         ),
     ),
     (
-        "Too many failed sign-ins from this address",
-        TooMany("Too many failed sign-ins from here. Please wait a minute.", retry_after=60),
+        "Too many requests of this person, or too many failed sign-ins from this address; "
+        "`Retry-After` says when to try again",
+        TooMany("Too many requests. Please slow down.", retry_after=60),
     ),
     ("The server failed", AppError("Something went wrong on our side. Please try again.")),
     (

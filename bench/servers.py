@@ -35,7 +35,7 @@ class Running:
     process: "subprocess.Popen[bytes]"
 
 
-AIMS = Server("AIMS", "app.main:app")
+AIMS = Server("AIMS", "bench.unlimited:app")
 FLOOR = Server("floor", "bench.floor:app")
 CAREFUL = Server("careful ORM", "bench.peers.careful:app", history=False)
 PER_ROW = Server("per-row ORM", "bench.peers.per_row:app", history=False)

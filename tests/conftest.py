@@ -26,7 +26,7 @@ from fastapi import FastAPI
 from app.auth.google_verify import google_verifier
 from app.auth.id_tokens import IdTokenVerifier
 from app.auth.jwt import Tokens
-from app.auth.sign_in_limit import SignInLimit
+from app.auth.rates import Rates
 from app.cli.suite import without_settings
 from app.config import Settings, load_settings
 from app.db import Database, open_database, server_settings
@@ -365,7 +365,7 @@ async def _open_stage(
 ) -> AsyncIterator[Stage]:
     app.state.database = database
     app.state.google = verifier
-    app.state.sign_in_limit = SignInLimit(app.state.settings.failed_sign_ins_per_minute)
+    app.state.rates = Rates(app.state.settings.failed_sign_ins_per_minute, person=10**6)
     async with client_of(app) as client:
         cast = {name: _person(app, client, name) for name in CAST}
         yield Stage(app, connection, pool, nobody=Person(client), **cast)

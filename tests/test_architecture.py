@@ -36,7 +36,7 @@ MAY_IMPORT = {
     },
     "declared": {"heavy"},
     "dispatch": {"declared"},
-    "auth": {"services", "schemas", "errors", "config", "db", "declared", "strict_json"},
+    "auth": {"services", "schemas", "errors", "config", "db", "declared", "logs", "strict_json"},
     "problems": {"errors", "logs", "strict_json"},
     "request_limits": {"files"},
     "middleware": {"problems", "errors", "logs", "metrics", "request_limits"},

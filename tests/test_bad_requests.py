@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.auth.sign_in_limit import SignInLimit
+from app.auth.rates import Rates
 from app.demo.google import KEY_ID, DemoGoogle
 from tests.classroom import ROLLS, Classroom
 from tests.conftest import DOMAIN, Stage
@@ -195,7 +195,7 @@ CLAIMS = st.fixed_dictionaries(
 async def test_any_claims_google_signs_are_answered(
     stage: Stage, google: DemoGoogle, claims: dict[str, Any]
 ) -> None:
-    stage.app.state.sign_in_limit = SignInLimit(10_000)
+    stage.app.state.rates = Rates(10_000)
     try:
         token = google.signer.sign(f"asha@{DOMAIN}", **claims)
     except (ValueError, TypeError):  # the library that signs refuses some of it
@@ -208,7 +208,7 @@ async def test_any_claims_google_signs_are_answered(
 @examples(80)
 @given(body=sent(drafts({"idToken": TOKENS | st.just(part({"alg": "RS256", "kid": KEY_ID}))})))
 async def test_any_sign_in_is_refused_and_not_repeated(stage: Stage, body: Sent) -> None:
-    stage.app.state.sign_in_limit = SignInLimit(10_000)
+    stage.app.state.rates = Rates(10_000)
     headers = {"Content-Type": "application/json"}
     answer = await stage.nobody.request("POST", "/auth/google", content=body.raw, headers=headers)
     assert answer.status_code in {400, 401, 422}

@@ -88,6 +88,8 @@ IMPOSSIBLE = [
     ("FAILED_SIGN_INS_PER_MINUTE", "0"),
     ("DEBUG", "perhaps"),
     ("DOCS", "perhaps"),
+    ("REDIS_URL", "cache.internal:6379"),
+    ("REDIS_URL", "redis://127.0.0.1:opensesame"),
     ("TIMEZONE", "Asia/Delhi"),
     ("TIMEZONE", "../../etc/passwd"),
     ("CORS_ORIGINS", "https://app.demo.university.example"),

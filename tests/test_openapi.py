@@ -19,6 +19,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.python import asgi
 from starlette.types import Receive, Scope, Send
 
+from app.auth.rates import Rates
 from app.config import Settings, load_settings
 from app.main import create_app, openapi_document
 from tests.conftest import SECRET, admit, copy_of
@@ -176,6 +177,7 @@ class Late:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             self.app = create_app(self.settings)
+            self.app.state.rates = Rates(1000, person=10**6)
         await self.app(scope, receive, send)
 
 

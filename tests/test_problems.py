@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from app.auth.dependencies import SignedInRoute
-from app.auth.sign_in_limit import SignInLimit
+from app.auth.rates import Rates
 from app.db import Database, open_database
 from tests.classroom import ROLLS, Classroom
 from tests.conftest import Stage
@@ -57,7 +57,7 @@ async def stale(stage: Stage, room: Classroom) -> httpx2.Response:
 
 
 async def too_many(stage: Stage, room: Classroom) -> httpx2.Response:
-    stage.app.state.sign_in_limit = SignInLimit(1)
+    stage.app.state.rates = Rates(1)
     await stage.nobody.post("/auth/google", {"idToken": "nonsense"})
     return await stage.nobody.post("/auth/google", {"idToken": "nonsense"})
 

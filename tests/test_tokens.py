@@ -9,9 +9,8 @@ import jwt
 import pytest
 
 from app.auth.jwt import AUDIENCE, ISSUER, Tokens
-from app.auth.sign_in_limit import MAX_ADDRESSES, SignInLimit
 from app.config import Settings
-from app.errors import NotSignedIn, TooMany
+from app.errors import NotSignedIn
 
 OLD, NEW = "an older secret of the test suite, gone".replace(",", ""), "n" * 40
 ASHA = UUID("00000000-0000-4000-8000-00000000a5a5")
@@ -117,46 +116,3 @@ def test_a_token_without_a_signature_is_refused() -> None:
         head = base64.urlsafe_b64encode(json.dumps({"alg": algorithm, "typ": "at+jwt"}).encode())
         with pytest.raises(NotSignedIn):
             Tokens(settings(NEW)).read(f"{head.decode().rstrip('=')}.{payload}.")
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_failures_are_counted_per_address_over_a_minute() -> None:
-    clock = Clock()
-    limit = SignInLimit(3, clock)
-    for _ in range(3):
-        limit.record_failure("192.0.2.1")
-    with pytest.raises(TooMany) as refusal:
-        limit.record_failure("192.0.2.1")
-    assert refusal.value.retry_after == 60
-    limit.record_failure("192.0.2.2")
-    clock.now = 61
-    limit.record_failure("192.0.2.1")
-
-
-def test_an_ipv6_subscriber_counts_as_one_address() -> None:
-    limit = SignInLimit(1, Clock())
-    limit.record_failure("2001:db8:1:2::1")
-    with pytest.raises(TooMany):
-        limit.record_failure("2001:db8:1:2:ffff::9")
-    limit.record_failure("2001:db8:1:3::1")
-
-
-def test_ipv4_addresses_are_told_apart_on_an_ipv6_socket() -> None:
-    limit = SignInLimit(1, Clock())
-    limit.record_failure("::ffff:192.0.2.1")
-    with pytest.raises(TooMany):
-        limit.record_failure("192.0.2.1")
-    limit.record_failure("::ffff:192.0.2.2")
-
-
-def test_counting_takes_bounded_memory() -> None:
-    limit = SignInLimit(1, Clock())
-    for number in range(MAX_ADDRESSES + 50):
-        limit.record_failure(f"host-{number}")
-    assert len(limit._failures) == MAX_ADDRESSES

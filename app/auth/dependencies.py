@@ -1,7 +1,8 @@
 """Authentication: the dependencies of routes, and the order in which requests are refused.
 
-That order is the same everywhere: too large (413), not signed in (401), malformed (400, 415, 422),
-and only then 404 and 403. FastAPI on its own would parse the body before it checks the token.
+That order is the same everywhere: too large (413), not signed in (401), too many (429), malformed
+(400, 415, 422), and only then 404 and 403. FastAPI on its own would parse the body before it checks
+the token.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection
 
 from app import strict_json
+from app.auth.rates import rates_of
 from app.config import Settings
 from app.db import Database
 from app.declared import DeclaredRoute, Handler
@@ -84,6 +86,7 @@ class JsonRoute(DeclaredRoute):
             try:
                 await self.identify(strict)
             except NotSignedIn:
+                await rates_of(strict).count_stranger(strict)
                 await _pass_over(strict)
                 raise
             await strict.body()
@@ -99,7 +102,8 @@ class JsonRoute(DeclaredRoute):
         return handle_in_order
 
     async def identify(self, request: Request) -> None:
-        """Do nothing: anybody can call this route."""
+        """Anybody can call this route, and is counted by their address."""
+        await rates_of(request).count_stranger(request)
 
     async def answer(self, handle: Handler, request: Request) -> Response:
         return await handle(request)
@@ -114,6 +118,7 @@ class SignedInRoute(JsonRoute):
             raise NotSignedIn("Sign in first: send Authorization: Bearer and your token.")
         user_id = request.app.state.tokens.read(token.strip())
         request.state.actor = Actor(user_id, request.state.request_id)
+        await rates_of(request).count_person(user_id)
 
     async def answer(self, handle: Handler, request: Request) -> Response:
         try:

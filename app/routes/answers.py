@@ -45,8 +45,12 @@ def seen_versions(if_match: str | None) -> list[int] | None:
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route, for OpenAPI; `app.openapi` describes them."""
-    return {status: {} for status in sorted({*statuses, 500, 503})}
+    """The error responses of a route, for OpenAPI; `app.openapi` describes them.
+
+    What needs a token is limited, too: all but health.
+    """
+    refused = {429} if 401 in statuses else set()
+    return {status: {} for status in sorted({*statuses, *refused, 500, 503})}
 
 
 # Response headers; `app.openapi` describes them.

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 
 from app.auth.dependencies import Db, JsonRoute
+from app.auth.rates import rates_of
 from app.errors import NotSignedIn
 from app.routes.answers import problems_of
 from app.schemas.auth import GoogleSignIn, SignedInUser, SignIn
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=JsonRoute)
     "/google",
     operation_id="signIn",
     summary="Sign in with Google",
-    responses=problems_of(400, 401, 403, 413, 415, 422, 429),
+    responses=problems_of(400, 401, 403, 413, 415, 422),
 )
 async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     """Exchange the ID token that Google gave the app for a token of this API.
@@ -24,11 +25,10 @@ async def sign_in(body: GoogleSignIn, request: Request, db: Db) -> SignIn:
     allowed here. Where students can sign in, their `role` is `student`.
     """
     state = request.app.state
-    client = request.client.host if request.client else ""
     try:
         identity = await state.google.verify(body.id_token)
     except NotSignedIn:
-        state.sign_in_limit.record_failure(client)
+        await rates_of(request).count_failed_sign_in(request)
         raise
     user = await student_accounts.sign_in(
         db,

@@ -24,6 +24,7 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from app import problems, strict_json
+from app.auth.rates import rates_of
 from app.config import Settings
 from app.db import Database
 from app.declared import DeclaredRoute, Handler
@@ -180,6 +181,7 @@ class OpenPage(DeclaredRoute):
                 await self.identify(request)
                 return await handle(request)
             except NotSignedIn as error:
+                await rates_of(request).count_stranger(request)
                 return await _signed_out(request, error)
             except RequestValidationError:
                 raise NotFound("There is nothing at this address.") from None
@@ -192,15 +194,17 @@ class OpenPage(DeclaredRoute):
             request.state.as_page = partial(_refusal_page, request)
 
     async def identify(self, request: Request) -> None:
+        """Anybody may open it, and is counted by their address."""
         request.state.visit = _Visit(request)
+        await rates_of(request).count_stranger(request)
 
 
 class PageRoute(OpenPage):
     """A page for people who are signed in, as the cookie says; what they may, its services say."""
 
     async def identify(self, request: Request) -> None:
-        await super().identify(request)
         request.state.actor = Actor(signed_in(request), request.state.request_id)
+        await rates_of(request).count_person(request.state.actor.user_id)
         person = read(await accounts.me(request.app.state.database, request.state.actor))
         request.state.visit = _Visit(request, person)
 
@@ -209,9 +213,9 @@ class StudentPage(OpenPage):
     """The same for students, of whom pages need to know nothing before their services do."""
 
     async def identify(self, request: Request) -> None:
-        await super().identify(request)
         let_in = request.app.state.settings.student_sign_in
         student = signed_in(request)
+        await rates_of(request).count_person(student)
         request.state.actor = StudentActor(student, request.state.request_id, let_in)
         request.state.visit = _Visit(request, {"role": "student", "name": ""})
 
@@ -244,14 +248,16 @@ async def _signed_out(request: Request, error: NotSignedIn) -> Response:
         return Response(
             status_code=_SEE_OTHER, headers={"Location": f"{SIGN_IN}?next={quote(here)}"}
         )
-    visit: _Visit = request.state.visit
+    visit = _Visit(request)
     form = await visit.read_form()
     return visit.page("frame/signed_out.html", status=error.status, sent=form.texts)
 
 
 def _refusal_page(request: Request, error: AppError) -> Response:
     visit = getattr(request.state, "visit", None) or _Visit(request)
-    return visit.page("frame/error.html", status=error.status, error=error)
+    page = visit.page("frame/error.html", status=error.status, error=error)
+    page.headers.update(problems.headers(error))
+    return page
 
 
 async def _visit(request: Request) -> _Visit:

@@ -6,6 +6,7 @@ from re import fullmatch
 from fastapi import APIRouter, Response
 
 from app.auth.oidc import SignInProvider, Start
+from app.auth.rates import rates_of
 from app.errors import AccessDenied, AppError, NotFound, NotSignedIn
 from app.services.access import Actor
 from app.services.people import accounts, student_accounts
@@ -61,7 +62,6 @@ async def begin(visit: Visit, key: str, next: str = _HOME) -> Response:
 async def finish(visit: Visit, key: str) -> Response:
     """Sign in whom the provider names, if this browser started it and the allow-list says so."""
     state, request = visit.request.app.state, visit.request
-    client = request.client.host if request.client else ""
     try:
         start = _started(visit, key)
         identity = await _provider(visit, key).finish(
@@ -74,7 +74,7 @@ async def finish(visit: Visit, key: str) -> Response:
             request_id=request.state.request_id,
         )
     except NotSignedIn as refusal:
-        state.sign_in_limit.record_failure(client)
+        await rates_of(request).count_failed_sign_in(request)
         return _again(visit, refusal)
     except AppError as refusal:
         return _again(visit, refusal)
