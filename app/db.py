@@ -100,6 +100,15 @@ class Database:
     def __init__(self, pool: "Pool | _OneConnection") -> None:
         self._pool = pool
 
+    def refuse_crowd(self) -> None:
+        """`Unavailable` if too many wait for a connection: better now than after a wait."""
+        if self._pool.crowded:
+            raise Unavailable(
+                "Too many requests are waiting just now. Please try again in a moment.",
+                code="busy",
+                retry_after=2,
+            )
+
     async def row(self, statement: Statement, **values: Any) -> asyncpg.Record:
         """Run a statement that always returns one row, and return that row."""
         with _faults_named():
@@ -187,6 +196,8 @@ def _drop(connection: Connection) -> None:
 
 class _OneConnection:
     """Stands in for the pool, with a connection whose transaction is ended elsewhere."""
+
+    crowded = False
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -7,6 +7,7 @@ own, which costs a fifth of a small request
 
 import asyncio
 import select
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -15,6 +16,10 @@ import asyncpg
 Connection = asyncpg.Connection
 
 CLOSE_SECONDS = 5
+# While more wait, or one has waited for so long, whoever comes is refused at once: most of them
+# would wait in vain, and the work done for them until then is what others wait for.
+MAX_WAITING = 300
+WAITING_SECONDS = 0.5
 # An older idle connection is replaced, since firewalls forget connections without a word.
 IDLE_SECONDS = 300
 
@@ -26,6 +31,8 @@ class Pool:
         self._connect = connect
         self._size = size
         self._free = asyncio.Semaphore(size)
+        # Who waits, and since when: the longest waiting first.
+        self._waiting: OrderedDict[object, float] = OrderedDict()
         self._idle: list[tuple[Connection, float]] = []
         self._lent: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -34,8 +41,21 @@ class Pool:
         """A connection, for one caller until `release`; `TimeoutError` if there is none in time."""
         if self._idle and not self._free.locked():
             return await self._lend()
-        async with asyncio.timeout(seconds):
-            return await self._lend()
+        waiter = object()
+        self._waiting[waiter] = _now()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._lend()
+        finally:
+            del self._waiting[waiter]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many wait for a connection, or for so long, that no more should."""
+        if not self._waiting:
+            return False
+        first = next(iter(self._waiting.values()))
+        return len(self._waiting) >= MAX_WAITING or first < _now() - WAITING_SECONDS
 
     def release(self, connection: Connection) -> None:
         """Take a connection back. One in the middle of something is closed."""

@@ -49,6 +49,8 @@ class OneConnection:
     `statements` holds every SQL text that was run.
     """
 
+    crowded = False
+
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self._saved = False

@@ -10,6 +10,8 @@ from app import pool
 from app.db import POOL_SIZE, Database, open_database
 from app.errors import Unavailable
 from app.sql import Statement
+from tests.browser import Browser
+from tests.conftest import Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -156,3 +158,55 @@ async def _until_gone(connection: asyncpg.Connection, pid: int) -> None:
             return
         await asyncio.sleep(0.01)
     pytest.fail(f"the backend {pid} is still there")
+
+
+async def test_when_one_has_waited_for_long_nobody_else_begins_to(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "WAITING_SECONDS", 0.05)
+    held = [asyncio.create_task(database.row(SLEEP, seconds=0.3)) for _ in range(POOL_SIZE)]
+    await asyncio.sleep(0.02)
+    waiting = asyncio.create_task(backend_of(database))
+    await asyncio.sleep(0.02)
+    database.refuse_crowd()
+    await asyncio.sleep(0.1)
+    with pytest.raises(Unavailable) as refusal:
+        database.refuse_crowd()
+    assert (refusal.value.code, refusal.value.retry_after) == ("busy", 2)
+    # Who waits already is served, and then everybody.
+    assert await waiting
+    database.refuse_crowd()
+    await asyncio.gather(*held)
+
+
+async def test_only_so_many_wait(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MAX_WAITING", 3)
+    held = [asyncio.create_task(database.row(SLEEP, seconds=0.2)) for _ in range(POOL_SIZE)]
+    await asyncio.sleep(0.05)
+    waiting = [asyncio.create_task(backend_of(database)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    database.refuse_crowd()
+    waiting.append(asyncio.create_task(backend_of(database)))
+    await asyncio.sleep(0.01)
+    with pytest.raises(Unavailable):
+        database.refuse_crowd()
+    # Those who give up make room.
+    waiting.pop().cancel()
+    await asyncio.sleep(0.01)
+    database.refuse_crowd()
+    assert all(await asyncio.gather(*waiting))
+    await asyncio.gather(*held)
+
+
+async def test_a_crowd_is_refused_at_the_door_and_health_is_not(
+    stage: Stage, asha: Browser
+) -> None:
+    assert stage.pool is not None
+    stage.pool.crowded = True
+    answer = await stage.asha.post("/classes", content=b"not even JSON")
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    page = await asha.client.get("/app/classes")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "2")
+    assert not stage.pool.statements
+    for path in ("/health", "/health/live"):
+        assert (await stage.nobody.get(path)).status_code == 200

@@ -82,6 +82,7 @@ class JsonRoute(DeclaredRoute):
         parameters = [parameter.alias for parameter in self.dependant.query_params]
 
         async def handle_in_order(request: Request) -> Response:
+            request.app.state.database.refuse_crowd()
             strict = _StrictRequest(request.scope, request.receive)
             try:
                 await self.identify(strict)

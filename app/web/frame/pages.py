@@ -176,6 +176,7 @@ class OpenPage(DeclaredRoute):
 
         async def respond(request: Request) -> Response:
             self.prepare(request)
+            request.app.state.database.refuse_crowd()
             _refuse_other_sites(request)
             try:
                 await self.identify(request)
