@@ -15,12 +15,14 @@ from app.config import load_settings
 from app.demo import bench_data
 from app.main import create_app
 from app.sql import Statement
-from bench import data, floor
+from bench import bell, data, floor
 from bench.contents import WrongAnswer, check
+from bench.lesson import Lesson, faults_of
 from bench.limit import answered
 from bench.operations import OPERATIONS, D, E, marks_of
 from bench.peers import careful, per_row
 from bench.scripts import OWN, REFERENCES
+from bench.servers import running
 from tests.conftest import copy_of
 from tests.support import client_of
 
@@ -161,3 +163,37 @@ def test_a_wrong_answer_is_noticed() -> None:
     for status, answer in ((200, b"[]"), (200, b"[{}]"), (200, b""), (500, b"[]")):
         with pytest.raises(WrongAnswer, match="E: GET /attendance/sessions"):
             check(E, request, status, answer)
+
+
+# What a server that misbehaves would leave behind, and what the bell then says.
+MISDEEDS = {
+    "UPDATE attendance_statuses SET status = 'late' WHERE session_id = $1": (True, False, False),
+    "DELETE FROM attendance_statuses WHERE (session_id, student_id) = (SELECT session_id, "
+    "student_id FROM attendance_statuses WHERE session_id = $1 LIMIT 1)": (True, True, False),
+    "UPDATE attendance_batches SET version = 99 WHERE session_id = $1 AND version = 2": (
+        *(True, True, True),
+    ),
+    "UPDATE attendance_sessions SET status = 'open' WHERE id = $1": (False, False, True),
+}
+
+
+async def faults_after(url: str, lesson: Lesson, misdeed: str) -> tuple[bool, bool, bool]:
+    """Whether the bell finds something lost, mixed or wrong after that, which is undone."""
+    connection = await asyncpg.connect(url)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(misdeed, lesson.session)
+    lost, mixed, wrong = await faults_of(lesson, connection)
+    await transaction.rollback()
+    await connection.close()
+    return lost > 0, mixed > 0, bool(wrong)
+
+
+def test_the_bell_loses_nothing_and_would_see_it(url: str) -> None:
+    with running((bell.LIMITED,), url) as servers:
+        lessons, log = asyncio.run(bell.ring(servers[bell.LIMITED].port, 1, 1, classes=12))
+    assert log.lost
+    assert log.seconds.keys() == {"200"}
+    assert asyncio.run(bell.whole(url, lessons))
+    for misdeed, faults in MISDEEDS.items():
+        assert asyncio.run(faults_after(url, lessons[3], misdeed)) == faults, misdeed
