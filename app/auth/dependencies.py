@@ -82,7 +82,6 @@ class JsonRoute(DeclaredRoute):
         parameters = [parameter.alias for parameter in self.dependant.query_params]
 
         async def handle_in_order(request: Request) -> Response:
-            request.app.state.database.refuse_crowd()
             strict = _StrictRequest(request.scope, request.receive)
             try:
                 await self.identify(strict)
@@ -90,6 +89,7 @@ class JsonRoute(DeclaredRoute):
                 await rates_of(strict).count_stranger(strict)
                 await _pass_over(strict)
                 raise
+            request.app.state.database.refuse_crowd()
             await strict.body()
             return await self.answer(read_and_handle, strict)
 

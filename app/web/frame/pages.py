@@ -176,7 +176,6 @@ class OpenPage(DeclaredRoute):
 
         async def respond(request: Request) -> Response:
             self.prepare(request)
-            request.app.state.database.refuse_crowd()
             _refuse_other_sites(request)
             try:
                 await self.identify(request)
@@ -206,6 +205,7 @@ class PageRoute(OpenPage):
     async def identify(self, request: Request) -> None:
         request.state.actor = Actor(signed_in(request), request.state.request_id)
         await rates_of(request).count_person(request.state.actor.user_id)
+        request.app.state.database.refuse_crowd()
         person = read(await accounts.me(request.app.state.database, request.state.actor))
         request.state.visit = _Visit(request, person)
 
@@ -217,6 +217,7 @@ class StudentPage(OpenPage):
         let_in = request.app.state.settings.student_sign_in
         student = signed_in(request)
         await rates_of(request).count_person(student)
+        request.app.state.database.refuse_crowd()
         request.state.actor = StudentActor(student, request.state.request_id, let_in)
         request.state.visit = _Visit(request, {"role": "student", "name": ""})
 
