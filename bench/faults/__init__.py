@@ -1,0 +1,1 @@
+"""Kills, stops, cuts and fills what AIMS runs on, and checks afterwards that nothing was lost."""
