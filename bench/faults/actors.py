@@ -36,6 +36,11 @@ class Write:
     def answered(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was refused or broken off; one that is under way was not."""
+        return self.at > 0 and not self.answered
+
 
 class Actor:
     """Somebody who does one kind of thing over and over, between `start` and `stop`."""
@@ -116,9 +121,13 @@ class Marking(Actor):
 
     def steps(self) -> Iterator[Write]:
         while True:
-            write = Write("marks", f"{self.number} {len(self.writes)} {monotonic()}")
-            self._write(write, "PUT", self.path, self.batch(write.key))
-            yield write
+            yield self.mark()
+
+    def mark(self) -> Write:
+        """Mark everybody once."""
+        write = Write("marks", f"{self.number} {len(self.writes)} {monotonic()}")
+        self._write(write, "PUT", self.path, self.batch(write.key))
+        return write
 
     @property
     def path(self) -> str:
