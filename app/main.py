@@ -194,12 +194,18 @@ def _metrics_served(app: FastAPI) -> AbstractContextManager[None]:
 
 
 def _announce_draining(app: FastAPI) -> None:
-    """Make readiness fail from the moment the process is told to stop."""
+    """Make readiness fail from the moment the process is told to stop.
+
+    It goes on serving for `drain_seconds`, until a proxy has noticed that.
+    """
     former = signal.getsignal(signal.SIGTERM)
+    loop, seconds = asyncio.get_running_loop(), app.state.settings.drain_seconds
 
     def drain(number: int, frame: Any) -> None:
         app.state.draining = True
-        if callable(former):
+        if callable(former) and seconds:
+            loop.call_later(seconds, former, number, None)
+        elif callable(former):
             former(number, frame)
 
     if callable(former):

@@ -1,10 +1,10 @@
 """`python -m bench.upgrade`: no request fails while AIMS is upgraded.
 
 Two instances of `aims serve` behind Caddy, with the Caddyfile of `deploy/`, are replaced one after
-the other while teachers read and mark through it, with the migration before it. `--old REVISION`
-begins with the server of another revision of this repository and its schema; otherwise it is this
-server, on the schema before the last migration. The exit code is 1 if any request fails, or if what
-was answered is not in the database.
+the other as docs/deployment.md says, after the migration, while teachers read and mark.
+`--old REVISION` begins with the server of another revision of this repository and its schema;
+otherwise it is this server, on the schema before the last migration. The exit code is 1 if any
+request fails, or if what was answered is not in the database.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from bench.faults.world import TEACHERS, World, let_in
 from tests.processes import ROOT, Checkout, Server, free_port
 
 RATE = 200  # requests a second, of all teachers
+DRAIN_SECONDS = 3
 CALM_SECONDS = 3  # before and after each step
 WORKERS = 2
 
@@ -55,7 +56,8 @@ class Balanced(World):
         """An instance of the server in that checkout, which answers."""
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         line = f"aims serve --port {port} --workers {WORKERS}"
-        server = Server(checkout.having(**self.settings).start(line, output), port, output)
+        settings = self.settings | {"DRAIN_SECONDS": str(DRAIN_SECONDS)}
+        server = Server(checkout.having(**settings).start(line, output), port, output)
         server.await_health()
         return server
 
@@ -100,7 +102,7 @@ def main() -> None:
         here.sql(let_in)
         stack.callback(lambda: [end(server.process) for server in here.instances])
         here.instances = [here.start(old, port) for port in here.ports]
-        stack.enter_context(_caddy(here, place / "Caddyfile"))
+        stack.enter_context(_caddy(here, place))
         teachers = [Teacher(here, number) for number in TEACHERS]
         _upgrade(here, teachers)
         findings = check(here, [write for teacher in teachers for write in teacher.writes], [])
@@ -155,24 +157,34 @@ def _told(teachers: list[Teacher], wrong: list[str]) -> bool:
 
 
 @contextmanager
-def _caddy(here: Balanced, file: Path) -> Iterator[None]:
-    """Caddy with the configuration that we document, here without HTTPS."""
-    caddy = shutil.which("caddy") or sys.exit("bench: install caddy (a package of Debian).")
-    text = (ROOT / "deploy" / "Caddyfile").read_text()
-    site, upstream = "aims.demo.university.example {", "reverse_proxy 127.0.0.1:8000"
-    assert site in text
-    assert upstream in text
-    text = text.replace(site, f"http://127.0.0.1:{here.entrance} {{")
-    text = text.replace(upstream, f"reverse_proxy {' '.join(f'127.0.0.1:{p}' for p in here.ports)}")
-    file.write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
-    environment = {**os.environ, "XDG_DATA_HOME": str(file.parent), "HOME": str(file.parent)}
-    arguments = [caddy, "run", "--adapter", "caddyfile", "--config", str(file)]
-    process = child(["sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh", *arguments], environment)
+def _caddy(here: Balanced, place: Path) -> Iterator[None]:
+    """Caddy with the configuration that we document for two instances, here without HTTPS."""
+    program = shutil.which("caddy") or sys.exit("bench: install caddy (a package of Debian).")
+    file = place / "Caddyfile"
+    file.write_text(_caddyfile(here))
+    command = [program, "run", "--adapter", "caddyfile", "--config", str(file)]
+    process = child(
+        ["sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh", *command],
+        {**os.environ, "XDG_DATA_HOME": str(place), "HOME": str(place)},
+    )
     try:
         _await(here.entrance)
         yield
     finally:
         end(process)
+
+
+def _caddyfile(here: Balanced) -> str:
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    instances = " ".join(f"127.0.0.1:{port}" for port in here.ports)
+    for documented, changed in (
+        ("aims.demo.university.example {", f"http://127.0.0.1:{here.entrance} {{"),
+        ("reverse_proxy 127.0.0.1:8000", f"reverse_proxy {instances}"),
+        ("# health_", "health_"),
+    ):
+        assert documented in text
+        text = text.replace(documented, changed)
+    return "{\n\tadmin off\n\tauto_https off\n}\n" + text
 
 
 def _await(port: int) -> None:
