@@ -97,7 +97,7 @@ def main() -> None:
         place.chmod(0o755)
         here = Balanced(stack.enter_context(LocalPostgres(place / "data")))
         here.postgres.create_database("faults")
-        old = _checkout(given.old, place / "old") if given.old else Checkout(ROOT, {})
+        old = checkout_of(given.old, place / "old") if given.old else Checkout(ROOT, {})
         command.upgrade(configuration(here.url), _schema_of(old) if given.old else "head-1")
         here.sql(let_in)
         stack.callback(lambda: [end(server.process) for server in here.instances])
@@ -198,7 +198,7 @@ def _await(port: int) -> None:
     sys.exit("bench: caddy does not answer.")
 
 
-def _checkout(revision: str, place: Path) -> Checkout:
+def checkout_of(revision: str, place: Path) -> Checkout:
     """The files of another revision of this repository."""
     archive = subprocess.run(
         ["git", "archive", revision], cwd=ROOT, check=True, capture_output=True

@@ -1,7 +1,11 @@
 """The pool of connections: nobody gets a connection that somebody else has left in a bad state."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from socket import SO_LINGER, SOL_SOCKET
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -210,3 +214,48 @@ async def test_a_crowd_is_refused_at_the_door_and_health_is_not(
     assert not stage.pool.statements
     for path in ("/health", "/health/live"):
         assert (await stage.nobody.get(path)).status_code == 200
+
+
+@asynccontextmanager
+async def over_tcp(url: str) -> AsyncIterator[tuple[str, set[asyncio.StreamWriter]]]:
+    """The same database over TCP, and the server's ends of the connections, to be cut."""
+    place = parse_qs(urlsplit(url).query)
+    socket = f"{place['host'][0]}/.s.PGSQL.{place['port'][0]}"
+    ends: set[asyncio.StreamWriter] = set()
+    pumps: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends.add(writer)
+        there, back = await asyncio.open_unix_connection(socket)
+        pumps.update(asyncio.create_task(p) for p in (pump(reader, back), pump(there, writer)))
+
+    server = await asyncio.start_server(lead, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield f"postgresql://aims@127.0.0.1:{port}{urlsplit(url).path}?sslmode=disable", ends
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+async def test_connections_over_tcp_that_were_cut_are_replaced_unnoticed(
+    database_url: str, how: str
+) -> None:
+    async with over_tcp(database_url) as (url, ends), open_database(url) as database:
+        sleeping = (database.row(SLEEP, seconds=0.05) for _ in range(POOL_SIZE))
+        await asyncio.gather(*sleeping)
+        assert len(ends) == POOL_SIZE
+        for end in ends:
+            if how == "reset":
+                unread = struct.pack("ii", 1, 0)
+                end.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, unread)
+            end.transport.abort()
+        # The ends are cut when the loop comes to it; the pool has not been told of it then.
+        await asyncio.sleep(0)
+        assert await asyncio.gather(*(backend_of(database) for _ in range(POOL_SIZE)))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from types import FrameType
 
 import asyncpg
@@ -91,6 +92,20 @@ def test_a_start_without_a_reachable_database_waits_and_says_so(installed: Check
         _, said = server.stop()
     assert "The database cannot answer just now" in said
     assert "opensesame" not in said
+
+
+def test_a_server_that_drains_goes_on_serving_and_says_that_it_stops(installed: Checkout) -> None:
+    draining = installed.having(DRAIN_SECONDS="2", DATABASE_URL="postgresql://127.0.0.1:1/a")
+    with draining.serving("aims serve --port {port} --workers 1") as server:
+        own = "/health/ready?of=server"
+        assert (server.get(own)[0], server.get("/health/ready")[0]) == (200, 503)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        status, body = server.get(own)
+        assert (status, "draining" in body) == (503, True)
+        assert server.get("/health/live")[0] == 200
+        code, said = server.wait()
+    assert code == 0, said
 
 
 @pytest.mark.anyio
