@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,7 +24,7 @@ from app.auth.jwt import Tokens
 from app.config import load_settings
 from app.localpg import LocalPostgres, home
 from tests.conftest import DOMAIN, SECRET, migrate
-from tests.processes import Checkout, Server, silent
+from tests.processes import ROOT, Checkout, Server, clean_environment, silent
 
 ROLLS = [f"23/CS/{number}" for number in range(100, 160)]
 STATUSES = ("present", "absent", "late", "excused")
@@ -219,3 +220,13 @@ def test_a_postgresql_that_stops_answering_is_a_503_within_5_seconds(
         with silent(postgres.pid), ThreadPoolExecutor() as pool:
             assert [*pool.map(answer, requests)] == [(503, True), (503, True)]
         assert [call(server, token, *request)[0] for request in requests] == [200, 200]
+
+
+def test_a_full_disk_and_vanished_clients_lose_mix_and_leave_open_nothing() -> None:
+    """Two rounds of `bench.faults`, which also marks, imports, merges and grants leave."""
+    rounds = [sys.executable, "-m", "bench.faults", "disk", "clients"]
+    done = subprocess.run(
+        rounds, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost: 0\nmixed: 0\nleaked: 0\nwrong answers: 0\n" in done.stdout

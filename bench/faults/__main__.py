@@ -28,7 +28,7 @@ REFUSED = {503}  # what a fault may answer
 
 def main() -> None:
     given = _arguments()
-    faults = [fault for fault in FAULTS if given.fault in fault.name]
+    faults = [f for f in FAULTS if not given.faults or any(g in f.name for g in given.faults)]
     with stoppable() as stack:
         here = stack.enter_context(world())
         if here.disk is None:
@@ -36,8 +36,9 @@ def main() -> None:
             faults = [fault for fault in faults if not fault.needs_disk]
         people = actors(here)
         wrong = []
-        for number in range(given.rounds):
-            wrong += _round(here, people, faults[number % len(faults)], number, given.rounds)
+        rounds = given.rounds or len(faults)
+        for number in range(rounds if faults else 0):
+            wrong += _round(here, people, faults[number % len(faults)], number, rounds)
         unfinished = [
             run for p in people if isinstance(p, Leaving) for run in p.settle(SETTLE_SECONDS)
         ]
@@ -118,8 +119,8 @@ def _arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=len(FAULTS))
-    parser.add_argument("--fault", default="", help="only those whose name contains this")
+    parser.add_argument("--rounds", type=int, default=0, help="otherwise one for each fault")
+    parser.add_argument("faults", nargs="*", help="only those whose names contain one of these")
     return parser.parse_args()
 
 
