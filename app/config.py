@@ -251,7 +251,7 @@ class Settings(RuleSettings):
     student_sign_in: bool = False
     failed_sign_ins_per_minute: Annotated[int, Field(ge=1)] = 30
     redis_url: Annotated[str, AfterValidator(_redis)] | None = None
-    drain_seconds: Annotated[int, Field(ge=0, le=10)] = 0
+    drain_seconds: Annotated[int, Field(ge=0, le=5)] = 0
     register_font: Annotated[Path, AfterValidator(_usable_font)] | None = None
     console: bool = True
     photo_origins: Annotated[
