@@ -4,7 +4,7 @@ It runs `aims serve` with two workers and a PostgreSQL of its own. While classes
 imported, records merged and leave is decided, one fault a round happens. At the end it reads from
 the database whether every answered write is there, every other one whole or absent, whether
 histories, marks, leave and statistics agree, and whether anything was left open. The exit code is 1
-if not. A hundred rounds take a quarter of an hour; the full disk needs root, for a small one.
+if not. A hundred rounds take ten minutes or more; the full disk needs root, for a small one.
 """
 
 import argparse
@@ -57,6 +57,36 @@ def _round(here: World, people: list[Actor], fault: Fault, number: int, rounds: 
     for person in people:
         person.begin(number)
     workers = here.workers()
+    back = _seconds_until_back(here, people, fault)
+    done = [w for p, n in zip(people, before, strict=True) for w in p.writes[n:]]
+    statuses = Counter(w.status for w in done if not w.key.startswith("vanished"))
+    print(
+        f"{number + 1:3} of {rounds}  {fault.name:34} "
+        f"{sum(w.answered for w in done):5} answered, {statuses[503]:4} refused, "
+        f"{statuses[0]:4} unanswered; all back after {back:4.1f} s",
+        flush=True,
+    )
+    wrong = _judged(fault, statuses, back)
+    if not fault.breaks and here.workers() != workers:
+        wrong.append("the workers are others")
+    return [f"round {number + 1}, {fault.name}: {what}" for what in wrong]
+
+
+def _judged(fault: Fault, statuses: Counter[int], back: float) -> list[str]:
+    """What the fault does not excuse."""
+    allowed = REFUSED | ({0} if fault.breaks else set())
+    wrong = [
+        f"{count} answers {status or 'broken off'}"
+        for status, count in statuses.items()
+        if not 200 <= status < 300 and status not in allowed
+    ]
+    if back > (START_SECONDS if fault.breaks else BACK_SECONDS):
+        wrong.append(f"back only after {back:.1f} s")
+    return wrong
+
+
+def _seconds_until_back(here: World, people: list[Actor], fault: Fault) -> float:
+    """Let all write while the fault happens; how long after its end all are answered again."""
     for person in people:
         person.start()
     time.sleep(BEFORE_SECONDS)
@@ -66,25 +96,7 @@ def _round(here: World, people: list[Actor], fault: Fault, number: int, rounds: 
         person.stop()
     for person in people:
         person.join()
-    done = [w for p, n in zip(people, before, strict=True) for w in p.writes[n:]]
-    statuses = Counter(w.status for w in done if not w.key.startswith("vanished"))
-    print(
-        f"{number + 1:3} of {rounds}  {fault.name:34} "
-        f"{sum(w.answered for w in done):5} answered, {statuses[503]:4} refused, "
-        f"{statuses[0]:3} unanswered; all back after {back:4.1f} s",
-        flush=True,
-    )
-    allowed = REFUSED | ({0} if fault.breaks else set())
-    wrong = [
-        f"round {number + 1}, {fault.name}: {count} answers {status or 'broken off'}"
-        for status, count in statuses.items()
-        if not 200 <= status < 300 and status not in allowed
-    ]
-    if back > (START_SECONDS if fault.breaks else BACK_SECONDS):
-        wrong.append(f"round {number + 1}, {fault.name}: back only after {back:.1f} s")
-    if not fault.breaks and here.workers() != workers:
-        wrong.append(f"round {number + 1}, {fault.name}: the workers are others")
-    return wrong
+    return back
 
 
 def _seconds_until_all_are_answered(people: list[Actor]) -> float:
