@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
 from types import FrameType
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from app.config import Settings
 from app.main import create_app
 from tests.conftest import DOMAIN, SECRET, admit
-from tests.processes import Checkout, Server, free_port
+from tests.processes import ROOT, Checkout, Server, free_port
 from tests.support import client_of
 from tests.test_logs import ask_all, check_production_lines
 
@@ -97,7 +98,7 @@ def test_a_start_without_a_reachable_database_waits_and_says_so(installed: Check
 def test_a_server_that_drains_goes_on_serving_and_says_that_it_stops(installed: Checkout) -> None:
     draining = installed.having(DRAIN_SECONDS="2", DATABASE_URL="postgresql://127.0.0.1:1/a")
     with draining.serving("aims serve --port {port} --workers 1") as server:
-        own = "/health/ready?of=server"
+        (own,) = re.findall(r"health_uri (\S+)", (ROOT / "deploy" / "Caddyfile").read_text())
         assert (server.get(own)[0], server.get("/health/ready")[0]) == (200, 503)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(1)
