@@ -19,8 +19,8 @@ PAUSE = 0.02  # seconds after a refusal
 STATUSES = ("present", "absent", "late", "excused")
 DAY = date(2025, 10, 27)
 SESSIONS = 3  # that a leave covers, and that a merged record has marks in
-FIRST_DAY = date(2000, 1, 1)  # of all imported files
-DAYS = 10  # of an imported file
+FIRST_DAY = date(1990, 1, 1)  # of all imported files, which may not reach today
+DAYS = 5  # of an imported file
 
 
 @dataclass
@@ -200,7 +200,8 @@ class Merging(Actor):
 
 
 class Importing(Actor):
-    """Imports one file of attendance after another, each of days of its own."""
+    """Imports one file of attendance after another, each of days of its own; one that was not
+    answered with success is sent again."""
 
     def begin(self, turn: int) -> None:
         if turn == 0:
@@ -216,6 +217,7 @@ class Importing(Actor):
         while True:
             write, content = self._next()
             self._write(write, "POST", "/admin/import?kind=attendance", content, "text/csv")
+            self._file += write.answered
             yield write
 
     def _next(self) -> tuple[Write, bytes]:
@@ -226,9 +228,7 @@ class Importing(Actor):
             for day in range(DAYS)
             for roll in self._rolls
         ]
-        write = Write("import", f"{self._code} {self._file}")
-        self._file += 1
-        return write, "\n".join(lines).encode()
+        return Write("import", f"{self._code} {self._file}"), "\n".join(lines).encode()
 
 
 class Leaving(Importing):
@@ -243,6 +243,7 @@ class Leaving(Importing):
             write, content = self._next()
             path = "/admin/imports?kind=attendance"
             run = self._write(write, "POST", path, content, "text/csv")
+            self._file += write.answered
             if write.answered:
                 self._runs.append((write, run["id"]))
             yield write

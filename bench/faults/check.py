@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.cli.suite import without_settings
 from app.db import POOL_SIZE
-from bench.faults.actors import DAYS, SESSIONS, STUDENTS, Write
+from bench.faults.actors import DAYS, FIRST_DAY, SESSIONS, STUDENTS, Write
 from bench.faults.world import WORKERS, World
 
 # For each kind of write, those of which there is anything, by key, and whether all of it is there.
@@ -32,7 +32,7 @@ _FOUND = {
         LEFT JOIN students other ON other.roll_no = pair || 'B'
         WHERE marks > 0 OR other.id IS NULL""",
     "import": f"""
-        SELECT c.code || ' ' || (s.session_date - date '2000-01-01') / {DAYS} AS key,
+        SELECT c.code || ' ' || (s.session_date - date '{FIRST_DAY}') / {DAYS} AS key,
                count(*) = {STUDENTS * DAYS} AS whole
         FROM classes c JOIN attendance_sessions s ON s.class_id = c.id
         JOIN attendance_statuses m ON m.class_id = c.id AND m.session_id = s.id
