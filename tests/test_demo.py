@@ -216,12 +216,17 @@ async def test_sessions_are_finalised_within_a_day_and_those_of_the_last_week_ar
     )
     assert astray == 0
     async with signed_in(app, department, "meera") as meera:
-        path = f"/attendance/sessions/{reopened[0]['id']}"
-        last, open_again, first = (await meera.get(f"{path}/events")).json()
-        assert (bool(open_again["reason"]), open_again["actorName"]) == (True, "Meera Demo")
-        correction = (await meera.get(f"{path}/history?limit=1")).json()[0]
-        assert first["at"] < open_again["at"] < correction["changedAt"] < last["at"]
-        assert correction["to"]["status"] == "excused"
+        corrected = []
+        for life in reopened:
+            path = f"/attendance/sessions/{life['id']}"
+            last, open_again, first = (await meera.get(f"{path}/events")).json()
+            assert (bool(open_again["reason"]), open_again["actorName"]) == (True, "Meera Demo")
+            assert first["at"] < open_again["at"] < last["at"]
+            newest = (await meera.get(f"{path}/history?limit=1")).json()[0]
+            # Who was on leave that day was excused already.
+            if open_again["at"] < newest["changedAt"] < last["at"]:
+                corrected.append(newest["to"]["status"])
+        assert {*corrected} == {"excused"}
 
 
 async def test_leave_is_asked_for_and_decided_in_every_way(
