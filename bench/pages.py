@@ -1,7 +1,7 @@
 """`python -m bench.pages`: the CPU of each page of the console, against that of its API requests.
 
 On the data of the benchmark, one connection, page and requests by turns. The goal is at most twice
-the CPU, of server and PostgreSQL together, of the requests that a page stands on.
+the CPU, of server and PostgreSQL together, of the requests that a page stands on, or 2 ms.
 """
 
 import asyncio
