@@ -23,8 +23,9 @@ async function look() {
     const answer = await fetch(bar.dataset.address, { headers: { Accept: "application/json" } });
     const run = answer.ok ? await answer.json() : null;
     const over = run && run.state !== "waiting" && run.state !== "working";
-    // Signed out, or discarded by somebody else: the page itself says so.
-    const refused = answer.status >= 400 && answer.status < 500;
+    // Signed out, or discarded by somebody else: the page itself says so. Who asks too often (429)
+    // is not refused: the import goes on, and so does looking.
+    const refused = answer.status >= 400 && answer.status < 500 && answer.status !== 429;
     if (over || refused) {
       location.reload();
       return;
